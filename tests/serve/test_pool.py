@@ -59,6 +59,7 @@ def test_a_sample_that_fails_costs_its_sender_the_answer_and_nobody_else(fragile
     assert [index for index, answer in enumerate(answers) if not isinstance(answer, Answer)] == [40]
 
 
+@pytest.mark.slow
 def test_a_sample_that_kills_the_session_costs_its_sender_the_answer_and_nobody_else(fragile: Server) -> None:
     inputs = [samples(1, index) for index in range(100)]
     inputs[17][0, 0] = DEADLY
@@ -116,7 +117,7 @@ def test_a_full_queue_refuses_at_once_and_a_stop_finishes_what_was_accepted(floa
         pool.start()
         done, refused = list[Request](), list[str]()
         for index in range(9):
-            # Nothing else runs on the loop meanwhile: the session has taken two, and three wait.
+            # Nothing else runs on the loop meanwhile: no session has taken any yet.
             try:
                 pool.submit(pool.tensors.rows({"x": samples(1, index)}), done.append)
             except Overloaded as error:
@@ -128,9 +129,9 @@ def test_a_full_queue_refuses_at_once_and_a_stop_finishes_what_was_accepted(floa
         return done, refused
 
     done, refused = asyncio.run(overload())
-    assert len(done) == 5
+    assert len(done) == 3
     assert all(request.outputs is not None for request in done)
-    assert refused == ["3 samples are waiting for the network, as many as the queue holds."] * 4
+    assert refused == ["3 samples are waiting for the network, as many as the queue holds."] * 6
 
 
 def test_a_session_that_died_while_it_had_nothing_to_do_is_replaced(float_net: Path) -> None:

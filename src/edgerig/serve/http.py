@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgerig.errors import MissingExtraError
 from edgerig.serve.listening import BACKLOG, Access
+from edgerig.serve.records import Collector, Records, exposition
 from edgerig.serve.refusals import send
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
@@ -26,13 +27,15 @@ def require() -> None:
     Raises:
         MissingExtraError: It is not.
     """
-    for package in ("starlette", "uvicorn", "httptools"):
+    for package in ("starlette", "uvicorn", "httptools", "prometheus_client"):
         try:
             __import__(package)
         except ImportError as error:
             raise MissingExtraError("edgerig serve", "serve", package) from error
 
 
+#: The text format of Prometheus.
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Paths that need no token: who only looks whether the server lives has none.
 OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
@@ -70,7 +73,16 @@ def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
     async def told(request: Any, error: Any) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
-    routes: list[BaseRoute] = [Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
+    collector = Collector(service.records, lambda: service.pool.waiting, lambda: service.pool.live)
+
+    async def metrics(request: Any) -> Response:
+        return Response(exposition(collector), media_type=METRICS_TYPE)
+
+    routes: list[BaseRoute] = [
+        Route("/v2/health/live", live),
+        Route("/v2/health/ready", ready),
+        Route("/metrics", metrics),
+    ]
     routes += [route for way in ways for route in way.routes(service)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: told})
     return app if access.token is None else _Admission(app, access)
@@ -80,17 +92,17 @@ class HttpServer:
     """Serves an application on the running event loop.
 
     Args:
-        tls: Keys; None for plain HTTP.
+        tls: Keys; None for plain HTTP. records: Hears of connections.
     """
 
-    def __init__(self, app: Any, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: Any, tls: ssl.SSLContext | None, records: Records) -> None:
         import uvicorn
 
         from edgerig.serve.http_protocol import BoundedHttpProtocol
 
         config = uvicorn.Config(
             app,
-            http=BoundedHttpProtocol,
+            http=type("Connection", (BoundedHttpProtocol,), {"records": records}),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from edgerig.serve.records import Records
+
 #: Bytes of a request's line and headers, and seconds from the connection, or from their first byte, to their last.
 HEAD_BYTES, HEAD_SECONDS = 64 << 10, 30.0
 
@@ -15,16 +17,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection."""
 
     head_seconds = HEAD_SECONDS
+    records: Records
     _head_timer: asyncio.TimerHandle | None = None
     #: Bytes that have come of a head that is not complete, and whether one is under way or awaited.
     _head_bytes, _in_head = 0, True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.records.connected("http", 1)
         super().connection_made(transport)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self.records.connected("http", -1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

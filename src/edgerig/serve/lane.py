@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,6 +23,8 @@ from edgerig.text import cause_of
 _logger = logging.getLogger(__name__)
 #: Pause in seconds before another attempt to open a session: the first, and the longest.
 PAUSE, LONGEST_PAUSE = 0.1, 5.0
+#: Seconds that a session gets to end.
+CLOSE_SECONDS = 10.0
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -30,10 +34,10 @@ class Results(msgspec.Struct, frozen=True):
     times_ns: NDArray[np.int64]
 
 
-#: Called from the lane's thread with a batch and its results, or the error; None if the batch was not begun.
-Done = Callable[["Lane", Batch, "Results | Exception | None"], None]
-#: Called from the lane's thread: whether there is a session now, and after an attempt in vain why there is none.
-Changed = Callable[["Lane", bool, "Exception | None"], None]
+#: Called with a lane, a batch and its results, or the error; None if the batch was not begun.
+Done = Callable[[Any, Batch, "Results | Exception | None"], None]
+#: Called with a lane: whether there is a session now, and after an attempt in vain why there is none.
+Changed = Callable[[Any, bool, "Exception | None"], None]
 
 
 class Lane:
@@ -42,6 +46,7 @@ class Lane:
     Args:
         session: Open. tensors: Of its network.
         reopen: Opens another one.
+        done, changed: Called on the event loop on which the lane is started.
         each_alone: Whether every request is a sequence of its own, of a network that keeps state.
 
     Attributes:
@@ -61,7 +66,8 @@ class Lane:
     ) -> None:
         self.slots, self.up = 2, True
         self._session: Session | None = session
-        self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed
+        self._tensors, self._reopen, self._on_done, self._on_changed = tensors, reopen, done, changed
+        self._loop: asyncio.AbstractEventLoop
         self._each_alone = each_alone
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -73,25 +79,30 @@ class Lane:
         return self._session.pid if self._session is not None else None
 
     def start(self) -> None:
-        """Begin to take batches."""
+        """Begin to take batches, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def put(self, batch: Batch) -> None:
         """Run a batch when those before it are done."""
         self._batches.put(batch)
 
-    def stop(self) -> None:
-        """Take no more batches, and close the session when the last one is done; returns at once."""
+    async def stop(self) -> None:
+        """Take no more batches, and close the session when the last one is done."""
         self._stopping.set()
         self._batches.put(None)
+        await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
 
-    def join(self, seconds: float) -> bool:
-        """Wait for the end after `stop`; whether it came."""
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-        else:
-            self._close()
-        return not self._thread.is_alive()
+    def _done(self, batch: Batch, result: Results | Exception | None) -> None:
+        self._call(self._on_done, self, batch, result)
+
+    def _changed(self, up: bool, error: Exception | None) -> None:
+        self._call(self._on_changed, self, up, error)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        # After the deadline of a stop the loop may be closed.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _serve(self) -> None:
         while (batch := self._batches.get()) is not None:
@@ -99,8 +110,8 @@ class Lane:
             lost = isinstance(result, Exception) and not isinstance(result, InferenceError | _BadRows)
             if lost:
                 # First of all, so that this batch is not given to this lane again.
-                self._changed(self, False, None)
-            self._done(self, batch, result.cause if isinstance(result, _BadRows) else result)
+                self._changed(False, None)
+            self._done(batch, result.cause if isinstance(result, _BadRows) else result)
             if lost:
                 assert isinstance(result, Exception)
                 self._return_batches()
@@ -117,7 +128,7 @@ class Lane:
             if batch is None:  # that of `stop`
                 self._batches.put(None)
                 return
-            self._done(self, batch, None)
+            self._done(batch, None)
 
     def _result(self, batch: Batch) -> Results | Exception:
         session = self._session
@@ -147,11 +158,11 @@ class Lane:
             try:
                 self._session = self._reopen()
             except Exception as again:
-                self._changed(self, False, again)
+                self._changed(False, again)
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            self._changed(self, True, None)
+            self._changed(True, None)
             return
 
     def _close(self) -> None:

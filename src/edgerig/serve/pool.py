@@ -18,15 +18,17 @@ from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.lane import Lane, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request
 from edgerig.serve.tensors import NetworkTensors, Rows
+from edgerig.serve.unwaited_lane import UnwaitedLane
 from edgerig.targets.base import Session, Target
+from edgerig.targets.remote.unwaited import UnwaitedRuns
 from edgerig.text import cause_of
 
 #: Samples that may wait, and that a session runs at once, by default.
 QUEUE, BATCH = 8192, 64
 #: Bytes of inputs that may wait.
 QUEUE_BYTES = 512 << 20
-#: Seconds that a pool gets to end its sessions.
-CLOSE_SECONDS = 10.0
+#: Largest input of a sample, in bytes, that the event loop itself quantizes and sends.
+SMALL = 64 << 10
 
 
 class Pool:
@@ -67,8 +69,10 @@ class Pool:
         self.tensors: NetworkTensors
         self.time_model: ModelBand | Unavailable | None = None
         self._requests: collections.deque[Request] = collections.deque()
-        self._lanes: list[Lane] = []
+        self._opened: list[Session] = []
+        self._lanes: list[Lane | UnwaitedLane] = []
         self._running = 0
+        self._scheduled = False
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -102,18 +106,24 @@ class Pool:
             for session in opened:
                 session.close()
             raise failed[0]
-        self._lanes = [self._lane(session) for session in opened]
+        self._opened = opened
 
     def _open(self) -> Session:
         with self._opening:
             return self.target.open(self.artifact, self.runtime, self.options)
 
-    def _lane(self, session: Session) -> Lane:
-        return Lane(session, self.tensors, self._open, self._from_lane, self._lane_changed, each_alone=self.each_alone)
+    def _lane(self, session: Session) -> Lane | UnwaitedLane:
+        calls = (self.tensors, self._open, self._finish, self._lane_is)
+        small = self.tensors.row_bytes <= SMALL and not self.each_alone
+        if small and UnwaitedRuns.serves(session):
+            return UnwaitedLane(session, *calls)
+        return Lane(session, *calls, each_alone=self.each_alone)
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
         self._loop = asyncio.get_running_loop()
+        opened, self._opened = self._opened, []
+        self._lanes = [self._lane(session) for session in opened]
         for lane in self._lanes:
             lane.start()
 
@@ -125,15 +135,14 @@ class Pool:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle, deadline)
         self._fail_waiting(Overloaded("The server has stopped.", "Ask it again when it runs."))
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
-        """Close the sessions, each after its inference; what waits is dropped."""
-        for lane in self._lanes:
-            lane.stop()
-        end = time.monotonic() + CLOSE_SECONDS
-        for lane in self._lanes:
-            lane.join(max(0.0, end - time.monotonic()))
+        """Close sessions that were opened and are in no use."""
+        for session in self._opened:
+            session.close()
+        self._opened = []
         self.target.close()
 
     # ---- requests
@@ -211,28 +220,33 @@ class Pool:
         request = Request(rows, raw, done)
         self._requests.append(request)
         self.waiting += request.count
-        self._dispatch()
+        self._schedule()
         return request
 
     # ---- on the loop
 
+    def _schedule(self) -> None:
+        """Have batches made at the end of this round of the loop, of all that has come in it."""
+        if not self._scheduled:
+            assert self._loop is not None
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
+
     def _dispatch(self) -> None:
         """Give waiting requests to sessions that have nothing to do, then to those that have one batch under way."""
-        self._give_batches()
-        if self._idle is not None and not self._running and not self._requests and not self._idle.done():
-            self._idle.set_result(None)
-
-    def _give_batches(self) -> None:
+        self._scheduled = False
         while self._requests:
             lane = max(self._lanes, key=_free_slots)
             if not _free_slots(lane):
-                return
+                break
             batch = self._next_batch()
             if batch is None:
-                return
+                break
             lane.slots -= 1
             self._running += 1
             lane.put(batch)
+        if self._idle is not None and not self._running and not self._requests and not self._idle.done():
+            self._idle.set_result(None)
 
     def _next_batch(self) -> Batch | None:
         share = max(1, -(-self.waiting // max(1, self.live)))
@@ -254,19 +268,7 @@ class Pool:
         apart = self.each_alone or first.alone or request.alone
         return not apart and request.raw == first.raw and count + request.count <= limit
 
-    def _from_lane(self, lane: Lane, batch: Batch, result: Results | Exception | None) -> None:
-        self._call(self._finish, lane, batch, result)
-
-    def _lane_changed(self, lane: Lane, up: bool, error: Exception | None) -> None:
-        self._call(self._lane_is, lane, up, error)
-
-    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        assert self._loop is not None
-        # After the deadline of `stop` the loop may be closed.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-    def _finish(self, lane: Lane, batch: Batch, result: Results | Exception | None) -> None:
+    def _finish(self, lane: Lane | UnwaitedLane, batch: Batch, result: Results | Exception | None) -> None:
         lane.slots += 1
         self._running -= 1
         if isinstance(result, Results):
@@ -279,16 +281,16 @@ class Pool:
                 request.alone |= result is not None
                 self._requests.appendleft(request)
                 self.waiting += request.count
-        self._dispatch()
+        self._schedule()
 
-    def _lane_is(self, lane: Lane, up: bool, error: Exception | None) -> None:
+    def _lane_is(self, lane: Lane | UnwaitedLane, up: bool, error: Exception | None) -> None:
         lane.up = up
         if up:
             self._unreachable = None
         elif error is not None and not self.live:
             self._unreachable = error
             self._fail_waiting(error)
-        self._dispatch()
+        self._schedule()
 
     def _fail_waiting(self, error: Exception) -> None:
         while self._requests:
@@ -297,7 +299,7 @@ class Pool:
             request.fail(_again(error))
 
 
-def _free_slots(lane: Lane) -> int:
+def _free_slots(lane: Lane | UnwaitedLane) -> int:
     return lane.slots if lane.up else 0
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgerig.serve.tensors import Rows
 
 Array = NDArray[Any]
+_NO_TIMES = np.zeros(0, np.int64)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Request:
         count: Number of samples, n.
         outputs: For each output an array (n, ...). error: Why there are none.
         entered_ns, sent_ns: When it entered the pool, and when a session took it, by `time.perf_counter_ns`.
-        network_ns: See `Answer`.
+        times_ns: Of each inference that its samples were part of, shape (inferences,).
         alone: Whether it shares no batch with others, as it may be the one that a session failed of.
         abandoned: Whether nobody waits for it any more.
     """
@@ -53,11 +54,11 @@ class Request:
         "done",
         "entered_ns",
         "error",
-        "network_ns",
         "outputs",
         "raw",
         "rows",
         "sent_ns",
+        "times_ns",
     )
 
     def __init__(self, rows: Rows, raw: bool, done: Callable[[Request], None]) -> None:
@@ -65,7 +66,7 @@ class Request:
         self.outputs: Rows | None = None
         self.error: Exception | None = None
         self.entered_ns = self.sent_ns = time.perf_counter_ns()
-        self.network_ns = 0
+        self.times_ns: NDArray[np.int64] = _NO_TIMES
         self.alone = self.abandoned = False
 
     @property
@@ -73,9 +74,14 @@ class Request:
         """How long it waited for a session."""
         return self.sent_ns - self.entered_ns
 
-    def answer(self, outputs: Rows, network_ns: int) -> None:
+    @property
+    def network_ns(self) -> int:
+        """The inferences' time together."""
+        return int(self.times_ns.sum())
+
+    def answer(self, outputs: Rows, times_ns: NDArray[np.int64]) -> None:
         """Give its outputs to whoever waits."""
-        self.outputs, self.network_ns = outputs, network_ns
+        self.outputs, self.times_ns = outputs, times_ns
         self.done(self)
 
     def fail(self, error: Exception) -> None:
@@ -107,5 +113,5 @@ class Batch:
         for request in self.requests:
             last = first + request.count
             calls = times_ns[first // batch : -(-last // batch)]
-            request.answer(tuple(array[first:last] for array in outputs), int(calls.sum()))
+            request.answer(tuple(array[first:last] for array in outputs), calls)
             first = last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import threading
@@ -20,6 +21,7 @@ from edgerig.serve import http
 from edgerig.serve.listening import Access, listen_at
 from edgerig.serve.loop import LoopThread
 from edgerig.serve.pool import BATCH, QUEUE, Pool
+from edgerig.serve.records import Records
 from edgerig.serve.requests import Answer, Array
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
@@ -53,6 +55,7 @@ class Server:
         name: What clients call the network; by default the file's name without its suffix.
         tls: A folder of keys, as ``edgerig agent keys`` makes it. token: A secret that clients must show.
         insecure: Whether other addresses than loopback may be open to everybody.
+        log: Where a line of JSON is written for each request.
 
     Attributes:
         address: Of the HTTP port, or of the first way that has one. addresses: Of each port, by the way's name; the
@@ -80,6 +83,7 @@ class Server:
         tls: Path | None = None,
         token: bytes | None = None,
         insecure: bool = False,
+        log: io.TextIOBase | None = None,
     ) -> None:
         self.ways = default_ways() if ways is None else tuple(ways)
         self.access = Access(tls=tls, token=token, insecure=insecure)
@@ -98,7 +102,7 @@ class Server:
             queue=queue,
             batch=batch,
         )
-        self.service = Service(name or artifact.name, self.pool)
+        self.service = Service(name or artifact.name, self.pool, Records(log))
         self.addresses: dict[str, Address] = {}
         self._listeners: list[tuple[Way | None, socket.socket]] = []
         self._stopped = threading.Event()
@@ -181,11 +185,21 @@ class Server:
     async def _start(self) -> None:
         self.pool.start()
         self._http: http.HttpServer | None = None
+        try:
+            await self._open_ways()
+        except BaseException:
+            for way in self.ways:
+                await way.stop(0.0)
+            await self.pool.stop(0.0)
+            raise
+
+    async def _open_ways(self) -> None:
         for way, listener in self._listeners:
             if way is not None:
                 await way.start(self.service, listener, self.access)
                 continue
-            self._http = http.HttpServer(http.application(self.service, self.ways, self.access), self.access.context)
+            app = http.application(self.service, self.ways, self.access)
+            self._http = http.HttpServer(app, self.access.context, self.service.records)
             self._serving = asyncio.get_running_loop().create_task(self._http.serve(listener))
 
     async def _stop(self, deadline: float) -> None:

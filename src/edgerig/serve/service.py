@@ -6,6 +6,7 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.serve.pool import Pool
+from edgerig.serve.records import Records
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -14,10 +15,12 @@ class Service(msgspec.Struct, frozen=True):
     Attributes:
         name: What clients call it.
         pool: Runs their requests.
+        records: Hears of each of them.
     """
 
     name: str
     pool: Pool
+    records: Records
 
     @property
     def artifact(self) -> Artifact:

@@ -119,6 +119,11 @@ class Exchange:
         except OSError as error:
             raise self._after_failed_send(error) from error
 
+    @property
+    def has_ahead(self) -> bool:
+        """Whether an answer, or the beginning of one, was received together with the one before."""
+        return self._reader.has_ahead
+
     def wait(self) -> bool:
         """Wait until the link can send or has received something; whether it has received something."""
         try:

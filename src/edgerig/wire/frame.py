@@ -142,6 +142,11 @@ class FrameReader:
         return len(self._buffer)
 
     @property
+    def has_ahead(self) -> bool:
+        """Whether bytes behind the last frame are here already."""
+        return self._end > self._start
+
+    @property
     def unread(self) -> bytes:
         """What came and is no message, or the beginning of one: the first bytes of it that are still here."""
         return (self._garbage + bytes(self._view[self._start : self._end]))[:_SHOWN]

@@ -334,6 +334,11 @@ class WireSession(Session):
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
         return self.timed_request([as_bytes(array) for array in sample], 1)
 
+    def checked(self, answer: Answer) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
+        """Copies of the outputs in an answer, each (n, ...), and its on-device times, shape (n,)."""
+        times = self._times(answer).copy()
+        return tuple(array.copy() for array in self._arrays(answer.outputs, answer.count)), times
+
     def timed_request(self, views: Sequence[memoryview], count: int) -> tuple[int, int]:
         """Host time of one RUN with ``count`` samples, and the sum of its on-device times, in ns; both were checked."""
         answer = self.client.run(list(views), count)

@@ -132,15 +132,16 @@ def _servicer(service: Service, real: bool) -> Any:
     from tritonclient.grpc import service_pb2_grpc
 
     async def infer(request: Any) -> Any:
-        check_model(service, request.model_name, request.model_version)
-        tensors = service.pool.tensors
-        arrays, wanted = input_tensors(request), wanted_outputs(request, tensors)
-        raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
-        done = await service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
-        assert done.outputs is not None
-        answer = messages.ModelInferResponse(model_name=service.name, model_version=VERSION, id=request.id)
-        fill(answer, tensors, done.outputs, wanted, raw=bool(request.raw_input_contents))
-        return answer
+        with service.records.watch(OpenInferenceGrpc.name) as watched:
+            check_model(service, request.model_name, request.model_version)
+            tensors = service.pool.tensors
+            arrays, wanted = input_tensors(request), wanted_outputs(request, tensors)
+            raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
+            watched.request = done = await service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
+            assert done.outputs is not None
+            answer = messages.ModelInferResponse(model_name=service.name, model_version=VERSION, id=request.id)
+            fill(answer, tensors, done.outputs, wanted, raw=bool(request.raw_input_contents))
+            return answer
 
     def metadata(request: Any) -> Any:
         check_model(service, request.name, request.version)

@@ -113,17 +113,18 @@ class Inference(_Endpoint):
         self.service, self.way = service, way
 
     async def answer(self, model: str, version: str, scope: Any, receive: Any, send_: Any) -> None:
-        check_model(self.service, model, version)
-        headers = dict(scope["headers"])
-        length = headers.get(HEADER_LENGTH.encode())
-        body = await self.way.bodies.read(headers, receive)
-        request, arrays = parse(body, None if length is None else length.decode("latin-1"))
-        tensors = self.service.pool.tensors
-        wanted = wanted_outputs(request, tensors)
-        raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
-        answer = await self.service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
-        assert answer.outputs is not None
-        parts, json_length = render(model, VERSION, request.id, tensors, answer.outputs, wanted)
+        with self.service.records.watch(self.way.name) as watched:
+            check_model(self.service, model, version)
+            headers = dict(scope["headers"])
+            length = headers.get(HEADER_LENGTH.encode())
+            body = await self.way.bodies.read(headers, receive)
+            request, arrays = parse(body, None if length is None else length.decode("latin-1"))
+            tensors = self.service.pool.tensors
+            wanted = wanted_outputs(request, tensors)
+            raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
+            watched.request = answer = await self.service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
+            assert answer.outputs is not None
+            parts, json_length = render(model, VERSION, request.id, tensors, answer.outputs, wanted)
         more = [
             (b"server-timing", b"queue;dur=%.3f, network;dur=%.6f" % (answer.queue_ns / 1e6, answer.network_ns / 1e6))
         ]

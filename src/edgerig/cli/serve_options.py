@@ -1,0 +1,164 @@
+"""The options of commands that serve a network, and their life: until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgerig.cli.console import say
+from edgerig.cli.options import FiniteRange, find_here, format_option, load_format, parse_options
+
+if TYPE_CHECKING:
+    from edgerig.serve import Server
+
+_logger = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--name", metavar="NAME", help="What clients call the network.  [default: the file's name, no suffix]"
+    ),
+    click.option("--target", default="local", show_default=True, help="Where it runs: local, tcp://HOST:PORT, sim:..."),
+    click.option(
+        "--target-option", multiple=True, metavar="KEY=VALUE", help="A setting of the target; may be repeated."
+    ),
+    click.option("--runtime", metavar="NAME", help="The engine there.  [default: the usual one of the file's format]"),
+    click.option(
+        "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each session."
+    ),
+    click.option(
+        "--sessions",
+        type=click.IntRange(1, 256),
+        help="Sessions side by side, each a process with the network.  [default: one a core; on other targets 1]",
+    ),
+    click.option(
+        "--batch",
+        type=click.IntRange(min=1),
+        default=64,
+        show_default=True,
+        help="Samples that a session runs at once.",
+    ),
+    click.option(
+        "--queue",
+        type=click.IntRange(min=1),
+        default=8192,
+        show_default=True,
+        help="Samples that may wait; what comes beyond them is refused at once.",
+    ),
+    click.option(
+        "--tls",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Speak TLS 1.3 only, with the keys in DIR, and let in only clients with a certificate of the same CA.",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Let in only clients that show the token in this file.  [default: the variable EDGERIG_TOKEN]",
+    ),
+    click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there."),
+    click.option(
+        "--stop-within",
+        type=FiniteRange(min=0),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time for accepted requests when it is stopped.",
+    ),
+    click.option(
+        "--access-log",
+        metavar="PATH",
+        help="Write a line of JSON for each request: times of handler, queue and network; - for standard output.",
+    ),
+    format_option,
+)
+
+
+def serving_options(function: F) -> F:
+    """The options of every command that serves; `start_server` takes them."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def start_server(
+    model: Path,
+    *,
+    target_option: tuple[str, ...],
+    token_file: Path | None,
+    threads: int,
+    format_: str | None,
+    tls: Path | None,
+    access_log: str | None,
+    **options: Any,
+) -> Server:
+    """A server of the network ``model`` with these options and further arguments of `edgerig.serve.Server`."""
+    from edgerig.serve import Server
+    from edgerig.wire.ownership import load_token, others_may_read
+    from edgerig.wire.tls import KEY
+
+    find_here(options["target"], *filter(None, [options["runtime"]]))
+    load_format(format_)
+    token = load_token(token_file)
+    for secret in (token_file, tls / KEY if tls is not None else None):
+        if secret is not None and others_may_read(secret):
+            _logger.warning("every user of this machine may read %s: chmod 600 %s", secret, secret)
+    return Server(
+        model,
+        target_options=parse_options(target_option, "--target-option"),
+        options={"threads": threads} if threads != 1 else {},
+        tls=tls,
+        token=token,
+        log=_opened(access_log),
+        **options,
+    )
+
+
+def serve_until_stopped(start: Callable[[], Server], stop_within: float) -> None:
+    """Serve until Ctrl-C or SIGTERM, then finish what was accepted."""
+    from edgerig.cli.signals import stop_on_termination
+
+    stop_on_termination()
+    _allow_descriptors()
+    try:
+        server: Server = start()
+    except KeyboardInterrupt:
+        return
+    # What has been imported stays: the garbage collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    try:
+        for name, address in server.addresses.items():
+            say(f"listening on {str(address).removeprefix('tcp://')} ({name})")
+        server.wait()
+    except KeyboardInterrupt:
+        _logger.info("finishing the accepted requests")
+    finally:
+        server.stop(stop_within)
+    _logger.info("server stopped")
+
+
+def _opened(access_log: str | None) -> Any:
+    """Where the lines of requests go: ``-`` is standard output."""
+    if access_log is None:
+        return None
+    if access_log == "-":
+        return sys.stdout
+    from edgerig.errors import storing
+
+    with storing(access_log):
+        return Path(access_log).open("a")
+
+
+def _allow_descriptors() -> None:
+    """Each connection takes a file descriptor: as many as this user may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,100 @@
+"""The digits' protocol: FlatBuffers messages over TCP, one inference a connection, or many, also pipelined."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import time
+from typing import ClassVar
+
+from edgerig.errors import IncompatibleError
+from edgerig.serve.listening import BACKLOG, Access
+from edgerig.serve.service import Service
+from edgerig.serve.ways.base import Way
+from edgerig.serve.ways.digits_connections import NAME, Clients, Connection
+from edgerig.wire.digits.layout import encode_stats_reply
+from edgerig.wire.digits.messages import OUTPUTS, PIXELS, PORT, Mode, StatsReply
+
+#: Version that a request for statistics is answered with.
+VERSION = 1
+#: Seconds between two looks for connections that are too slow, and between two looks whether all have ended.
+SWEEP_SECONDS, LOOK_SECONDS = 5.0, 0.01
+
+
+class Digits(Way):
+    """Answers 3180-byte requests with 96-byte replies, and requests for statistics.
+
+    Args:
+        listen: ``HOST:PORT``; by default port 32001.
+    """
+
+    name: ClassVar[str] = NAME
+    listens: ClassVar[bool] = True
+    takes_token: ClassVar[bool] = False
+
+    def __init__(self, listen: str | None = None) -> None:
+        super().__init__(listen)
+        self._clients: Clients | None = None
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def default_port(self, http_port: int | None) -> int:
+        return 0 if http_port == 0 else PORT
+
+    async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
+        shape, output = check_network(service)
+        # What runs the network tells no clock of its processor.
+        stats = encode_stats_reply(StatsReply(VERSION, 0, Mode.NONE))
+        self._clients = clients = Clients(service.pool, service.records, stats, shape, output)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(clients), sock=listener, backlog=BACKLOG, ssl=access.context
+        )
+        self._sweeper = loop.create_task(_sweep(clients))
+
+    async def stop(self, deadline: float) -> None:
+        if self._server is None or self._sweeper is None or self._clients is None:
+            return
+        connections = self._clients.connections
+        self._clients.stopping = True
+        self._sweeper.cancel()
+        self._server.close()
+        end = time.monotonic() + deadline
+        for connection in list(connections):
+            connection.finish()
+        while connections and time.monotonic() < end:
+            await asyncio.sleep(LOOK_SECONDS)
+        for connection in list(connections):
+            connection.transport.abort()
+
+
+async def _sweep(clients: Clients) -> None:
+    """Hang up on clients that have begun a request and do not go on, or say nothing at all."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        now = time.monotonic()
+        for connection in list(clients.connections):
+            if connection.overdue(now):
+                connection.transport.abort()
+
+
+def check_network(service: Service) -> tuple[tuple[int, ...], int]:
+    """The shape of a sample, and the position of the output with the scores.
+
+    Raises:
+        IncompatibleError: The network takes something else than 28x28 values, or gives something else than ten scores.
+    """
+    tensors = service.pool.tensors
+    shape, output = tensors.row_shapes[0], service.artifact.judged_output
+    if len(tensors.inputs) != 1 or math.prod(shape) != PIXELS:
+        raise IncompatibleError(
+            f"{service.name} takes {[list(shape) for shape in tensors.row_shapes]} a sample; digits are 28x28 values.",
+            "Serve a network of digits, or this one by `edgerig serve`.",
+        )
+    scores = tensors.answer_shapes[output]
+    if math.prod(scores) != OUTPUTS:
+        raise IncompatibleError(
+            f"{service.name} gives {list(scores)} a sample; the protocol has {OUTPUTS} scores, one a digit."
+        )
+    return shape, output
