@@ -142,7 +142,8 @@ def _column(heading: Heading, cells: dict[str, _Cell]) -> Column:
     if not heading.group:
         return Column(heading.label, heading.align == "right", 0 if heading.label in ("layer", "MACs") else 1)
     cell = cells[heading.group]
-    label = SHORT.get(heading.label, heading.label)
+    name, _, where = heading.label.partition(", ")
+    label = f"{SHORT.get(name, name)} {where}".rstrip()
     return Column(f"{cell.letter} {label}", True, 2 + cell.index)
 
 

@@ -299,7 +299,8 @@ class _Run:
         self.done = [turns.results[cell.id] for cell in self.plan.cells if cell.id in turns.results]
         keep_layer_maps(self.bundle.path, self.done)
         if (seconds := self.plan.rig.measure.layer_errors) > 0:
-            keep_errors(self.bundle.path, self.done, seconds, self.progress)
+            open_targets = {cell.id: targets[part_key(cell.target)] for cell in self.plan.cells}
+            keep_errors(self.bundle.path, self.done, seconds, self.progress, lambda cell: open_targets.get(cell.id))
 
     def _report_failed_references(self) -> None:
         """Report why a reference could not be run, unless a cell failed for the same reason and reports it."""

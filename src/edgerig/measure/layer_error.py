@@ -41,7 +41,8 @@ class LayerErrors(msgspec.Struct, frozen=True, kw_only=True):
     """Errors of all layers of a deployed file.
 
     Attributes:
-        where: Where its tensors were read. engine: by what, in a few words.
+        where: Where its tensors were read, of ``sqnr`` and ``largest``. own_where: where its layers were run alone.
+        engine: by what, in a few words.
         samples: Number of test samples. reference: the float network's file.
         artifact: SHA-256 of the deployed file. data: digest of the samples.
         notes: What the reader has to know of them: whether the outputs are those that the cell gave.
@@ -56,3 +57,4 @@ class LayerErrors(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     layers: tuple[LayerError, ...]
     notes: tuple[str, ...] = ()
+    own_where: Where = "host"

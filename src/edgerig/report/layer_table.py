@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from edgerig.measure.kinds import Quantity, Unavailable
-from edgerig.measure.layer_error import LayerError
+from edgerig.measure.layer_error import LayerError, LayerErrors
 from edgerig.report.tables import Column, Table, Value, always, if_any, make_table
 from edgerig.report.values import Figure
 from edgerig.results.layers.sums import sum_of
@@ -43,14 +43,14 @@ def layers_table(
             Column("ran by", _placement(index), if_several, align="left", key=f"{group} ran by", group=group, of=anchor)
         )
         columns += [
-            Column(label, value, when, key=f"{group} {label}", group=group, of=anchor)
+            Column(label, value, when, key=f"{group} {label.partition(', ')[0]}", group=group, of=anchor)
             for label, value, when in (
                 ("time", _time(index), always),
                 (CUT, _cut(index), if_any),
                 ("instructions", _instructions(index), if_any),
-                ("SQNR", _error(index, "sqnr"), if_any),
-                ("own SQNR", _error(index, "own_sqnr"), if_any),
-                (LARGEST, _error(index, "largest"), if_any),
+                (f"SQNR{read_on(cell)}", _error(index, "sqnr"), if_any),
+                (f"own SQNR{read_on(cell, own=True)}", _error(index, "own_sqnr"), if_any),
+                (f"{LARGEST}{read_on(cell)}", _error(index, "largest"), if_any),
             )
         ]
     rows = [*comparison.rows, *_others(comparison)]
@@ -64,6 +64,17 @@ def cell_label(cell: ProfiledCell, comparison: LayerComparison) -> str:
     """The id of a cell, behind its bundle where there are several."""
     several = len({each.bundle for each in comparison.cells}) > 1
     return f"{cell.bundle}#{cell.id}" if several else cell.id
+
+
+def read_on(cell: ProfiledCell, *, own: bool = False) -> str:
+    """Where the errors of a cell's layers were read, for the heading of a column: ``", device"`` or ``", host"``.
+
+    Args:
+        own: Of the errors of layers alone.
+    """
+    if not isinstance(cell.errors, LayerErrors):
+        return ""
+    return f", {cell.errors.own_where if own else cell.errors.where}"
 
 
 def shape_text(shape: tuple[int, ...] | None) -> str | None:

@@ -10,6 +10,7 @@ from edgerig.engine.layers import LayerComparison, LayerRow, compare_layers, sel
 from edgerig.files import sha256_file
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.layer_error import LayerError, LayerErrors
+from edgerig.report.layer_table import layers_table
 from edgerig.results.bundle import Bundle
 
 CELLS = ("float32-litert-local", "int8-litert-local", "int8-micro-local", "onnx-onnxruntime-local")
@@ -125,7 +126,15 @@ def test_errors_are_those_of_the_file_that_was_deployed(bundle: Path) -> None:
     assert isinstance(litert, LayerErrors)
     assert isinstance(micro, LayerErrors)
     assert litert.samples == micro.samples == 20
-    assert micro.notes == ("Its outputs are, bit by bit, those on local by micro.",)
+    assert litert.where == "device"
+    assert litert.own_where == micro.where == "host"
+    assert litert.notes == ("Its outputs are, bit by bit, those on local by litert.",), "by XNNPACK, as it was measured"
+    assert micro.notes[0] == "Its outputs are, bit by bit, those on local by micro."
+    assert micro.notes[1].endswith("cannot be: runtime micro gives no tensors between layers.")
+    labels = {heading.key: heading.label for heading in layers_table(comparison).headings}
+    assert labels["int8-litert-local SQNR"] == "SQNR, device"
+    assert labels["int8-litert-local own SQNR"] == "own SQNR, host"
+    assert labels["int8-micro-local largest error"] == "largest error, host"
     for row in comparison.rows:
         if row.name in ("first", "norm", "classes"):
             errors = [cell.error for cell in row.cells]

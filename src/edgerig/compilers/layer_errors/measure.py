@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgerig.compilers.layer_errors.groups import LayerGroup
 from edgerig.compilers.layer_errors.isolate import TfliteCutter, cut_onnx, inputs_of, with_unpacking
 from edgerig.compilers.layer_errors.match import Match, TensorMatcher
-from edgerig.compilers.layer_errors.probes import Array, OnnxProbe, Probe, TfliteProbe
+from edgerig.compilers.layer_errors.probes import Array, OnnxProbe, Probe, RecordedProbe, TfliteProbe
 from edgerig.compilers.layer_errors.sums import ErrorSums
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
@@ -72,6 +72,7 @@ def layer_errors(
     calls: Sequence[Sequence[Array]],
     progress: Progress,
     seconds: float = math.inf,
+    recorded: Mapping[int, Array] | None = None,
 ) -> LayerResults:
     """The error of each of ``groups``, layers of ``deployed``, against ``reference``.
 
@@ -83,6 +84,8 @@ def layer_errors(
         calls: What an inference takes each: for each input of ``deployed`` an array of real numbers, or of integers
             for an input that takes such.
         seconds: Time after which no further one is begun.
+        recorded: The tensors of ``deployed`` in the inferences of ``calls``, by index, where a device gave them; the
+            network as a whole is not run then, and its layers alone are.
 
     Raises:
         IncompatibleError: The two are of different formats, or take different inputs.
@@ -92,7 +95,8 @@ def layer_errors(
     layers = [_Layer(group, deployed.graph, matcher) for group in groups]
     matches = [layer.output for layer in layers if isinstance(layer.output, Match)]
     inputs = {match.reference for layer in layers for match in layer.inputs}
-    ours = deployed.probe(sorted({match.deployed for match in matches} | {*deployed.graph.outputs}))
+    wanted = sorted({match.deployed for match in matches} | {*deployed.graph.outputs})
+    ours = deployed.probe(wanted) if recorded is None else RecordedProbe(deployed.graph, recorded)
     theirs = reference.probe(sorted({match.reference for match in matches} | inputs))
     outputs: list[list[NDArray[np.float64]]] = [[] for _ in deployed.graph.outputs]
     alone = _AloneRuns(deployed, layers)

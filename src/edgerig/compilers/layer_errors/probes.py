@@ -1,9 +1,9 @@
-"""Engines on this machine that give the tensors between the layers."""
+"""Engines that give the tensors between the layers: on this machine, or on a device before."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,24 @@ class OnnxProbe(Probe):
 
     def value(self, index: int) -> NDArray[np.float64]:
         return dequantized(np.asarray(self._values[self._names[index]]), self.graph.tensors[index])
+
+
+class RecordedProbe(Probe):
+    """What a device gave, inference by inference.
+
+    Args:
+        values: By tensor index, shape (n, *shape), in the tensor's dtype.
+    """
+
+    def __init__(self, graph: Graph, values: Mapping[int, Array]) -> None:
+        super().__init__(graph)
+        self._values, self._position = values, -1
+
+    def run(self, inputs: dict[int, Array]) -> None:
+        self._position += 1
+
+    def value(self, index: int) -> NDArray[np.float64]:
+        return dequantized(self._values[index][self._position], self.graph.tensors[index])
 
 
 def quantized(values: Array, tensor: Tensor) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.layer_cuts import FORMATS, Cut, Cutter, cuts_of
-from edgerig.engine.layers.errors import Selection, cell_samples
+from edgerig.engine.layers.errors import Selection, cell_samples, target_options
 from edgerig.engine.pairs import hold_on_core
 from edgerig.engine.steady import first_inputs
 from edgerig.errors import EdgerigError, Interrupted, TargetError
@@ -70,7 +70,7 @@ def cell_cuts(selection: Selection, layer_map: LayerMap, rounds: int, progress: 
     if cell.artifact.format not in FORMATS:
         return Unavailable(f"networks in {' and '.join(FORMATS)} are cut, and this is {cell.artifact.format}")
     try:
-        target = target_for(cell.target, _target_options(selection))
+        target = target_for(cell.target, target_options(selection))
         if target.kind != "measured" or target.exact:
             return Unavailable("its device counts what each layer takes: nothing is to be had by cutting")
         try:
@@ -84,15 +84,6 @@ def cell_cuts(selection: Selection, layer_map: LayerMap, rounds: int, progress: 
     if isinstance(measured, LayerCuts):
         write_layer_cuts(selection.bundle, cell, measured)
     return measured
-
-
-def _target_options(selection: Selection) -> dict[str, Any]:
-    """The settings of the cell's target, as the rig file has them."""
-    for entry in Bundle(selection.bundle).header().rig.get("matrix", ()):
-        for part in entry.get("targets", ()):
-            if part.get("use") == selection.cell.target:
-                return dict(part.get("options", {}))
-    return {}
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.compilers.layer_errors import NetworkFile, layer_errors, layer_groups
-from edgerig.compilers.layer_errors.measure import LayerResults
+from edgerig.compilers.layer_errors.measure import FORMATS, LayerResults
+from edgerig.compilers.layer_errors.probes import dequantized
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
 from edgerig.datasets.network_inputs import inputs_of
+from edgerig.engine.layers.device_tensors import DeviceTensors, device_tensors, wanted_tensors
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.steady import first_inputs
 from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.layer_error import LayerErrors
+from edgerig.models.graph.read import read_graph
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
@@ -29,6 +33,8 @@ from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.layers.layer_map import LayerMap, read_layer_map
 from edgerig.results.layers.stored_errors import read_layer_errors, write_layer_errors
 from edgerig.results.types import CellResult
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import target_for
 
 #: Test samples on which the errors are measured: each has thousands of values a layer.
 SAMPLES = 32
@@ -44,12 +50,17 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 def cell_errors(
-    selection: Selection, layer_map: LayerMap, progress: Progress, seconds: float = math.inf
+    selection: Selection,
+    layer_map: LayerMap,
+    progress: Progress,
+    seconds: float = math.inf,
+    target: Target | None = None,
 ) -> LayerErrors | Unavailable:
     """The errors of a cell's layers: out of the bundle, or measured and then kept there; or why there are none.
 
     Args:
         seconds: Time of measuring after which no further sample is begun.
+        target: The cell's device, where it is open already.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -63,7 +74,7 @@ def cell_errors(
         return reference
     try:
         names = [layer.name for layer in layer_map.source.layers] if layer_map.source is not None else []
-        measured = _measured(selection, reference, names, progress, seconds)
+        measured = _measured(selection, reference, names, progress, seconds, target)
     except Interrupted:
         raise
     except EdgerigError as error:
@@ -103,10 +114,24 @@ def _reference(selection: Selection) -> Artifact | Unavailable:
     )
 
 
+def target_options(selection: Selection) -> dict[str, Any]:
+    """The settings of the cell's target, as the rig file has them."""
+    for entry in Bundle(selection.bundle).header().rig.get("matrix", ()):
+        for part in entry.get("targets", ()):
+            if part.get("use") == selection.cell.target:
+                return dict(part.get("options", {}))
+    return {}
+
+
 def _measured(
-    selection: Selection, reference: Artifact, names: Sequence[str], progress: Progress, seconds: float
+    selection: Selection,
+    reference: Artifact,
+    names: Sequence[str],
+    progress: Progress,
+    seconds: float,
+    target: Target | None,
 ) -> LayerErrors:
-    cell, bundle = selection.cell, Bundle(selection.bundle)
+    cell, bundle, path = selection.cell, Bundle(selection.bundle), kept_file(selection.bundle, selection.cell)
     samples = cell_samples(bundle, cell, progress)
     part, positions = samples.part(SAMPLES)
     if part.windows is not None:
@@ -114,34 +139,84 @@ def _measured(
     batch = inputs_of(cell.artifact).batch
     inputs = part.first(cell.artifact, SAMPLES)
     calls = [array[:, None] if batch == 1 else in_calls(array, batch) for array in inputs]
+    judge = _Judge(bundle, cell, samples, positions)
+    device = _on_device(selection, reference, names, part, judge, progress, seconds, target)
+    recorded = None if isinstance(device, Unavailable) else device
     exact = cell.runtime in EXACT_RUNTIMES and cell.artifact.scheme == "int8"
     results = isolated(
         f"Running the layers of {cell.id}",
         InferenceError,
         _run,
-        kept_file(selection.bundle, cell),
+        path,
         Path(reference.path),
         tuple(names),
-        tuple(map(np.ascontiguousarray, calls)),
+        tuple(np.ascontiguousarray(array if recorded is None else array[: recorded.samples]) for array in calls),
         exact,
         progress,
         seconds,
+        None if recorded is None else recorded.values,
     )
     outputs = results.outputs[cell.artifact.judged_output]
-    count = min(len(inputs[0]), len(outputs) * batch)
-    note = _likeness(bundle, cell, outputs.reshape(len(outputs), -1), positions[:count], samples)
-    kernels = "LiteRT's reference kernels" if exact else "LiteRT's own kernels, since XNNPACK keeps no tensors"
-    engine = "ONNX Runtime, with the tensors between layers as outputs"
+    here = _engine_here(cell, exact)
+    notes = [judge.likeness(outputs)[0]]
+    if isinstance(device, Unavailable):
+        notes.append(f"Its tensors were read here, since on the device they cannot be: {device.reason}.")
+        engine = f"on this machine, by {here}"
+    else:
+        engine = f"on {cell.target}, by {cell.runtime} with them as outputs; layers alone on this machine, by {here}"
     return LayerErrors(
-        where="host",
-        engine=f"on this machine, by {engine if cell.artifact.format == 'onnx' else kernels}",
-        samples=count,
+        where="host" if recorded is None else "device",
+        engine=engine,
+        samples=min(len(inputs[0]), len(outputs) * batch),
         reference=Path(reference.path).name,
         artifact=cell.artifact.sha256,
         data=part.fingerprint,
         layers=results.layers,
-        notes=(note,),
+        notes=tuple(notes),
     )
+
+
+def _engine_here(cell: CellResult, exact: bool) -> str:
+    if cell.artifact.format == "onnx":
+        return "ONNX Runtime, with the tensors between layers as outputs"
+    return "LiteRT's reference kernels" if exact else "LiteRT's own kernels, since XNNPACK keeps no tensors"
+
+
+def _on_device(
+    selection: Selection,
+    reference: Artifact,
+    names: Sequence[str],
+    part: EvaluationSamples,
+    judge: _Judge,
+    progress: Progress,
+    seconds: float,
+    target: Target | None,
+) -> DeviceTensors | Unavailable:
+    """The tensors as the device gives them, if the outputs beside them are those that the cell gave."""
+    cell, path = selection.cell, kept_file(selection.bundle, selection.cell)
+    graph, opened = read_graph(path), target
+    if graph.format not in FORMATS:
+        return Unavailable(f"a {graph.format} network has none")
+    try:
+        opened = opened or target_for(cell.target, target_options(selection))
+        inputs = first_inputs(part, cell.artifact, SAMPLES)
+        wanted = wanted_tensors(graph, read_graph(Path(reference.path)), names)
+        device = device_tensors(cell, path.read_bytes(), graph, wanted, inputs, opened, progress, seconds)
+    except Interrupted:
+        raise
+    except EdgerigError as error:
+        return Unavailable(error.message.rstrip("."))
+    finally:
+        if opened is not None and target is None:
+            opened.close()
+    if isinstance(device, Unavailable):
+        return device
+    index = graph.outputs[cell.artifact.judged_output]
+    outputs = np.stack([dequantized(array, graph.tensors[index]) for array in device.values[index]])
+    text, same = judge.likeness(outputs)
+    if same is False:
+        return Unavailable(f"with them as outputs the network gives others there than it gave. {text.rstrip('.')}")
+    return device
 
 
 def _run(
@@ -152,10 +227,11 @@ def _run(
     exact: bool,
     progress: Progress,
     seconds: float,
+    recorded: dict[int, NDArray[Any]] | None,
 ) -> LayerResults:
     network = NetworkFile.read(deployed, exact)
-    groups = layer_groups(network.graph, names)
-    return layer_errors(network, NetworkFile.read(reference), groups, list(zip(*calls, strict=True)), progress, seconds)
+    groups, each = layer_groups(network.graph, names), list(zip(*calls, strict=True))
+    return layer_errors(network, NetworkFile.read(reference), groups, each, progress, seconds, recorded)
 
 
 def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
@@ -182,34 +258,49 @@ def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> Evalua
     return samples
 
 
-def _likeness(
-    bundle: Bundle,
-    cell: CellResult,
-    outputs: NDArray[np.float64],
-    positions: NDArray[np.int64],
-    samples: EvaluationSamples,
-) -> str:
-    """Whether the outputs are those that the cell gave for the same samples when it was measured."""
-    scores = bundle.samples(cell.id, ("scores",)).get("scores")
-    where = f"on {cell.target} by {cell.runtime}"
-    if scores is None or len(scores) != len(samples):
-        return f"Whether its outputs are those {where} is not known: the bundle does not hold them."
-    before = np.asarray(scores)[positions].reshape(len(positions), -1)
-    rows = outputs.reshape(len(positions), -1) if outputs.size == before.size else None
-    if rows is None:
-        return f"Whether its outputs are those {where} is not known: they have another shape."
-    same = int((rows.astype(np.float32) == before.astype(np.float32)).all(axis=1).sum())
-    if same == len(positions):
-        return f"Its outputs are, bit by bit, those {where}."
-    largest = float(np.abs(rows - before).max())
-    count = f"{same} of {len(positions)} samples"
-    return f"Its outputs are those {where} for {count}; the largest difference is {largest:.3g}."
+class _Judge:
+    """Holds outputs against those that the cell gave for the same samples when it was measured."""
+
+    def __init__(
+        self, bundle: Bundle, cell: CellResult, samples: EvaluationSamples, positions: NDArray[np.int64]
+    ) -> None:
+        self._scores = bundle.samples(cell.id, ("scores",)).get("scores")
+        self._where = f"on {cell.target} by {cell.runtime}"
+        self._samples, self._positions = samples, positions
+
+    def likeness(self, outputs: NDArray[np.float64]) -> tuple[str, bool | None]:
+        """Whether the outputs of the first inferences are those that the cell gave, in a sentence; None: not known."""
+        if self._scores is None or len(self._scores) != len(self._samples):
+            return f"Whether its outputs are those {self._where} is not known: the bundle does not hold them.", None
+        flat = outputs.reshape(-1)
+        width = int(np.prod(self._scores.shape[1:]))
+        positions = self._positions[: max(1, len(flat) // max(width, 1))]
+        before = np.asarray(self._scores)[positions].reshape(len(positions), -1)
+        if flat.size < before.size or not len(positions):
+            return f"Whether its outputs are those {self._where} is not known: they have another shape.", None
+        # The last batch is filled up.
+        values = flat[: before.size].reshape(before.shape)
+        same = int((values.astype(np.float32) == before.astype(np.float32)).all(axis=1).sum())
+        if same == len(positions):
+            return f"Its outputs are, bit by bit, those {self._where}.", True
+        largest = float(np.abs(values - before).max())
+        count = f"{same} of {len(positions)} samples"
+        return f"Its outputs are those {self._where} for {count}; the largest difference is {largest:.3g}.", False
 
 
-def keep_errors(bundle: Path, cells: Iterable[CellResult], seconds: float, progress: Progress) -> None:
+def keep_errors(
+    bundle: Path,
+    cells: Iterable[CellResult],
+    seconds: float,
+    progress: Progress,
+    target_of: Callable[[CellResult], Target | None] = lambda cell: None,
+) -> None:
     """Measure the errors of the layers of quantized cells, ``seconds`` each at most, and keep them in the bundle.
 
     A cell whose errors cannot be had is left without them: that never costs the run.
+
+    Args:
+        target_of: The device of a cell, where it is open already: another lease on it would be refused.
 
     Raises:
         Interrupted: Ctrl-C.
@@ -219,7 +310,7 @@ def keep_errors(bundle: Path, cells: Iterable[CellResult], seconds: float, progr
         if layer_map is None or cell.artifact.scheme == "float32":
             continue
         try:
-            errors = cell_errors(Selection(bundle, cell), layer_map, progress, seconds)
+            errors = cell_errors(Selection(bundle, cell), layer_map, progress, seconds, target_of(cell))
         except StorageError as error:
             errors = Unavailable(error.message)
         if isinstance(errors, Unavailable):
