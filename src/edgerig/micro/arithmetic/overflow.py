@@ -16,8 +16,10 @@ from edgerig.micro.arithmetic.scales import (
     rescaling,
     sides_scales,
     slope_scales,
+    svdf_scales,
 )
 from edgerig.micro.ir import Node
+from edgerig.micro.ir.operators.recurrent import Svdf
 
 #: A value of 8 bits less its zero point.
 _REACH = 255
@@ -58,6 +60,9 @@ def _reach(node: Node) -> tuple[int, int]:
         return _REACH**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]
     if isinstance(node, ir.Mean):
         return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
+    if isinstance(node, Svdf):
+        # Sums over time that get beyond 32 bits wrap around, as LiteRT's do.
+        return _REACH * 128 * node.input.elements, svdf_scales(node)[0][1]
     if isinstance(node, ir.Relu | ir.Quantize) and node.input.dtype in ("int8", "uint8"):
         return _REACH, rescaling(node)[1]
     return 0, 0

@@ -10,6 +10,7 @@ import numpy as np
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.requantize import quantize_multiplier
 from edgerig.micro.ir import BatchMatMul, Binary, Mean, Node, Sides, Softmax
+from edgerig.micro.ir.operators.recurrent import Svdf
 
 #: Integer bits of the scaled differences of a softmax.
 DIFFERENCE_BITS = 5
@@ -92,6 +93,17 @@ def mean_multiplier(node: Mean) -> tuple[int, int, int]:
     multiplier, exponent = rescaling(node)
     shift = min(count.bit_length() - 1, 32, 31 + exponent)
     return count, (multiplier << shift) // count, exponent - shift
+
+
+def svdf_scales(node: Svdf) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Multipliers and exponents of an int8 SVDF: from the products of features to the state, and on to the output.
+
+    As its preparation in TensorFlow Lite does, in single precision.
+    """
+    source, features, time, state, output = (
+        np.float32(value.scale) for value in (node.input, node.features, node.time, node.state, node.output)
+    )
+    return quantize_multiplier(float(source * features / state)), quantize_multiplier(float(state * time / output))
 
 
 def softmax_scale(node: Softmax) -> tuple[int, int, int]:

@@ -108,6 +108,8 @@ class _Reader:
         tensor = self._tensor(index)
         known = self.values.get(index)
         if known is None:
+            if tensor.variable and not tensor.constant:
+                return self._kept(tensor)
             if not tensor.constant:
                 raise self._corrupt(
                     f"{where} reads tensor {index} ({tensor.name}) before anything makes it; "
@@ -115,6 +117,13 @@ class _Reader:
                 )
             known = self.values[index] = _value(tensor, np.asarray(self.contents[index]))
         return known
+
+    def _kept(self, tensor: Tensor) -> Value:
+        """The state of one operator, which starts with zeros (in quantized units: the zero point)."""
+        value = self.values[tensor.index] = _value(tensor, None)
+        zero = value.zero_point if value.quantized else 0
+        value.data, value.variable = np.full(tensor.shape, zero, tensor.dtype), True
+        return value
 
     def _new(self, index: int, where: str) -> Value:
         tensor = self._tensor(index)

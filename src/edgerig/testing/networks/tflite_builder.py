@@ -63,15 +63,18 @@ class TfliteBuilder:
         scale: float | Sequence[float] | None = None,
         zero_point: int | Sequence[int] = 0,
         axis: int = 0,
+        *,
+        variable: bool = False,
     ) -> int:
-        """A tensor; ``data`` makes it constant; several scales, with one zero point or as many, are along ``axis``.
+        """A tensor; ``data`` makes it constant; several scales, with one zero point or as many, are along ``axis``;
+        ``variable`` keeps it from one inference to the next.
 
         Returns its index.
         """
         schema = self._schema
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.buffer = name.encode(), [int(size) for size in shape], 0
-        tensor.type = getattr(schema.TensorType, dtype.upper())
+        tensor.type, tensor.isVariable = getattr(schema.TensorType, dtype.upper()), variable
         if data is not None:
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype).tobytes(), np.uint8)

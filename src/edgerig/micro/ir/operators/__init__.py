@@ -10,6 +10,7 @@ from edgerig.micro.ir.operators import (
     images,
     matmul,
     rearrangement,
+    recurrent,
     shape_arithmetic,
     slices,
     state,
@@ -31,6 +32,7 @@ RECORDS: dict[str, OperatorRecord] = {
         rearrangement,
         slices,
         state,
+        recurrent,
         shape_arithmetic,
     )
     for record in family.RECORDS

@@ -34,6 +34,7 @@ from edgerig.micro.kernels.portable.float32 import (
 )
 from edgerig.micro.kernels.portable.joins import Concatenate, PackKernel, SplitKernel, UnpackKernel
 from edgerig.micro.kernels.portable.matmul import MatMul
+from edgerig.micro.kernels.portable.recurrent import SvdfKernel
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
 from edgerig.micro.kernels.portable.resize import NearestPixel, ResizeS8
 from edgerig.micro.kernels.portable.shapes import (
@@ -57,6 +58,7 @@ PORTABLE: tuple[Kernel, ...] = (
     DenseRowsS8(),
     TransposeConvS8(),
     MatMul(),
+    SvdfKernel(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),
