@@ -9,8 +9,9 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-/* The lines: the wire to the host, and the console for people. */
-typedef enum board_line { BOARD_WIRE, BOARD_CONSOLE } board_line;
+/* The lines: the wire to the host, the console for people, and that of the digits' protocol, which only boards have whose
+ * BOARD_DIGITS_BASE is not 0. */
+typedef enum board_line { BOARD_WIRE, BOARD_CONSOLE, BOARD_DIGITS } board_line;
 
 /* Clock, caches, lines; interrupts stay off but for what the clock needs. */
 void board_init(void);

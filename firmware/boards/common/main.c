@@ -10,6 +10,9 @@
 #include "machine.h"
 #include "network.h"
 #include "text.h"
+#if BOARD_DIGITS_BASE
+#include "../digits/digits_line.h"
+#endif
 
 enum { LOG = 256, CHUNK = 64, MOST_SAMPLES = 256, TIME = sizeof(uint64_t) };
 
@@ -182,6 +185,9 @@ static void serve(void)
         if (byte >= 0) {
             console_byte((uint8_t)byte);
         }
+#if BOARD_DIGITS_BASE
+        digits_line_poll();
+#endif
         if (reset_wanted) {
             cortex_reset();
         }
@@ -198,6 +204,9 @@ int main(void)
     er_core_init(&core, &device);
     er_core_announce(&core);
     console_greet();
+#if BOARD_DIGITS_BASE
+    digits_line_init();
+#endif
     serve();
     return 0;
 }

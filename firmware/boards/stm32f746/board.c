@@ -19,6 +19,7 @@
 #define GPIOA 0x40020000u
 #define GPIOB 0x40020400u
 #define GPIOC 0x40020800u
+#define GPIOF 0x40021400u
 #define GPIOI 0x40022000u
 
 #define GPIO_BSRR 0x18u
@@ -122,6 +123,22 @@ static void start_line(uint32_t base, uint32_t baud)
     REGISTER(base + USART_CR1) = 1u << 0 | 1u << 2 | 1u << 3; /* UE, RE, TE */
 }
 
+#if BOARD_DIGITS_BASE
+/* UART7 on the Arduino connector: A4 (PF7) sends, A5 (PF6) receives. Its clock is APB1's, a quarter of the processor's. */
+static void start_digits(void)
+{
+    uint32_t clock = BOARD_CLOCK_HZ == HSI_HZ ? HSI_HZ : BOARD_CLOCK_HZ / 4;
+
+    REGISTER(RCC_AHB1ENR) |= 1u << 5;  /* port F */
+    REGISTER(RCC_APB1ENR) |= 1u << 30; /* UART7 */
+    barrier();
+    alternate(GPIOF, 6, 8);
+    alternate(GPIOF, 7, 8);
+    REGISTER(BOARD_DIGITS_BASE + USART_BRR) = (clock + BOARD_DIGITS_BAUD / 2) / BOARD_DIGITS_BAUD;
+    REGISTER(BOARD_DIGITS_BASE + USART_CR1) = 1u << 0 | 1u << 2 | 1u << 3; /* UE, RE, TE */
+}
+#endif
+
 void board_init(void)
 {
     start_clock();
@@ -136,10 +153,18 @@ void board_init(void)
     alternate(GPIOC, 7, 8);
     start_line(BOARD_WIRE_BASE, BOARD_WIRE_BAUD);
     start_line(BOARD_CONSOLE_BASE, BOARD_CONSOLE_BAUD);
+#if BOARD_DIGITS_BASE
+    start_digits();
+#endif
 }
 
 static uint32_t base_of(board_line line)
 {
+#if BOARD_DIGITS_BASE
+    if (line == BOARD_DIGITS) {
+        return BOARD_DIGITS_BASE;
+    }
+#endif
     return line == BOARD_WIRE ? BOARD_WIRE_BASE : BOARD_CONSOLE_BASE;
 }
 

@@ -40,10 +40,11 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The UART to the host and the UART of the console."""
+    """The UART to the host, the UART of the console, and that of the digits' protocol where the board has one."""
 
     wire: Line
     console: Line
+    digits: Line | None = None
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,11 +15,11 @@ from edgerig import __version__, files
 from edgerig.boards.board import Board, firmware_folder
 from edgerig.boards.config import write_config, write_console, write_memory, write_sample
 from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Console, Firmware, Network, read_firmware
-from edgerig.boards.network import check_kernels
+from edgerig.boards.network import check_digits, check_kernels
 from edgerig.boards.sizes import measure, open_elf, table
 from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.cache import StageCache
-from edgerig.errors import CompileError, storing
+from edgerig.errors import CompileError, UsageError, storing
 
 #: Memory sizes of an unlimited board, for linking a network that is too large, to report by how much.
 ENDLESS = 1 << 27
@@ -44,13 +44,17 @@ def build_firmware(
 
     Raises:
         SpecError: The board has no such clock. IncompatibleError: The network's kernels do not run on it.
-        UsageError: The compiler is not installed.
+        UsageError: The compiler is not installed, or digits are to be answered beside a ``console``.
         CompileError: It refused something, or the firmware does not fit; then with a table of what takes how much.
         StorageError: ``out`` cannot be written.
     """
     settings = settings or BuildSettings()
     board.check_clock(settings.clock_hz)
     check_kernels(board, network, settings)
+    if settings.digits:
+        if console is not None:
+            raise UsageError(f"A firmware that speaks {console.name} does not answer digits.", "Leave one of them out.")
+        check_digits(board, network)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
     if console is not None:
@@ -135,7 +139,7 @@ def _compile_all(
     flags = compile_flags(board, network, settings, toolchain, include)
     jobs = [
         (source, objects / f"{group}-{number}-{source.stem}.o", (*flags, *optimization(settings, toolchain, group)))
-        for number, (group, source) in enumerate(sources(board, network, console))
+        for number, (group, source) in enumerate(sources(board, network, console, digits=settings.digits))
     ]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done in [pool.submit(toolchain.compile, *job, work) for job in jobs]:
@@ -143,11 +147,16 @@ def _compile_all(
     return [output for _, output, _ in jobs]
 
 
-def sources(board: Board, network: Network, console: Console | None = None) -> Iterable[tuple[str, Path]]:
+def sources(
+    board: Board, network: Network, console: Console | None = None, *, digits: bool = False
+) -> Iterable[tuple[str, Path]]:
     """Group and path of every file of the firmware."""
     firmware, folder = firmware_folder(), Path(network.folder)
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".c", ".S", ".s")):
         yield ("weights" if path.stem.startswith("weights") else "network"), path
+    if digits:
+        yield from (("wire", path) for path in sorted((firmware / "digits").glob("*.c")))
+        yield from (("board", path) for path in sorted((firmware / "boards" / "digits").glob("*.c")))
     group, spoken = ("wire", "core") if console is None else ("console", console.sources)
     for path in sorted((firmware / spoken).glob("*.c")):
         yield group, path
@@ -241,11 +250,12 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
 
 
 def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, console: Console | None) -> str:
+    spoken = console.sources if console is not None else "core"
     parts = [
         _digest_of(Path(board.folder), (".",)).encode(),
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
         files.digest([console]).encode(),
-        _digest_of(firmware_folder(), (console.sources if console is not None else "core", "boards")).encode(),
+        _digest_of(firmware_folder(), (spoken, "boards", "digits")).encode(),
         _digest_of(Path(network.folder), (".",)).encode(),
         # The compiler's command line affects the result.
         _digest_of(Path(__file__).parent, (".",)).encode(),

@@ -41,6 +41,7 @@ def write_config(
     """
     clock = settings.clock_hz or board.clock_hz
     wire, console = board.lines.wire, board.lines.console
+    digits = board.lines.digits if settings.digits else None
     described: dict[str, str | int] = {
         "BOARD_NAME": quoted(board.name),
         "BOARD_TITLE": quoted(board.title),
@@ -56,6 +57,8 @@ def write_config(
         "BOARD_WIRE_BAUD": baud or wire.baud,
         "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
         "BOARD_CONSOLE_BAUD": baud or console.baud,
+        "BOARD_DIGITS_BASE": f"{digits.base:#x}u" if digits is not None else 0,
+        "BOARD_DIGITS_BAUD": digits.baud if digits is not None else 0,
         "BOARD_VERSION": quoted(__version__),
         "BOARD_SOFTWARE": quoted(f"edgerig-firmware {__version__}"),
     }

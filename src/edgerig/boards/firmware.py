@@ -37,6 +37,9 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
     kernels: Annotated[
         str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
     ] = None
+    digits: Annotated[
+        bool, msgspec.Meta(description="answer the digits' protocol on a line of its own, where the board has one")
+    ] = False
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "level", str(self.level))
@@ -55,6 +58,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
         sample: Inputs of the built-in sample, one after the other, or none: the board makes a ramp. ``sample_name`` is
             for people.
+        takes_digits: Whether it takes 784 numbers and makes 10, of types that the digits' protocol can be had in.
         layer_shapes: For each layer the shape of its first output; None for one that only sets a state.
         arena: The plan of the arena, if known.
     """
@@ -69,6 +73,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     tensor_sum: int = 0
     sample: bytes = b""
     sample_name: str = ""
+    takes_digits: bool = False
     layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
 

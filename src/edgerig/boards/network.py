@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig import files, formats
 from edgerig.artifact import Artifact, TensorSpec
@@ -21,6 +22,7 @@ from edgerig.measure.firmware import ArenaBuffer
 from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.emit.source import MANIFEST
 from edgerig.plugins import find
+from edgerig.wire.digits.messages import OUTPUTS, PIXELS
 
 #: The prefix of all names in the generated C, as the firmware expects it.
 PREFIX = "model"
@@ -110,12 +112,55 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
         tensor_sum=manifest.memory.plain_sum,
         sample=sample,
         sample_name=name,
+        takes_digits=_takes_digits(manifest),
         layer_shapes=tuple(next(iter(layer.outputs), None) for layer in manifest.layers),
         arena=tuple(
             ArenaBuffer(piece.name, piece.offset, piece.bytes, piece.first, piece.last)
             for piece in manifest.memory.pieces
         ),
     )
+
+
+def with_digit(network: Network, digit: NDArray[np.float32], name: str) -> Network:
+    """``network`` with ``digit``, (28, 28) from 0 to 1, as its built-in sample, which is called ``name``.
+
+    Raises:
+        IncompatibleError: It takes something else than digits.
+    """
+    manifest = msgspec.json.decode((Path(network.folder) / MANIFEST).read_bytes(), type=Manifest)
+    inputs = manifest.inputs
+    if len(inputs) != 1 or int(np.prod(inputs[0].shape)) != PIXELS:
+        shapes = ", ".join("x".join(map(str, spec.shape)) for spec in inputs)
+        raise IncompatibleError(f"The network takes no digit: its input is {shapes}, not {PIXELS} numbers.")
+    return msgspec.structs.replace(network, sample=_quantized(digit, inputs[0]), sample_name=name)
+
+
+def _quantized(digit: NDArray[np.float32], spec: TensorSpec) -> bytes:
+    from edgerig.datasets.preprocess import quantize_input
+
+    return np.ascontiguousarray(quantize_input(digit.reshape(spec.shape), spec)).tobytes()
+
+
+def _takes_digits(manifest: Manifest) -> bool:
+    sizes = [[int(np.prod(spec.shape)) for spec in specs] for specs in (manifest.inputs, manifest.outputs)]
+    dtypes = {spec.dtype for spec in (*manifest.inputs, *manifest.outputs)}
+    return sizes == [[PIXELS], [OUTPUTS]] and dtypes <= {"int8", "uint8", "float32"}
+
+
+def check_digits(board: Board, network: Network) -> None:
+    """Check that a firmware of ``board`` with ``network`` can answer the digits' protocol.
+
+    Raises:
+        IncompatibleError: The board has no line for it, or the network takes something else.
+    """
+    if board.lines.digits is None:
+        raise IncompatibleError(f"{board.title} has no line for the digits' protocol.", "Take the board stm32f746.")
+    if not network.takes_digits:
+        raise IncompatibleError(
+            f"The digits' protocol needs a network that takes {PIXELS} numbers and makes {OUTPUTS}, int8, uint8 or "
+            "float32; this one does not.",
+            "Take one of MNIST, or build without digits.",
+        )
 
 
 def built_in_sample(inputs: tuple[TensorSpec, ...]) -> tuple[bytes, str]:
@@ -130,13 +175,11 @@ def built_in_sample(inputs: tuple[TensorSpec, ...]) -> tuple[bytes, str]:
 
 def _digit(spec: TensorSpec) -> tuple[bytes, str]:
     from edgerig.datasets.mnist import Mnist
-    from edgerig.datasets.preprocess import quantize_input
 
     digits = Mnist()
     samples = digits.split("test")
     real = samples.inputs(slice(0, 1), digits.preprocessing)
-    batch = quantize_input(real.reshape(1, *spec.shape[1:]), spec)
-    return np.ascontiguousarray(batch).tobytes(), f"a handwritten digit, {digits.classes[int(samples.labels[0])]}"
+    return _quantized(real, spec), f"a handwritten digit, {digits.classes[int(samples.labels[0])]}"
 
 
 def _way_to_c(artifact: Artifact) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.digits_ask import command as ask
 from edgerig.cli.digits_serve import command as serve
 
 
 @click.group(name="digits")
 def command() -> None:
-    """Recognise drawn digits as the clients of small devices ask for it: FlatBuffers over TCP.
+    """Recognise drawn digits as the clients of small devices ask for it: FlatBuffers over TCP or a serial line.
 
     \b
     Examples:
       edgerig digits serve --model mnist_int8.tflite
+      edgerig digits ask --target digits://127.0.0.1:32001 seven.png
+      edgerig digits ask --target sim:stm32f746 --model mnist_int8.tflite seven.png --json
     """
 
 
 command.add_command(serve)
+command.add_command(ask)

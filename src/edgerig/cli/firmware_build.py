@@ -63,6 +63,16 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
             click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
             click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
+            click.option(
+                "--digits",
+                is_flag=True,
+                help="Answer the digits' protocol too, on a line of its own: UART7 of the stm32f746.",
+            ),
+            click.option(
+                "--sample",
+                type=click.Path(path_type=Path),
+                help="A drawn digit for CMD=2: an image, or 784 numbers as .txt, .npy or .h.  [default: one of MNIST]",
+            ),
             click.option("--kernels", help="CPU to choose kernels for, such as portable."),
         ]
     ):
@@ -85,8 +95,9 @@ def build_with(board_name: str, model: Path, out: Path | None, options: dict[str
         debug=options["debug_build"],
         clock_hz=options["clock_hz"],
         kernels=options["kernels"],
+        digits=options["digits"],
     )
-    network = _network(model, board, settings)
+    network = _with_sample(_network(model, board, settings), options["sample"])
     console = _console(network, board, options)
     return build_firmware(board, network, out, settings, echo, console), network
 
@@ -96,6 +107,8 @@ def _console(network: Network, board: Board, options: dict[str, Any]) -> Console
     from edgerig.suites.mlperf_tiny.firmware import NAME, console_for
 
     benchmark, mode, baud = options["benchmark"], options["mode"], options["baud"]
+    if options["console_kind"] == NAME and options["sample"] is not None:
+        raise UsageError(f"--sample is for CMD=2, which --console {NAME} does not have.", "Leave one of them out.")
     if options["console_kind"] == NAME:
         return console_for(network, board, benchmark, mode or "performance", baud)[0]
     for option, value in (("--benchmark", benchmark), ("--mode", mode), ("--baud", baud)):
@@ -105,6 +118,13 @@ def _console(network: Network, board: Board, options: dict[str, Any]) -> Console
                 f"Leave it out, or build a device of MLPerf Tiny: --console {NAME}.",
             )
     return None
+
+
+def _with_sample(network: Network, sample: Path | None) -> Network:
+    from edgerig.boards.network import with_digit
+    from edgerig.datasets.digit_file import read_digit
+
+    return network if sample is None else with_digit(network, read_digit(sample), sample.name)
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from edgerig.boards.board import Board
 
-WIRE, CONSOLE = 0, 1
+WIRE, CONSOLE, DIGITS = 0, 1, 2
 #: Ports A to K, and the register of each that sets (low half) and clears (high half) its pins.
 _PORTS, _BSRR = range(0x4002_0000, 0x4002_2C00), 0x18
 #: Looks at empty UARTs in a row after which the firmware counts as waiting.
@@ -58,15 +58,19 @@ class Chip:
         cycles: Cycles of the processor so far.
 
     Attributes:
-        lines: The UARTs, by `WIRE` and `CONSOLE`.
+        lines: The UARTs, by `WIRE`, `CONSOLE` and `DIGITS`.
+        awake_until: Cycles of the processor before which it does not count as idle.
         idle: Whether the firmware has read all input, and polls for more.
         reset_wanted: Whether it has asked for a reset.
         edges: What the pins did that the firmware sets one by one; they are low at first.
     """
 
     def __init__(self, board: Board, cycles: Callable[[], int]) -> None:
-        self.lines = (Uart(), Uart())
+        self.lines = (Uart(), Uart(), Uart())
         self._bases = {board.lines.wire.base: WIRE, board.lines.console.base: CONSOLE}
+        if board.lines.digits is not None:
+            self._bases[board.lines.digits.base] = DIGITS
+        self.awake_until = 0
         self._cycles = cycles
         self.edges: list[Edge] = []
         self._high: set[str] = set()
@@ -147,7 +151,8 @@ class Chip:
         if register == _ISR:
             if not line.waiting:
                 self._polls += 1
-                self.idle = self._polls > IDLE_POLLS and not any(uart.waiting for uart in self.lines)
+                waiting = self._polls > IDLE_POLLS and not any(uart.waiting for uart in self.lines)
+                self.idle = waiting and (not self.awake_until or self._cycles() >= self.awake_until)
             return 0xC0 | (0x20 if line.waiting else 0)
         if register == _RDR and line.waiting:
             self._polls = 0

@@ -10,7 +10,7 @@ It works alone::
     print(simulator.count("model_run"))               # instructions of one call
     print(simulator.by_function())                    # all so far, by function
 
-There are two UARTs, which never lose a byte, the cycle counter, as much of the clock tree as start-up code looks at,
+There are three UARTs, which never lose a byte, the cycle counter, as much of the clock tree as start-up code looks at,
 and the way into a fault handler and out by a reset. There are no interrupts: firmware polls. Instructions are counted
 exactly; cycles are what the board's cycle model makes of them.
 """
@@ -31,11 +31,11 @@ from edgerig.boards.board import Board
 from edgerig.boards.sizes import functions, named, open_elf
 from edgerig.errors import MissingExtraError, TargetError
 from edgerig.simulator.alignment import make_alignment
-from edgerig.simulator.chip import CONSOLE, WIRE, Chip, Edge
+from edgerig.simulator.chip import CONSOLE, DIGITS, WIRE, Chip, Edge
 from edgerig.simulator.counter import Call, make_counter
 from edgerig.simulator.cycles import cycle_model
 
-__all__ = ["CONSOLE", "WIRE", "Fault", "Simulator"]
+__all__ = ["CONSOLE", "DIGITS", "WIRE", "Fault", "Simulator"]
 
 #: Where a called function returns to. No code lies there.
 _BACK = 0x1000_0000
@@ -125,7 +125,7 @@ class Simulator:
         return self._chip.lines[line].divisor
 
     def write(self, line: int, data: bytes | memoryview) -> None:
-        """Bytes for a UART of the board, `WIRE` or `CONSOLE`, to be taken by the next `run`."""
+        """Bytes for a UART of the board, `WIRE`, `CONSOLE` or `DIGITS`, to be taken by the next `run`."""
         self._chip.lines[line].waiting.extend(data)
 
     def read(self, line: int, most: int | None = None) -> bytes:
@@ -158,6 +158,18 @@ class Simulator:
                     return
             if len(self.faults) > last + 2:
                 raise TargetError(f"The firmware crashes again and again. {self.faults[-1]}")
+
+    def idle_for(self, seconds: float) -> None:
+        """Let ``seconds`` of the board's own time pass, in which nothing comes on its lines.
+
+        Raises:
+            TimeoutError, TargetError: As `run`.
+        """
+        self._chip.awake_until = self.cycles + int(seconds * self.clock_hz)
+        try:
+            self.run()
+        finally:
+            self._chip.awake_until = 0
 
     def call(self, name: str | int, *arguments: int, seconds: float | None = 60.0) -> int:
         """Call the firmware's function ``name``, or the one at an address, with up to four numbers; what it returns in

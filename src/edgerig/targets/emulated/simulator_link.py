@@ -16,8 +16,8 @@ class SimulatorLink(Link):
     checked = False
     lossless = True
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
+    def __init__(self, simulator: Simulator, line: int = WIRE) -> None:
+        self.simulator, self._line = simulator, line
         self._resets = simulator.resets
         self._timeout: float | None = None
         self._closed = False
@@ -25,10 +25,10 @@ class SimulatorLink(Link):
     def send(self, buffers: Buffers) -> None:
         self._see_it_lives()
         for part in buffers:
-            self.simulator.write(WIRE, bytes(part))
+            self.simulator.write(self._line, bytes(part))
 
     def recv_into(self, view: memoryview) -> int:
-        data = self.simulator.read(WIRE, len(view)) or self._awaited(len(view))
+        data = self.simulator.read(self._line, len(view)) or self._awaited(len(view))
         if not data:
             raise TimeoutError("the board waits for more and says nothing")
         view[: len(data)] = data
@@ -58,7 +58,7 @@ class SimulatorLink(Link):
         self.simulator.run(self._timeout, through_resets=False)
         # Discard the console's output, which would grow without limit.
         self.simulator.read(CONSOLE)
-        data = self.simulator.read(WIRE, most)
+        data = self.simulator.read(self._line, most)
         if not data:
             self._see_it_lives()
         return data
