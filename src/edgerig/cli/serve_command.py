@@ -11,6 +11,7 @@ from edgerig import logs
 from edgerig.cli.log_options import apply_log_options
 from edgerig.cli.options import find_here
 from edgerig.cli.serve_options import serve_until_stopped, serving_options, start_server
+from edgerig.cli.serve_video import video_options, video_way
 
 
 @click.command(name="serve")
@@ -29,6 +30,7 @@ from edgerig.cli.serve_options import serve_until_stopped, serving_options, star
     metavar="TARGET",
     help="A further target that the page to draw digits on offers, such as sim:stm32f746; may be repeated.",
 )
+@video_options
 @serving_options
 def command(model: Path, stop_within: float, page_targets: tuple[str, ...], **options: Any) -> None:
     """Let others ask the network MODEL, until Ctrl-C.
@@ -44,9 +46,14 @@ def command(model: Path, stop_within: float, page_targets: tuple[str, ...], **op
       edgerig serve net.tflite --listen 127.0.0.1:8080 --sessions 4
       edgerig serve net.onnx --target tcp://raspberrypi:7433
       edgerig serve net.tflite --listen 0.0.0.0:8080 --token-file token
+      edgerig serve unet.tflite --video street.mp4 --listen 127.0.0.1:8081
+      edgerig serve net.tflite --video /dev/video0 --labels labels.txt --keep frames --keep-rule uncertain:0.6
     """
     apply_log_options(click.get_current_context(), base=logs.VERBOSE)
     from edgerig.serve.server import default_ways
 
     find_here(*page_targets)
-    serve_until_stopped(lambda: start_server(model, ways=default_ways(page_targets), **options), stop_within)
+    video, ways = video_way(options), default_ways(page_targets)
+    if video is not None:
+        ways = (video, *ways)
+    serve_until_stopped(lambda: start_server(model, ways=ways, **options), stop_within)

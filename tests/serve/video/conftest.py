@@ -6,12 +6,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.needs import need_module
 from tests.serve.video.senders import HEIGHT, WIDTH, picture
+
+from edgerig.serve import Server
+from edgerig.serve.video.settings import VideoSettings
+from edgerig.serve.video.way import Video
+from edgerig.testing import networks
 
 FRAMES, RATE = 40, 25
 Sender = Callable[[], subprocess.Popen[str]]
@@ -68,3 +75,25 @@ def sender(request: pytest.FixtureRequest) -> Iterator[tuple[str, Sender]]:
 
 
 SIZE = (HEIGHT, WIDTH, 3)
+
+
+@pytest.fixture(scope="session")
+def bright_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network whose class map is 1 where a frame is nearly white."""
+    return networks.bright_pixels_tflite(tmp_path_factory.mktemp("net") / "bright.tflite", 60, 80)
+
+
+@contextmanager
+def served(net: Path, **settings: Any) -> Iterator[tuple[int, Server, Video]]:
+    """The port of a server with a video, the server, and its way in."""
+    need_module("wsproto", "wsproto")
+    video = Video(VideoSettings(**settings))
+    with Server(net, listen="127.0.0.1:0", sessions=1, ways=[video]) as server:
+        yield server.address.port, server, video
+
+
+@pytest.fixture(scope="module")
+def live(bright_net: Path, street: Path) -> Iterator[int]:
+    """The port of a server that shows the street again and again."""
+    with served(bright_net, source=str(street)) as (port, _, _):
+        yield port

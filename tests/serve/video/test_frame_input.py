@@ -100,3 +100,11 @@ def test_several_inputs_and_another_size_are_refused() -> None:
         FrameInput([spec(1, 8, 8, 3)] * 2, Preprocessing())
     with pytest.raises(IncompatibleError, match="its input is 8x8"):
         FrameInput([spec(1, 8, 8, 3)], Preprocessing(resize=(9, 9)))
+
+
+def test_a_flat_input_of_colours_needs_its_layout() -> None:
+    with pytest.raises(IncompatibleError, match="both channels last and channels first would fit"):
+        FrameInput([spec(1, 300)], Preprocessing())
+    flat = FrameInput([spec(1, 300)], Preprocessing(), layout="nchw")(frame())["image"]
+    image = FrameInput([spec(1, 10, 10, 3)], Preprocessing())(frame())["image"]
+    np.testing.assert_array_equal(flat.reshape(3, 10, 10), image[0].transpose(2, 0, 1))

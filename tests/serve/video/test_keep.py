@@ -25,7 +25,15 @@ def shown(number: int, seconds: float, confidence: float | None = 0.5, answer: A
     pixels = picture(number)
     pixels[0, 0] = number % 256
     return Shown(
-        number=number, captured=seconds, pixels=pixels, image=None, jpeg=None, answer=answer, error="", times=Times()
+        number=number,
+        captured=seconds,
+        seconds=None,
+        pixels=pixels,
+        image=None,
+        jpeg=None,
+        answer=answer,
+        error="",
+        times=Times(),
     )
 
 

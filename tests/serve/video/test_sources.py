@@ -183,7 +183,7 @@ def test_the_slot_holds_the_newest_frame_and_ends_all_waiting() -> None:
     async def use() -> None:
         slot = NewestFrame(asyncio.get_running_loop())
         for number in range(3):
-            slot.put(Frame(number, 0.0, lambda: picture(0)))
+            slot.put(Frame(number, 0.0, None, lambda: picture(0)))
         taken = await slot.take()
         assert taken is not None
         assert (taken.number, slot.dropped, slot.newest) == (2, 2, 2)

@@ -25,11 +25,13 @@ class Frame(msgspec.Struct, frozen=True):
     Attributes:
         number: Counts the frames of a source from 0, over all reconnections.
         captured: When it was there, in seconds of `time.monotonic`.
+        seconds: Its time in the video, where it has one.
         pixels: Makes its pixels.
     """
 
     number: int
     captured: float
+    seconds: float | None
     pixels: Callable[[], Pixels]
 
 
@@ -51,7 +53,7 @@ class NewestFrame:
         self._changed = threading.Condition()
         self._frame: Frame | None = None
         self._closed = False
-        self._there = asyncio.Event()
+        self._there, self._ended = asyncio.Event(), asyncio.Event()
 
     def put(self, frame: Frame) -> None:
         """Put the newest frame; from any thread."""
@@ -86,6 +88,10 @@ class NewestFrame:
             self._changed.notify_all()
         self._wake()
 
+    async def closed(self) -> None:
+        """Wait until no more frames come."""
+        await self._ended.wait()
+
     def close(self) -> None:
         """End all waiting, here and there, and forget the frame; from any thread."""
         with self._changed:
@@ -95,6 +101,8 @@ class NewestFrame:
     def _wake(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._there.set)
+            if self._closed:
+                self._loop.call_soon_threadsafe(self._ended.set)
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             return

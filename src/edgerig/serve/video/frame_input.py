@@ -72,6 +72,8 @@ class FrameInput:
         self.preprocessing = preprocessing
         self.told = self._sentence(known, sized)
         self._at: dict[tuple[int, ...], Placement] = {}
+        # What cannot fit is told now, and not with each frame.
+        self(np.zeros((height, width, RGB), np.uint8))
 
     def placement(self, height: int, width: int) -> Placement:
         """Where a frame of ``height`` by ``width`` pixels lies in the input."""
@@ -125,7 +127,7 @@ def image_shape(spec: TensorSpec) -> tuple[int, int, int]:
         if channels in (GREY, RGB):
             return height, width, channels
     raise IncompatibleError(
-        f"{what}, which is no image in grey or RGB.", "Serve it without --video, or say the --layout of its input."
+        f"{what}, which is no image in grey or RGB.", "Serve it without --video, or say its --layout."
     )
 
 

@@ -96,7 +96,7 @@ class Overlay:
     ) -> tuple[Pixels, list[tuple[str, tuple[int, int, int]]]]:
         counts = np.bincount(class_map.reshape(-1), minlength=256) / class_map.size
         seen = [int(number) for number in np.argsort(-counts)[:NAMED] if counts[number] >= SHARE]
-        texts = [(f"{self._name(n)} {counts[n]:.0%}", self._colour(n)) for n in seen if self.colours[n].any()]
+        texts = [(f"{self._name(n)}: {100 * counts[n]:.0f} %", self._colour(n)) for n in seen if self.colours[n].any()]
         return blend(pixels, self.frame_map(class_map, at, *pixels.shape[:2]), self.colours), texts
 
     def _boxes(self, draw: Any, font: FreeTypeFont, answer: Answer) -> None:
@@ -110,10 +110,10 @@ class Overlay:
             corners = [left, top, left + max(1, width - 1), top + max(1, height - 1)]
             draw.rectangle(corners, outline=colour, width=thickness)
             above = max(0, top - font.size * 1.3)
-            self._text(draw, (left, above), f"{self._name(int(label))} {score:.0%}", font, colour)
+            self._text(draw, (left, above), f"{self._name(int(label))}: {100 * score:.0f} %", font, colour)
 
     def _scored(self, scores: NDArray[np.float32], number: int) -> str:
-        return f"{self._name(number)} {scores[number]:.0%}"
+        return f"{self._name(number)}: {100 * scores[number]:.0f} %"
 
     def _name(self, number: int) -> str:
         return self.names[number] if 0 <= number < len(self.names) else f"class {number}"

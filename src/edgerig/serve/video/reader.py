@@ -93,7 +93,7 @@ class Reader:
                 return
             if self.state.status != "playing":
                 self._become("playing", "")
-            self.slot.put(Frame(self._number, time.monotonic(), picture.pixels))
+            self.slot.put(Frame(self._number, time.monotonic(), picture.seconds, picture.pixels))
             self._number += 1
 
     def _become(self, status: Literal["playing", "lost", "ended"], message: str) -> None:

@@ -16,7 +16,8 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         decode: From the source's form to pixels.
         prepare: From pixels to the network's input.
-        queue, network: Waiting for a session, and the inference on the device.
+        queue, network: Waiting for a session, and the inference on the device, by its clock.
+        transport: The rest of what the pool takes: quantizing, and the way to the device and back.
         answer: From outputs to class, mask or boxes.
         overlay, encode: Drawing, and JPEG; 0 where nobody watches.
     """
@@ -25,21 +26,22 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     prepare: float = 0.0
     queue: float = 0.0
     network: float = 0.0
+    transport: float = 0.0
     answer: float = 0.0
     overlay: float = 0.0
     encode: float = 0.0
 
     @property
     def display(self) -> float:
-        """Our own time of a frame beside the network's and the decoder's."""
-        return self.prepare + self.answer + self.overlay + self.encode
+        """Our own time of a frame, beside the decoder's, the queue's and the network's."""
+        return self.prepare + self.transport + self.answer + self.overlay + self.encode
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A frame and its answer.
 
     Attributes:
-        number: Of the frame; ``captured``: in seconds of `time.monotonic`.
+        number: Of the frame; ``captured``: in seconds of `time.monotonic`; ``seconds``: its time in the video.
         pixels: Of the frame itself. image: A Pillow image with everything drawn on it.
         jpeg: That, encoded; None where nobody watches.
         answer: None where the network failed, and ``error`` says why.
@@ -48,6 +50,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     captured: float
+    seconds: float | None
     pixels: Pixels
     image: Any
     jpeg: bytes | None

@@ -138,6 +138,25 @@ def channel_means_tflite(path: Path, shape: tuple[int, ...] = (1, 3, 5, 7)) -> P
     return net.write(path, [x], [y])
 
 
+def bright_pixels_tflite(path: Path, height: int, width: int) -> Path:
+    """A float32 TFLite network for RGB from 0 to 1: a class map (1, height, width, 2), 1 where a pixel is nearly white.
+
+    The logits are 0 and 10 (R + G + B) - 27, so that class 1 begins above a mean of 0.9.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    net = _TfliteNetwork(schema)
+    weights, bias = np.array([[0, 0, 0], [10, 10, 10]], np.float32), np.array([0, -27], np.float32)
+    x = net.tensor("x", (1, height, width, 3), schema.TensorType.FLOAT32)
+    w = net.tensor("w", weights.shape, schema.TensorType.FLOAT32, weights)
+    b = net.tensor("b", bias.shape, schema.TensorType.FLOAT32, bias)
+    y = net.tensor("y", (1, height, width, 2), schema.TensorType.FLOAT32)
+    options = schema.FullyConnectedOptionsT()
+    options.keepNumDims = True
+    net.operator(schema.BuiltinOperator.FULLY_CONNECTED, [x, w, b], [y], "FullyConnectedOptions", options)
+    return net.write(path, [x], [y])
+
+
 def dense_onnx(path: Path, features: int = 8, classes: int = 4, seed: int = 0, batch: int | str = 1) -> Path:
     """The float32 ONNX network ``softmax(W x + b)``; ``batch`` may be a name, for a dynamic axis."""
     import onnx

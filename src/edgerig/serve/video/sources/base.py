@@ -37,7 +37,7 @@ class VideoSource(ABC):
         address: As the user gave it.
 
     Attributes:
-        shown: The address without a password, for messages and pages.
+        shown: The address without a password, for messages. title: That for pages, of a file its name alone.
         again: Whether to open it again when it ends; a live one is.
         every: Whether no frame may be dropped.
     """
@@ -49,6 +49,7 @@ class VideoSource(ABC):
 
     def __init__(self, address: str) -> None:
         self.address, self.shown = address, without_password(address)
+        self.title = self.shown
         require_av()
 
     @abstractmethod

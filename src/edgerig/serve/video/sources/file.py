@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from edgerig.errors import SourceError
 from edgerig.serve.video.sources.base import Picture, VideoSource, decoded, reading
+from edgerig.text import one_line
 
 #: What a file may lead to: a playlist could else name addresses that this machine alone can reach.
 PROTOCOLS = "file,crypto,data"
@@ -34,6 +35,7 @@ class FileSource(VideoSource):
     def __init__(self, address: str, *, every: bool = False, again: bool = True) -> None:
         super().__init__(address)
         self.every, self.again = every, again
+        self.title = one_line(Path(address).name)
         if not Path(address).is_file():
             kind = "a folder" if Path(address).is_dir() else "not there"
             raise SourceError(f"The video {self.shown} is {kind}.", "Give the path of a video file: --video street.mp4")

@@ -1,0 +1,135 @@
+"""The options of ``edgerig serve`` about video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgerig.cli.options import FiniteRange, layout_option, parse_options
+from edgerig.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgerig.serve.video.way import Video
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--video",
+        metavar="SOURCE",
+        help="Show what the network sees in a video, at / and /video: a file, /dev/video0, rtsp://.., http://.., or "
+        "`browser` for the cameras of those who open the page.",
+    ),
+    click.option(
+        "--video-rate",
+        type=click.Choice(["own", "max"]),
+        default="own",
+        show_default=True,
+        help="Of a file: play at its own rate and drop what comes too fast, or process every frame.",
+    ),
+    click.option(
+        "--video-end",
+        type=click.Choice(["loop", "stop"]),
+        help="At the end of a file: begin again, or keep its last picture.  [default: loop; with --record stop]",
+    ),
+    click.option(
+        "--video-fit",
+        type=click.Choice(["stretch", "letterbox", "crop", "center"]),
+        default="stretch",
+        show_default=True,
+        help="How frames of another aspect ratio fit, where the network's description does not say it.",
+    ),
+    layout_option,
+    click.option(
+        "--task",
+        metavar="NAME",
+        help="What the outputs mean: classification, segmentation or detection.  [default: guessed from their shapes]",
+    ),
+    click.option(
+        "--task-option",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting of the task, such as head=yolo: `edgerig list tasks NAME`; may be repeated.",
+    ),
+    click.option(
+        "--labels",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Names of the classes: a name a line, or a class dictionary in JSON, with colours.",
+    ),
+    click.option(
+        "--box-score",
+        type=FiniteRange(0, 1),
+        default=0.5,
+        show_default=True,
+        help="Lowest score of a box that is shown.",
+    ),
+    click.option(
+        "--record",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE.mp4",
+        help="Write what is shown to a video.",
+    ),
+    click.option("--keep", metavar="FOLDER", help="Store frames there, with the network's answers, for labelling."),
+    click.option(
+        "--keep-rule",
+        default="every:60s",
+        show_default=True,
+        metavar="RULES",
+        help="Which: uncertain:0.6 (a lower confidence, one a second at most), every:60s; several with commas.",
+    ),
+    click.option(
+        "--keep-max", default="1GB", show_default=True, metavar="SIZE", help="What the folder may take at most."
+    ),
+    click.option(
+        "--keep-form",
+        type=click.Choice(["png", "jpeg"]),
+        default="png",
+        show_default=True,
+        help="Lossless, or a fifth of its size.",
+    ),
+)
+#: Their names, by the fields of `VideoSettings`.
+_FIELDS = {
+    "video": "source",
+    "video_rate": "rate",
+    "video_end": "end",
+    "video_fit": "fitting",
+    "layout": "layout",
+    "task": "task",
+    "labels": "labels",
+    "box_score": "threshold",
+    "record": "record",
+    "keep": "keep",
+    "keep_rule": "keep_rules",
+    "keep_max": "keep_most",
+    "keep_form": "keep_form",
+}
+
+
+def video_options(function: F) -> F:
+    """The options, for the decorator of a command that hands them to `video_way`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def video_way(options: dict[str, Any]) -> Video | None:
+    """The way in that the options describe, which are taken out of ``options``; None without ``--video``.
+
+    Raises:
+        UsageError: They mean nothing, or belong to a video that is not named.
+    """
+    fields = {field: options.pop(name) for name, field in _FIELDS.items()}
+    task_settings = parse_options(options.pop("task_option"), "--task-option")
+    if fields["source"] is None:
+        for name, field in (("record", "record"), ("keep", "keep"), ("labels", "labels"), ("task", "task")):
+            if fields[field] is not None:
+                raise UsageError(f"--{name} is for a video, and none is named.", "Name it: --video street.mp4.")
+        return None
+    from edgerig.serve.video.settings import VideoSettings
+    from edgerig.serve.video.way import Video
+
+    return Video(VideoSettings(**fields, task_settings=task_settings))
