@@ -58,19 +58,26 @@ class CarriedState:
     def around(self, calls: Calls) -> Calls:
         """The hot loop's calls of a network with all of its inputs, as those of one without the state."""
         set_all, invoke, get_outputs = calls
-        sources, count = self._sources, len(self._inputs)
 
         def set_inputs(sample: Sequence[Array]) -> None:
-            arrays = iter(sample)
-            set_all([self._now[index] if index in sources else next(arrays) for index in range(count)])
+            set_all(self.with_state(sample))
 
         def get_and_carry() -> Sequence[Array]:
             outputs = get_outputs()
-            for index, source in sources.items():
-                self._now[index] = np.ascontiguousarray(outputs[source]).reshape(self._inputs[index].shape)
+            self.carry(outputs)
             return outputs
 
         return set_inputs, invoke, get_and_carry
+
+    def with_state(self, sample: Sequence[Array]) -> list[Array]:
+        """An array for each of all inputs: a sample's, and the state as it is now."""
+        arrays, sources = iter(sample), self._sources
+        return [self._now[index] if index in sources else next(arrays) for index in range(len(self._inputs))]
+
+    def carry(self, outputs: Sequence[Array]) -> None:
+        """Make the state what an inference has put out; it is copied where memory is not contiguous, else kept."""
+        for index, source in self._sources.items():
+            self._now[index] = np.ascontiguousarray(outputs[source]).reshape(self._inputs[index].shape)
 
 
 def _beginning(spec: TensorSpec) -> Array:

@@ -19,14 +19,16 @@ from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.measure.utilisation import Utilisation
+from edgerig.runtimes.carried import CarriedState
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import ArrivedResults, Output, as_bytes
-from edgerig.targets.remote.clock_check import TimedRequests, check_clock
+from edgerig.targets.remote.clock_check import check_clock
+from edgerig.targets.remote.session_requests import SessionRequests
 from edgerig.targets.settings import Protocol
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
 from edgerig.wire.frame import Kind
-from edgerig.wire.messages import ModelHeader, Unsupported
+from edgerig.wire.messages import Loaded, ModelHeader, Unsupported
 from edgerig.wire.stream import Request
 
 #: Target duration of a request, in seconds: progress is reported after each.
@@ -83,17 +85,13 @@ class WireSession(Session):
         #: On-device times of all calls of `run`, their number, and when the first call began by the host's clock.
         self._total_ns, self._inferences, self._first_run_ns = 0.0, 0, 0
         name = artifact.name + Path(artifact.path).suffix
-        if artifact.state:
-            if client.device.network:
-                raise IncompatibleError(
-                    f"{client.who} cannot feed an output back into an input ({', '.join(artifact.state)}), as 'state' "
-                    "says of the network.",
-                    "Run it on an agent, or export the network with its state inside.",
-                )
+        # An agent's engine feeds outputs back itself; a board runs what it is sent, and the host does it.
+        if artifact.state and not client.device.network:
             options = {**options, "state": artifact.state}
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, name)
         sent_ns = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))
+        loaded, self._carried = _with_carried(loaded, artifact) if client.device.network else (loaded, None)
         answers.check_against_file(loaded, artifact.inputs, artifact.outputs, client.who)
         loaded = answers.completed(loaded, artifact.inputs, artifact.outputs)
         if self.same_time and not client.device.network:
@@ -117,13 +115,15 @@ class WireSession(Session):
             if self.protocol == "run":
                 self._run(batches, results, on_done)
             else:
-                self._stepwise(batches, results, on_done)
+                self._one_by_one(batches, results, on_done)
         except TargetError:
             self.arrived = self._as_reported(results.run()) if results.count else None
             raise
         return self._as_reported(results.run())
 
     def begin_sequence(self) -> None:
+        if self._carried is not None:
+            self._carried.begin()
         if not self.client.supports(Kind.BEGIN):
             raise self._no_state()
         try:
@@ -162,7 +162,7 @@ class WireSession(Session):
         return self._longest_wait if self._longest_wait > UNUSUAL * usual else 0.0
 
     def check_clock(self, inputs: Sequence[Array]) -> str | None:
-        return check_clock(_SessionRequests(self, self._check(inputs))) if self.same_time else None
+        return check_clock(SessionRequests(self, self._check(inputs))) if self.same_time else None
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         if not self.client.supports(Kind.PROFILE):
@@ -172,7 +172,7 @@ class WireSession(Session):
         if self.client.device.network:
             # A microcontroller has room for a few samples only.
             most = min(most, self.largest)
-        batches = [batch[:most] for batch in batches]
+        batches = self.as_at_the_beginning([batch[:most] for batch in batches])
         views = [as_bytes(batch) for batch in batches]
         try:
             layers: list[LayerTime] | Unavailable = self.client.profile(
@@ -235,12 +235,15 @@ class WireSession(Session):
     def _run(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
         """Run by RUN requests, or by the stepwise exchange if the device does not support them."""
         try:
-            self._chunked(batches, results, on_done)
+            if self._carried is None:
+                self._chunked(batches, results, on_done)
+            else:
+                self._one_by_one(batches, results, on_done)
         except Unsupported:
             if results.count:
                 raise
             self.protocol = "stepwise"
-            self._stepwise(batches, results, on_done)
+            self._one_by_one(batches, results, on_done)
 
     def _times(self, answer: Answer) -> NDArray[np.int64]:
         """The on-device times in an answer, checked against the time that its request was under way."""
@@ -305,18 +308,18 @@ class WireSession(Session):
             if len(self._waits) < WAITS:
                 self._waits.append(wait)
 
-    def _stepwise(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
+    def _one_by_one(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
+        """Run each sample by an exchange of its own: the next one's state may be what this one puts out."""
         total, reported = len(batches[0]), time.perf_counter()
         waiting, begin = 0, time.perf_counter_ns()
         for index in range(total):
-            views = [as_bytes(batch[index : index + 1]) for batch in batches]
+            sample = [batch[index : index + 1] for batch in batches]
+            if self._carried is not None:
+                sample = self._carried.with_state(sample)
             start = time.perf_counter_ns()
-            self.client.upload_input(views)
-            self.client.request_processing()
-            processed = time.perf_counter_ns()
-            answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
-            times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
-            self._check_times(times, processed - start)
+            answered, times = self._exchanged([as_bytes(array) for array in sample])
+            if self._carried is not None:
+                self._carried.carry(answered)
             self._check_sum(results, times, begin)
             self._note_wait(time.perf_counter_ns() - start, times)
             results.add(answered, times, time.perf_counter_ns() - start)
@@ -325,14 +328,32 @@ class WireSession(Session):
                 on_done(waiting)
                 waiting, reported = 0, time.perf_counter()
 
+    def _exchanged(self, views: list[memoryview]) -> tuple[list[Array], NDArray[np.int64]]:
+        """Outputs, which are copies, and checked on-device time of one sample by the session's protocol."""
+        if self.protocol == "run":
+            answer = self.client.run(views, 1)
+            return [array.copy() for array in self._arrays(answer.outputs, 1)], self._times(answer)
+        start = time.perf_counter_ns()
+        self.client.upload_input(views)
+        self.client.request_processing()
+        processed = time.perf_counter_ns()
+        answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
+        times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
+        self._check_times(times, processed - start)
+        return answered, times
+
+    def as_at_the_beginning(self, batches: list[Array]) -> list[Array]:
+        """Samples with the state of the beginning for each, where the host carries one."""
+        return batches if self._carried is None else self._carried.with_beginning(batches)
+
     def _one(self, sample: list[Array]) -> tuple[int, int]:
         """Host time and on-device time in ns of one sample by the session's own protocol."""
         if self.protocol == "stepwise":
             results = ArrivedResults(1, self.client.who)
-            self._stepwise(sample, results, None)
+            self._one_by_one(sample, results, None)
             run = results.run()
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
-        return self.timed_request([as_bytes(array) for array in sample], 1)
+        return self.timed_request([as_bytes(array) for array in self.as_at_the_beginning(sample)], 1)
 
     def checked(self, answer: Answer) -> tuple[tuple[Array, ...], NDArray[np.int64]]:
         """Copies of the outputs in an answer, each (n, ...), and its on-device times, shape (n,)."""
@@ -366,20 +387,12 @@ class WireSession(Session):
         return [np.ascontiguousarray(array) for array in inputs]
 
 
-class _SessionRequests(TimedRequests):
-    """What a clock check asks of a session, whose samples are run over and over."""
-
-    def __init__(self, session: WireSession, batches: list[Array]) -> None:
-        self.session, self.client, self._batches = session, session.client, batches
-        self.by_run = session.protocol == "run"
-        self.largest = min(session.largest, max(1, session.client.advised // session.bytes_in))
-        self.ratio = max(0, session.bytes_out) / session.bytes_in
-
-    def views(self, count: int) -> list[memoryview]:
-        return [as_bytes(np.resize(batch, (count, *batch.shape[1:]))) for batch in self._batches]
-
-    def run(self, count: int) -> tuple[int, int]:
-        return self.session.timed_request(self.views(count), count)
+def _with_carried(loaded: Loaded, artifact: Artifact) -> tuple[Loaded, CarriedState | None]:
+    """What a board has loaded, with the inputs that samples are given to alone, and the state that the host carries."""
+    if not artifact.state:
+        return loaded, None
+    carried = CarriedState(artifact.state, loaded.inputs, loaded.outputs)
+    return msgspec.structs.replace(loaded, inputs=carried.given(loaded.inputs)), carried
 
 
 def _nothing() -> None:
