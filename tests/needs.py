@@ -10,6 +10,7 @@ import pytest
 
 #: Program to the Debian package that brings it. `.ci/run` installs them all.
 PACKAGES = {
+    "Xvfb": "xvfb",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi",
     "cc": "gcc libc6-dev",
     "chromedriver": "chromium-driver",
@@ -27,6 +28,7 @@ PACKAGES = {
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",
     "tclsh": "tcl",
+    "xdotool": "xdotool",
     "xtensa-lx106-elf-gcc": "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf",
 }
 
