@@ -29,7 +29,7 @@ from edgerig.rig.types import Measure
 from edgerig.runtimes.litert import LiteRt
 from edgerig.targets.base import DeviceRun, Session
 from edgerig.targets.local import Local
-from edgerig.testing.networks.recurrent import running_sum_onnx, running_sum_tflite
+from edgerig.testing.networks.recurrent import running_sum_keras, running_sum_onnx, running_sum_tflite
 from edgerig.testing.networks.tflite_builder import counting_network
 
 FRAMES, START = 60, 3.0
@@ -227,14 +227,25 @@ FED_BACK = {"before": "next"}
 
 
 @pytest.mark.parametrize(
-    "where", ["litert", "onnxruntime", "micro", "tflm", "tcp", pytest.param("sim", marks=pytest.mark.slow)]
+    "where",
+    [
+        "litert",
+        "onnxruntime",
+        "micro",
+        "tflm",
+        "tcp",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("keras", "sim")),
+    ],
 )
 def test_an_output_that_feeds_an_input_is_carried_and_begins_at_nothing(
     where: str, folder: Path, agent: Agent, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
     elsewhere = {"tcp": ("litert", str(agent.address)), "sim": ("micro", "sim:stm32f746")}
     runtime, target = elsewhere.get(where, (where, "local"))
-    model = {"file": "sum.onnx" if where == "onnxruntime" else "sum.tflite", "state": FED_BACK}
+    files = {"onnxruntime": "sum.onnx", "keras": "sum.keras"}
+    if where == "keras":
+        running_sum_keras(folder / "sum.keras")
+    model = {"file": files.get(where, "sum.tflite"), "state": FED_BACK}
     data = {"use": "npz", "file": str(folder / "stream.npz")}
     result, (arrays,) = run(folder, tmp_path / "out", data, STREAM, model=model, runtimes=[runtime], targets=[target])
     (cell,) = result.cells

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
@@ -17,9 +21,13 @@ from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.sequences import sequences_of
 from edgerig.engine.stored_rows import StoredRows
 from edgerig.errors import InferenceError
+from edgerig.formats import Predictor
+from edgerig.models.files import specification_of
 from edgerig.progress import Progress
+from edgerig.runtimes.carried import CarriedState
 from edgerig.tasks.tensors import NamedArrays
 
+Array = NDArray[Any]
 #: Samples that a framework predicts in one call, and bytes of their inputs: activations need several times as much.
 BATCH, BATCH_BYTES = 256, 16 << 20
 
@@ -29,8 +37,6 @@ def why_no_reference(artifact: Artifact) -> str | None:
     if artifact.scheme != "float32":
         return f"{artifact.name} is {artifact.scheme} itself, and the float model it came from was not given"
     format = artifact.file_format
-    if artifact.state and format.runtime is None:
-        return f"{format.name} networks are run by their framework, which does not carry a state"
     if format.runtime is None and not format.predicts:
         return f"nothing is known that runs {format.name} networks on this machine"
     return None
@@ -56,7 +62,10 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
     predict = artifact.file_format.predictor(Path(artifact.path))
     network = inputs_of(artifact)
     fixed = network.batch
-    batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
+    if artifact.state:
+        predict, batch = _carrying(predict, artifact, tests), 1
+    else:
+        batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
     with StoredRows(path, len(tests)) as stored, progress.task(_title(artifact), len(tests)) as task:
         for part, inputs in tests.chunks(artifact):
             total, values, predictions = len(inputs[0]), network.quantized(inputs), []
@@ -73,6 +82,24 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
             task.advance(part.stop - part.start)
             # The next chunk must not be read while this one is still held.
             del inputs, values, piece, whole, outputs, arrays, named, predictions
+
+
+def _carrying(predict: Predictor, artifact: Artifact, tests: EvaluationSamples) -> Predictor:
+    """``predict`` of one sample after the other, from the first on, with the state carried within each sequence."""
+    # Those of the artifact are without the state.
+    specification = specification_of(artifact.file_format, Path(artifact.path))
+    inputs = artifact.inputs if specification is None else specification.inputs
+    carried = CarriedState(artifact.state, inputs, artifact.outputs)
+    starts, row = set(tests.sequence_starts().tolist()), itertools.count()
+
+    def predict_next(sample: Array | list[Array]) -> Sequence[Array]:
+        if next(row) in starts:
+            carried.begin()
+        outputs = predict(carried.with_state(sample if isinstance(sample, list) else [sample]))
+        carried.carry(outputs)
+        return outputs
+
+    return predict_next
 
 
 def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path: Path, progress: Progress) -> None:

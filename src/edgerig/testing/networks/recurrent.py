@@ -36,6 +36,18 @@ def running_sum_tflite(path: Path, *, int8: bool = False, other_scale: bool = Fa
     return path
 
 
+def running_sum_keras(path: Path) -> Path:
+    """The same as `running_sum_tflite`, in float32, as a Keras file."""
+    from edgerig.models.keras.base import import_keras
+
+    keras = import_keras()
+    x, before = (keras.Input((4,), name=name) for name in ("x", "before"))
+    after = keras.layers.Add(name="next")([before, x])
+    score = keras.layers.Rescaling(2.0, name="score")(after)
+    keras.Model([x, before], [after, score]).save(path)
+    return path
+
+
 def running_sum_onnx(path: Path) -> Path:
     """The same as `running_sum_tflite`, in float32, with a batch axis that the file leaves free."""
     from onnx import TensorProto, helper
