@@ -5,9 +5,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from edgerig.cli import main
 from edgerig.cli.gate_command import exit_code
+from edgerig.results.compare.types import Comparison
+from edgerig.results.gate.judge import MEASURED, Check, GateResult
+from edgerig.results.gate.outcomes import Outcome
+from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite, dense_tflite_int8
 
 RIG = """\
@@ -157,13 +162,61 @@ def test_pairs_do_not_decide_where_the_engine_is_set_otherwise(call, tmp_path: P
     assert any("settings of the runtime" in note for note in comparison["notes"])
 
 
-def test_only_what_may_pass_passes() -> None:
-    class Result:
-        outcome = "inconclusive"
+@pytest.mark.slow
+def test_a_cell_that_crashes_passes_nowhere_and_hides_nothing_of_the_others(call, tmp_path: Path) -> None:
+    """Its process dies in round 2; the other cell's limits are judged, and what was measured of it is kept."""
+    faulty = f"{{use: '{FAULTY}', name: %s, fault: %s, counter: %s, first: 2}}"
+    part = ", ".join(faulty % each for each in (("well", "none", "w"), ("dies", "abort", "d")))
+    rig = RIG.replace("[64]", "[4]").replace("[litert]", f"[{part}]").replace("rounds: 1,", "rounds: 2, patience: 0,")
+    (tmp_path / "rig.yaml").write_text(rig.replace("fault: abort", "fault: none"))
+    dense_tflite(tmp_path / "net.tflite", 4, 4)
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    for counter in ("w", "d"):
+        (tmp_path / counter).unlink()
+    (tmp_path / "rig.yaml").write_text(rig)
+    arguments = (
+        "gate",
+        "rig.yaml",
+        "--baseline",
+        "runs/base",
+        "--out",
+        "runs/g",
+        "--inconclusive",
+        "pass",
+        "--no-confirm",
+    )
+    code, out, _ = call(*arguments, "--junit", "gate.xml", "--set", "gate.size=0", "--json")
+    document = json.loads(out)
+    outcomes = {(check["cell"], check["metric"], check["limit"]): check["outcome"] for check in document["checks"]}
+    assert (code, document["outcome"]) == (2, "inconclusive"), "not even where what is not certain may pass"
+    assert outcomes["net-well-local", "size", "0"] == "passed"
+    assert outcomes["net-dies-local", "measured", "all rounds"] == "inconclusive"
+    (check,) = (check for check in document["checks"] if check["metric"] == "measured")
+    assert check["sentence"].startswith("It could not be measured. Round 2 failed: ")
+    assert "SIGABRT" in check["sentence"]
+    assert any(note.startswith("net-dies-local, now: Round 2 failed: ") for note in document["notes"])
+    (case,) = (
+        case for case in ElementTree.parse("gate.xml").iter("testcase") if case.get("name") == "measured all rounds"
+    )
+    assert case.find("failure") is not None
+    assert json.loads((tmp_path / "runs/g/gate.json").read_text()) == document
+    # What has become worse elsewhere counts more than that.
+    (tmp_path / "d").unlink()
+    code, out, _ = call(*(each.replace("runs/g", "runs/h") for each in arguments), "--set", "gate.budgets=[size < 1 B]")
+    assert (code, "measured" in out) == (1, True)
 
-    assert [exit_code(Result, way) for way in ("fail", "pass", "retry")] == [2, 0, 2]  # type: ignore[arg-type]
-    Result.outcome = "regressed"
-    assert exit_code(Result, "pass") == 1  # type: ignore[arg-type]
+
+def test_only_what_may_pass_passes() -> None:
+    nothing = Comparison(version=1, edgerig="", created="", method="stored", comparisons=())
+    check = Check(cell="c", metric="latency", limit="5 %", outcome="inconclusive", sentence="")
+
+    def code(way: str, outcome: Outcome = "inconclusive", metric: str = "latency") -> int:
+        checks = (replace(check, metric=metric),)
+        return exit_code(GateResult(outcome=outcome, checks=checks, comparison=nothing, baseline="", bundle=""), way)
+
+    assert [code(way) for way in ("fail", "pass", "retry")] == [2, 0, 2]
+    assert code("pass", "regressed") == 1
+    assert code("pass", metric=MEASURED) == 2, "what was not measured is not what is uncertain"
 
 
 @pytest.mark.slow

@@ -103,7 +103,8 @@ def exit_code(result: GateResult, inconclusive: str) -> int:
     """What the process says to its CI."""
     from edgerig.results.gate.outcomes import EXIT
 
-    return 0 if result.outcome == "inconclusive" and inconclusive == "pass" else EXIT[result.outcome]
+    may_pass = inconclusive == "pass" and not result.unmeasured
+    return 0 if result.outcome == "inconclusive" and may_pass else EXIT[result.outcome]
 
 
 def _write(result: GateResult, inconclusive: str, junit: Path | None, markdown: Path | None) -> None:

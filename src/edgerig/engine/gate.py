@@ -9,16 +9,16 @@ import msgspec
 from edgerig import files
 from edgerig.engine.gate_pairs import Gated, measured_again
 from edgerig.engine.run import Options, execute
-from edgerig.errors import IncompatibleError, UsageError
+from edgerig.errors import EdgerigError, IncompatibleError, Interrupted, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
-from edgerig.results.gate.judge import Check, GateResult, check_cell
+from edgerig.results.gate.judge import MEASURED, Check, GateResult, check_cell
 from edgerig.results.gate.limits import DEFAULT, SHARES, Limit, parse_limits
 from edgerig.results.gate.numbers import own_number
 from edgerig.results.gate.outcomes import Outcome, worst
-from edgerig.results.types import CellResult, RunResult
+from edgerig.results.types import CellFailure, CellResult, RunResult
 from edgerig.rig.plan import Plan
 
 
@@ -53,7 +53,20 @@ def run_gate(plan: Plan, baseline: Path, options: GateOptions, progress: Progres
     if baseline.resolve() == options.out.resolve():
         raise UsageError(f"{baseline} is the baseline: it cannot be measured to.", "Give another --out.")
     _check_baseline(plan, Bundle(baseline).result(), baseline)
-    run = execute(plan, Options(out=options.out, resume=options.resume, command=options.command), progress)
+    failed: list[CellFailure] = []
+    try:
+        run_options = Options(out=options.out, resume=options.resume, command=options.command)
+        run = execute(plan, run_options, progress, failed)
+    except Interrupted:
+        raise
+    except EdgerigError as error:
+        if not failed:
+            raise
+        run = Bundle(options.out).result()
+        if not run.cells:
+            raise
+        # Whatever failed must not hide what has become worse elsewhere.
+        progress.log(error.message)
     limits = options.limits if options.limits is not None else plan.rig.gate
     limits = _usual_limits(run) if limits is None else limits
     result = judge_run(plan, run, baseline, limits, options, progress)
@@ -80,6 +93,7 @@ def judge_run(
         each = measured_again(gated, each, cells, wanted, progress)
         judged.append(each)
         checks += check_cell(each, limits, cells[1], cells[0])
+    checks += [_not_measured(failure) for failure in run.failures]
     return GateResult(
         outcome=worst([check.outcome for check in checks]),
         checks=tuple(checks),
@@ -87,6 +101,17 @@ def judge_run(
         baseline=str(baseline),
         bundle=str(options.out),
         notes=(*_notes(comparison), *_idle_limits(limits, checks, run.cells)),
+    )
+
+
+def _not_measured(failure: CellFailure) -> Check:
+    """The check of a cell that could not be measured, or not in all of its rounds: it has not passed."""
+    return Check(
+        cell=failure.id,
+        metric=MEASURED,
+        limit="all rounds",
+        outcome="inconclusive",
+        sentence=f"It could not be measured. {failure.message}",
     )
 
 
@@ -117,9 +142,14 @@ def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
         )
 
 
+#: How the warnings of either side begin among the notes of a comparison, and what they are of in a gate.
+_SIDES = {"A: ": "baseline", "B: ": "now"}
+
+
 def _notes(comparison: Comparison) -> tuple[str, ...]:
     notes = [f"{cell}: not in the baseline, so not gated." for cell in comparison.only_b]
     notes += [f"{cell}: in the baseline, and not measured now." for cell in comparison.only_a]
     for each in comparison.comparisons:
         notes += [note for note in each.notes if "differ" in note or "not alike" in note]
+        notes += [f"{each.b.cell}, {_SIDES[note[:3]]}: {note[3:]}" for note in each.notes if note[:3] in _SIDES]
     return tuple(dict.fromkeys(notes))

@@ -18,7 +18,14 @@ from edgerig.measure.kinds import Measurement
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.exact import exact_verdicts
-from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.likeness import (
+    differences,
+    one_network,
+    other_settings,
+    side_of,
+    why_not_quality,
+    why_not_times,
+)
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import LATENCY, undecided
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
@@ -152,7 +159,7 @@ def _compare_cells(
     quality, why = _quality(a, b, cells, options)
     metrics |= quality
     sides = (side_of(a.source, a.run, results[0]), side_of(b.source, b.run, results[1]))
-    notes = (*measured.notes, *series.lost, *differences(*sides), *why)
+    notes = (*measured.notes, *series.lost, *differences(*sides), *other_settings(*results), *why)
     return CellComparison(
         a=sides[0],
         b=sides[1],

@@ -39,6 +39,7 @@ from edgerig.results.missing_rounds import is_complete
 from edgerig.results.reading import OtherVersionError
 from edgerig.results.types import (
     BUNDLE_VERSION,
+    CellFailure,
     CellResult,
     DatasetInfo,
     ModelInfo,
@@ -57,12 +58,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-def execute(plan: Plan, options: Options, progress: Progress | None = None) -> RunResult:
+def execute(
+    plan: Plan, options: Options, progress: Progress | None = None, failed: list[CellFailure] | None = None
+) -> RunResult:
     """Run a plan into the bundle ``options.out``.
 
     A finished bundle that is already there is moved aside once devices, dataset and input files have been checked; an
     unfinished one is resumed if ``resume``, else refused if it holds measurements. A run that fails before its first
     cell leaves the folder as it was.
+
+    Args:
+        failed: Receives the cells that could not be measured, before the error about them is raised.
 
     Raises:
         TargetError: A device is not there.
@@ -93,6 +99,8 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
     except (KeyboardInterrupt, Interrupted) as error:
         raise _stopped(bundle, plan, begun=run.opened) from error
     except EdgerigError:
+        if failed is not None:
+            failed += run.failures.notes
         take_back(bundle, run.moved, progress, opened=run.opened)
         raise
     finally:

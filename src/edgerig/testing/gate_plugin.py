@@ -59,7 +59,8 @@ class GateRunner:
         rig_plan = plan(self._root / given["rig"], only=given.get("only", ()), settings=given.get("settings", ()))
         gate = GateOptions(out=self._root / given.get("out", self._out), retry=way == "retry")
         result = run_gate(rig_plan, self._root / given["baseline"], gate, Progress())
-        if result.outcome == "regressed" or (result.outcome == "inconclusive" and way in ("fail", "retry")):
+        uncertain_fails = way in ("fail", "retry") or result.unmeasured
+        if result.outcome == "regressed" or (result.outcome == "inconclusive" and uncertain_fails):
             pytest.fail(gate_markdown(result), pytrace=False)
         if result.outcome == "inconclusive" and way == "skip":
             pytest.skip(f"not certain: {next(c.sentence for c in result.checks if c.outcome == 'inconclusive')}")

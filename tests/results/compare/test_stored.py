@@ -55,6 +55,19 @@ def test_another_machine_is_refused_by_name_and_another_version_is_told(write_ru
     assert found.verdict == "inconclusive"
     assert "Cortex-A72" in found.sentence
     assert "A and B differ in edgerig: 0.1.0 and 0.2.0." in comparison.notes
+    memory = comparison.metrics["peak_rss"]
+    assert (memory.verdict, memory.value, "Cortex-A72" in memory.sentence) == ("inconclusive", None, True)
+    assert comparison.metrics["size"].verdict == "same", "a file is as large everywhere"
+
+
+def test_what_makes_either_run_or_cell_less_trustworthy_stands_beside_the_verdicts(write_run: Write) -> None:
+    hot = make_measured(SLOW, warnings=("The machine throttled.",), options={"threads": 4})
+    a, b = write_run("a", make_measured(FAST, options={"threads": 1})), write_run("b", hot, warnings=("Out of cells.",))
+    (comparison,) = compare_bundles(a, b).comparisons
+    assert {"B: The machine throttled.", "B: Out of cells."} <= set(comparison.notes)
+    assert "A and B differ in settings of the runtime: threads 1 and 4." in comparison.notes
+    (comparison,) = compare_bundles(a, write_run("c", make_measured(FAST, options={}))).comparisons
+    assert "A and B differ in settings of the runtime: threads 1 and as by default." in comparison.notes
 
 
 def test_numbers_of_two_kinds_and_of_two_clocks_are_not_set_against_each_other(write_run: Write) -> None:

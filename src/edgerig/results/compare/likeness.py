@@ -59,6 +59,26 @@ def why_not_clocks(a: CellResult, b: CellResult) -> str | None:
     return None
 
 
+def why_not_memory(a: CellResult, b: CellResult) -> str | None:
+    """Why the memory of the processes of two cells cannot be compared; None where it can."""
+    if (other := other_machine(a.machine, b.machine)) is not None:
+        return f"the devices are not alike: {other}"
+    return other_work(a, b)
+
+
+def other_settings(a: CellResult, b: CellResult) -> Iterator[str]:
+    """A sentence where one engine was set otherwise for the two, such as by its threads."""
+    if a.runtime != b.runtime:
+        return
+    names = [name for name in {**a.options, **b.options} if a.options.get(name) != b.options.get(name)]
+    if names:
+        pairs = (
+            f"{name} {a.options.get(name, 'as by default')} and {b.options.get(name, 'as by default')}"
+            for name in names
+        )
+        yield f"A and B differ in settings of the runtime: {'; '.join(pairs)}."
+
+
 def why_not_counts(a: CellResult, b: CellResult) -> str | None:
     """Why the instructions of two emulated cells cannot be compared; None where they can."""
     if (other := other_machine(a.machine, b.machine)) is not None:

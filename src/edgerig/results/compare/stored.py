@@ -17,7 +17,15 @@ from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.energy import energy_verdict
 from edgerig.results.compare.exact import exact_verdicts
-from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.likeness import (
+    differences,
+    one_network,
+    other_settings,
+    side_of,
+    why_not_memory,
+    why_not_quality,
+    why_not_times,
+)
 from edgerig.results.compare.offline import offline_verdict
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
 from edgerig.results.compare.quality import accuracy_verdict
@@ -95,11 +103,11 @@ def compare_stored(
     quality, why = _quality(runs, cells, options)
     metrics |= quality
     notes += why
-    notes += list(differences(*sides))
+    notes += [*differences(*sides), *other_settings(*cells)]
     if not same_run:
         notes.append("The two runs are of different times: no interval knows what changed on the device between.")
-    for name, cell in zip("AB", cells, strict=True):
-        notes += [f"{name}: {warning}" for warning in cell.warnings]
+    for name, stored, cell in zip("AB", runs, cells, strict=True):
+        notes += [f"{name}: {warning}" for warning in (*stored.run.warnings, *cell.warnings)]
     return CellComparison(a=sides[0], b=sides[1], metrics=metrics, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -142,7 +150,8 @@ def _times(cells: tuple[CellResult, CellResult], margin: float, *, paired: bool)
         if metric in (P99, PEAK_RSS) and None in values:
             continue
         series = [[number(each) for each in cell.rounds] for cell in cells]
-        reason = refused if metric is not PEAK_RSS else None
+        # Memory has no clock, but it is of a machine and of what an inference takes.
+        reason = refused if metric is not PEAK_RSS else why_not_memory(*cells)
         metrics[metric.name] = by_rounds(metric, series, (values[0], values[1]), reason, tick, paired)
     return metrics
 

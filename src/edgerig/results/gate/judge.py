@@ -14,6 +14,9 @@ from edgerig.results.gate.numbers import budget_outcome, own_number
 from edgerig.results.gate.outcomes import Outcome
 from edgerig.results.types import CellResult
 
+#: The metric of a check on a cell that could not be measured.
+MEASURED = "measured"
+
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One limit on one cell.
@@ -36,6 +39,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     judged_by: str = ""
 
     @property
+    def unmeasured(self) -> bool:
+        """Whether the cell, or one of its rounds, could not be measured: that passes nowhere."""
+        return self.metric == MEASURED
+
+    @property
     def title(self) -> str:
         """The metric in a table: with the one that it was judged by, where that is another."""
         return f"{self.metric}, by {self.judged_by}" if self.judged_by else self.metric
@@ -56,6 +64,11 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     baseline: str
     bundle: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether some cell could not be measured, or not in all of its rounds."""
+        return any(check.unmeasured for check in self.checks)
 
     @property
     def passed(self) -> bool:

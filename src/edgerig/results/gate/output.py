@@ -41,7 +41,11 @@ def gate_junit(result: GateResult, inconclusive_fails: bool) -> str:
         for check in checks:
             name = f"{check.title} {check.limit}"
             case = ElementTree.SubElement(suite, "testcase", classname=f"edgerig.{_plain(cell)}", name=_plain(name))
-            if check.outcome == "regressed" or (check.outcome == "inconclusive" and inconclusive_fails):
+            if (
+                check.outcome == "regressed"
+                or check.unmeasured
+                or (check.outcome == "inconclusive" and inconclusive_fails)
+            ):
                 failure = ElementTree.SubElement(case, "failure", type=check.outcome, message=_plain(check.sentence))
                 failure.text = _plain(check.sentence)
             elif check.outcome == "inconclusive":
