@@ -155,6 +155,15 @@ def check_digits(board: Board, network: Network) -> None:
     """
     if board.lines.digits is None:
         raise IncompatibleError(f"{board.title} has no line for the digits' protocol.", "Take the board stm32f746.")
+    check_takes_digits(network)
+
+
+def check_takes_digits(network: Network) -> None:
+    """Check that the digits' protocol can be answered with ``network``.
+
+    Raises:
+        IncompatibleError: It takes something else.
+    """
     if not network.takes_digits:
         raise IncompatibleError(
             f"The digits' protocol needs a network that takes {PIXELS} numbers and makes {OUTPUTS}, int8, uint8 or "

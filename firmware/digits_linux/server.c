@@ -1,0 +1,278 @@
+/* A digits server: one program, the network inside, all connections in one loop of epoll for each process. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <netinet/tcp.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../boards/digits/digits_tensors.h"
+#include "client.h"
+#include "options.h"
+
+enum { MOST_WORKERS = 256, EVENTS = 256, BACKLOG = 4096, VERSION = 1, SWEEP_MS = 1000, BEGUN_SECONDS = 10 };
+
+static volatile sig_atomic_t stopping;
+static client *clients;
+static int listener, loop, accepting;
+static pid_t children[MOST_WORKERS];
+static long worker_count;
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t seconds(void)
+{
+    return nanoseconds() / 1000000000;
+}
+
+static float infer(void *context, const uint8_t *bytes, uint32_t at, float *outputs)
+{
+    int64_t start;
+
+    (void)context;
+    digits_set_input(&model_inputs[0], model_input(0), bytes, at);
+    start = nanoseconds();
+    model_run();
+    start = nanoseconds() - start;
+    digits_get_output(&model_outputs[0], model_output(0), outputs);
+    return (float)start * 1e-6f;
+}
+
+static const digits_host host = { infer, client_write, 0, VERSION, DIGITS_NO_ACCELERATION };
+
+static void watch(int socket, void *context, uint32_t events, int how)
+{
+    struct epoll_event event = { .events = events, .data.ptr = context };
+
+    if (epoll_ctl(loop, how, socket, &event) != 0 && how == EPOLL_CTL_ADD) {
+        perror("epoll");
+        exit(1);
+    }
+}
+
+/* Whether connections are taken; off while there is no descriptor for another one. */
+static void accept_more(int on)
+{
+    if (on != accepting) {
+        watch(listener, NULL, EPOLLIN | (uint32_t)EPOLLEXCLUSIVE, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL);
+        accepting = on;
+    }
+}
+
+static void hang_up(client *c)
+{
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        clients = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    client_end(c);
+    free(c);
+    if (!stopping) {
+        accept_more(1);
+    }
+}
+
+static void take_connections(int64_t now)
+{
+    int socket, on = 1, i;
+
+    /* Not all at once: those that are here want answers too. */
+    for (i = 0; i < EVENTS; i++) {
+        client *c;
+
+        socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (socket < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                accept_more(0);
+            }
+            return;
+        }
+        c = malloc(sizeof *c);
+        if (c == NULL) {
+            close(socket);
+            return;
+        }
+        setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        client_start(c, socket, &host, now);
+        c->previous = NULL;
+        c->next = clients;
+        if (clients != NULL) {
+            clients->previous = c;
+        }
+        clients = c;
+        watch(socket, c, EPOLLIN, EPOLL_CTL_ADD);
+    }
+}
+
+static void serve(client *c, int64_t now)
+{
+    int wrote = c->left != NULL;
+
+    switch (client_turn(c, now)) {
+    case CLIENT_DONE:
+        hang_up(c);
+        break;
+    case CLIENT_WRITES:
+        if (!wrote) {
+            watch(c->socket, c, EPOLLOUT, EPOLL_CTL_MOD);
+        }
+        break;
+    case CLIENT_READS:
+        if (wrote) {
+            watch(c->socket, c, EPOLLIN, EPOLL_CTL_MOD);
+        }
+        break;
+    }
+}
+
+/* Hangs up on those that have begun a request, take no replies or were refused, and do not end; and on those that say
+ * nothing. */
+static void sweep(int64_t now, long idle_seconds)
+{
+    client *c, *next;
+
+    for (c = clients; c != NULL; c = next) {
+        next = c->next;
+        if (now - c->since > (c->refused || c->server.count != 0 || c->left != NULL ? BEGUN_SECONDS : idle_seconds)) {
+            hang_up(c);
+        }
+    }
+    if (!stopping) {
+        accept_more(1);
+    }
+}
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    stopping = 1;
+}
+
+static void run_loop(const options *options)
+{
+    struct epoll_event events[EVENTS];
+    int64_t last = seconds();
+
+    loop = epoll_create1(EPOLL_CLOEXEC);
+    accept_more(1);
+    model_init();
+    while (!stopping) {
+        int count = epoll_wait(loop, events, EVENTS, SWEEP_MS), i;
+        int64_t now = seconds();
+
+        for (i = 0; i < count; i++) {
+            if (events[i].data.ptr == NULL) {
+                take_connections(now);
+            } else {
+                serve(events[i].data.ptr, now);
+            }
+        }
+        if (now != last) {
+            sweep(now, options->idle_seconds);
+            last = now;
+        }
+    }
+    while (clients != NULL) {
+        hang_up(clients);
+    }
+}
+
+static void open_listener(options *options)
+{
+    socklen_t size = sizeof options->listen;
+    int on = 1;
+
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&options->listen, size) != 0 ||
+        listen(listener, BACKLOG) != 0 || getsockname(listener, (struct sockaddr *)&options->listen, &size) != 0) {
+        fprintf(stderr, "cannot listen there: %s\n", strerror(errno));
+        exit(1);
+    }
+}
+
+/* Tells where, once every process is there. */
+static void announce(const options *options)
+{
+    char text[INET_ADDRSTRLEN];
+
+    inet_ntop(AF_INET, &options->listen.sin_addr, text, sizeof text);
+    printf("listening on %s:%u\n", text, ntohs(options->listen.sin_port));
+    fflush(stdout);
+}
+
+/* Processes beside this one; each has the network's memory for itself. Whether this is the first one. */
+static int start_workers(long workers)
+{
+    pid_t parent = getpid();
+
+    while (worker_count < workers - 1) {
+        pid_t child = fork();
+
+        if (child < 0) {
+            perror("cannot start another worker");
+            break;
+        }
+        if (child == 0) {
+            worker_count = 0;
+            prctl(PR_SET_PDEATHSIG, SIGTERM);
+            stopping = stopping || getppid() != parent;
+            return 0;
+        }
+        children[worker_count++] = child;
+    }
+    return 1;
+}
+
+static void end_workers(void)
+{
+    long i;
+
+    for (i = 0; i < worker_count; i++) {
+        kill(children[i], SIGTERM);
+    }
+    for (i = 0; i < worker_count; i++) {
+        waitpid(children[i], NULL, 0);
+    }
+}
+
+int main(int count, char **words)
+{
+    struct sigaction action = { .sa_handler = stop };
+    struct rlimit files;
+    options options;
+
+    options_read(&options, count, words);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    open_listener(&options);
+    if (start_workers(options.workers)) {
+        announce(&options);
+    }
+    run_loop(&options);
+    end_workers();
+    return 0;
+}
