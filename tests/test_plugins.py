@@ -49,6 +49,8 @@ def test_what_is_no_list_of_numbers_is_told_with_its_key(written: Any) -> None:
 
 
 def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:
+    none = UnknownNameError("setting of task 'none'", "threshold", [])
+    assert none.hint == "There are none: leave it out."
     assert str(UnknownNameError("dataset", "x", ["y"])).startswith("Unknown dataset 'x'.")
     assert str(UnknownNameError("setting of dataset 'random'", "shpe", ["shape"])).startswith(
         "Unknown setting of dataset 'random': 'shpe'."

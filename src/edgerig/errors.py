@@ -86,8 +86,8 @@ class UnknownNameError(UsageError):
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         self.what, self.name, self.known = what, name, sorted(known)
         near = nearest(name, self.known)
-        known_text = ", ".join(self.known) or "none"
-        hint = f"Did you mean {near!r}? Known: {known_text}." if near else f"Known: {known_text}."
+        known_text = f"Known: {', '.join(self.known)}." if self.known else "There are none: leave it out."
+        hint = f"Did you mean {near!r}? {known_text}" if near else known_text
         # Of a noun with a name of its own, "setting of dataset 'random'", the name that is wrong stands apart.
         apart = ":" if "'" in what and not what.endswith(":") else ""
         super().__init__(f"Unknown {what}{apart} {name!r}.", hint)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgerig.cli import COMMANDS, cli
+from edgerig.cli.list_command import NOUNS
 
 
 def edgerig(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -122,6 +124,13 @@ def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path)
     assert "this is a fault of edgerig: ZeroDivisionError: oops" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ZeroDivisionError" in next(tmp_path.glob("edgerig-*.log")).read_text()
+
+
+def test_the_help_of_list_names_every_noun_and_breaks_none() -> None:
+    text = CliRunner().invoke(cli, ["list", "--help"], terminal_width=60).output
+    assert "list [OPTIONS] NOUN [NAME]" in text
+    for noun in NOUNS:
+        assert re.search(rf"[ ,]{noun}[,.]", text), noun
 
 
 def test_list_tells_what_is_there_and_what_is_missing() -> None:

@@ -14,11 +14,15 @@ NOUNS = ["tasks", "datasets", "models", "formats", "compilers", "runtimes", "tar
 
 
 @click.command(name="list")
-@click.argument("noun", type=click.Choice(NOUNS))
-@click.argument("name", required=False)
+@click.argument("noun", metavar="NOUN", type=click.Choice(NOUNS))
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(noun: str, name: str | None, as_json: bool) -> None:
     """List what there is of a NOUN; with a NAME, show its settings.
+
+    \b
+    NOUN is one of: tasks, datasets, models, formats, compilers,
+    runtimes, targets, power-monitors.
 
     \b
     Examples:
