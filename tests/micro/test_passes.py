@@ -47,6 +47,43 @@ def test_float_ends_can_be_left_to_the_caller(tmp_path: Path) -> None:
     assert target.nbytes == 6
 
 
+def grouped(depth: int, channels: int, groups: int) -> bytes:
+    """CONV_2D 3x3 in int8, a scale and a bias for each channel."""
+    rng = np.random.default_rng(depth + channels)
+    net = TfliteBuilder()
+    scales = [0.001 * (1 + index) for index in range(channels)]
+    x = net.tensor("x", (1, 5, 5, depth * groups), "int8", scale=0.05, zero_point=-7)
+    weights = rng.integers(-127, 128, (channels, 3, 3, depth))
+    w = net.tensor("w", (channels, 3, 3, depth), "int8", weights, scales)
+    b = net.tensor("b", (channels,), "int32", rng.integers(-900, 900, channels), [0.05 * scale for scale in scales])
+    y = net.tensor("y", (1, 5, 5, channels), "int8", scale=0.3, zero_point=4)
+    options = {"padding": 0, "strideH": 1, "strideW": 1, "fusedActivationFunction": 1}
+    net.operator("CONV_2D", [x, w, b], [y], "Conv2DOptions", **options)
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize("cpu", ["portable", "cortex-m7"])
+@pytest.mark.parametrize(
+    ("depth", "channels", "groups", "expected"),
+    [
+        (1, 8, 4, ["DEPTHWISE_CONV_2D"]),
+        (4, 8, 2, ["SPLIT", "CONV_2D", "CONV_2D", "CONCATENATION"]),
+        (2, 3, 3, ["SPLIT", "CONV_2D", "CONV_2D", "CONV_2D", "CONCATENATION"]),
+    ],
+)
+def test_a_grouped_convolution_becomes_what_kernels_know(
+    depth: int, channels: int, groups: int, expected: list[str], cpu: str, tmp_path: Path
+) -> None:
+    data = grouped(depth, channels, groups)
+    source = compile_model(data, "net", Options(cpu=cpu))
+    assert [layer.op for layer in source.manifest.layers] == expected
+    assert sum(layer.macs for layer in source.manifest.layers) == 5 * 5 * channels * 9 * depth
+    if cpu == "portable":
+        network, oracle = load(source, tmp_path), Oracle(data)
+        for inputs in random_inputs(source.manifest.inputs, 3, 1):
+            np.testing.assert_array_equal(network.run(inputs)[0], oracle.run(inputs)[0])
+
+
 def test_float_ends_that_something_else_reads_stay() -> None:
     net = TfliteBuilder()
     x, y, z = (net.tensor(name, (1, 4), "float32") for name in "xyz")

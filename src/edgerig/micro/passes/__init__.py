@@ -11,6 +11,7 @@ from edgerig.micro.ir import Program
 from edgerig.micro.passes.activations import merge_activations
 from edgerig.micro.passes.canonical import canonical
 from edgerig.micro.passes.fold import fold
+from edgerig.micro.passes.groups import ungroup
 from edgerig.micro.passes.padding import merge_padding
 from edgerig.micro.passes.streams import shift_states
 from edgerig.micro.passes.tables import merge_tables
@@ -18,6 +19,7 @@ from edgerig.micro.passes.unused import drop_unused
 
 PASSES: tuple[Callable[[Program], None], ...] = (
     fold,
+    ungroup,
     canonical,
     merge_padding,
     merge_activations,

@@ -44,7 +44,9 @@ def convolution(node: Conv2D, inputs: list[Array]) -> list[Array]:
     fill = node.input.zero_point if image.dtype == np.int8 else 0
     seen = windows(image, node.kernel, node.stride, node.dilation, node.padding, fill)
     kind = _wide(image)
-    out = np.tensordot(seen.astype(kind), weights.astype(kind), axes=((2, 3, 4), (1, 2, 3)))
+    pairs = zip(np.split(seen, node.groups, axis=4), np.split(weights, node.groups), strict=True)
+    parts = [np.tensordot(part.astype(kind), rows.astype(kind), axes=((2, 3, 4), (1, 2, 3))) for part, rows in pairs]
+    out = np.concatenate(parts, axis=2)
     return [finish(node, out, inputs).reshape(node.output.shape)]
 
 

@@ -47,6 +47,11 @@ class Conv2D(Weighted):
         return self.weights.shape[1], self.weights.shape[2]
 
     @property
+    def groups(self) -> int:
+        """Parts of the input's channels, each seen by a part of the output's; more than 1 only before the passes."""
+        return self.input.shape[3] // self.weights.shape[3]
+
+    @property
     def macs(self) -> int:
         return self.output.elements * math.prod(self.weights.shape[1:])
 
@@ -170,8 +175,9 @@ def conv(reader: OperatorReader) -> Node:
     """Reads CONV_2D."""
     image, weights = reader.image(), reader.rank(reader.weights(), 4)
     channels, height, width, depth = weights.shape
-    if depth != image.shape[3]:
-        reader.refuse(f"its weights are for {depth} channels and its input has {image.shape[3]} (groups)")
+    groups = image.shape[3] // max(depth, 1)
+    if groups * depth != image.shape[3] or channels % groups:
+        reader.wrong(f"has weights {list(weights.shape)} for an input {list(image.shape)}")
     dilation = reader.pair("dilation_h_factor", "dilation_w_factor")
     padding, stride = windows(reader, image, (height, width), dilation)
     check_weighted(reader, channels, 0)
@@ -225,7 +231,7 @@ def dense(reader: OperatorReader) -> Node:
     return FullyConnected(*reader.parts(), reader.activation())
 
 
-_WEIGHTED = Row(remarks="weights constant; scales per channel or per tensor; any stride, dilation, padding; no groups")
+_WEIGHTED = Row(remarks="weights constant; scales per channel or per tensor; any stride, dilation, padding, groups")
 
 RECORDS = (
     OperatorRecord("CONV_2D", Conv2D, conv, _WEIGHTED, "Conv2DOptions", version=3, per_channel=(1, 2)),

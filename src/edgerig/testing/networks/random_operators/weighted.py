@@ -13,15 +13,19 @@ def conv(draw: Draw) -> bytes:
     """CONV_2D, DEPTHWISE_CONV_2D."""
     depthwise = draw.op == "DEPTHWISE_CONV_2D"
     shape = draw.image()
+    groups = int(draw.rng.choice([1, 1, 2, 3])) if not depthwise else 1
+    shape = (*shape[:3], shape[3] * groups)
     kernel, stride, dilation, padding = windows(draw, shape, True)
     multiplier = int(draw.rng.choice([1, 1, 1, 2, 3])) if depthwise else 1
-    channels = shape[3] * multiplier if depthwise else draw.whole(1, 9)
+    channels = shape[3] * multiplier if depthwise else draw.whole(1, 9 // groups) * groups
     source = draw.quantization()
     x = draw.input(shape, like=source)
-    w, scales = draw.weights((1, *kernel, channels) if depthwise else (channels, *kernel, shape[3]), 3 * depthwise)
+    w, scales = draw.weights(
+        (1, *kernel, channels) if depthwise else (channels, *kernel, shape[3] // groups), 3 * depthwise
+    )
     b = draw.bias(channels, [source[0] * scale for scale in scales])
     size = tuple(window_count(shape[1 + i], kernel[i], stride[i], dilation[i], padding) for i in (0, 1))
-    target = draw.output_scale(source[0], scales, kernel[0] * kernel[1] * (1 if depthwise else shape[3]))
+    target = draw.output_scale(source[0], scales, kernel[0] * kernel[1] * (1 if depthwise else shape[3] // groups))
     y = draw.input((1, *size, channels), "y", (target, draw.zero()))
     more: dict[str, Any] = {"depthMultiplier": multiplier} if depthwise else {}
     draw.operator(
