@@ -62,9 +62,8 @@ def _rows(value: Value, rows: slice) -> Value:
     data = np.ascontiguousarray(value.array.reshape(value.array.shape or (1,))[rows])
     quantization = value.quantization
     if quantization is not None and quantization.per_channel:
-        scales, zeros = (
-            numbers[rows] if len(numbers) > 1 else numbers
-            for numbers in (quantization.scales, quantization.zero_points)
+        zeros = quantization.zero_points
+        quantization = Quantization(
+            quantization.scales[rows], zeros[rows] if len(zeros) > 1 else zeros, quantization.axis
         )
-        quantization = Quantization(scales, zeros, quantization.axis)
     return Value(value.name, data.shape, value.dtype, quantization, data)

@@ -32,6 +32,7 @@ from edgerig.micro.pipeline import compile_model, compile_program
 from edgerig.micro.reference.run import Machine
 from edgerig.simulator.layer_counts import START
 from edgerig.simulator.simulator import Simulator
+from edgerig.testing.networks.random_operators import random_content
 
 Array = NDArray[Any]
 
@@ -123,14 +124,9 @@ class OperatorBench:
     def compare(self, case: Case, rng: np.random.Generator) -> int:
         """Run on random input, assert that the outputs equal the reference's; returns the instructions.
 
-        int8 must be equal, float32 within 1e-5 of the largest output.
+        Integers must be equal, float32 within 1e-5 of the largest output.
         """
-        inputs = [
-            rng.integers(-128, 128, value.shape).astype(np.int8)
-            if value.dtype == "int8"
-            else rng.normal(size=value.shape).astype(np.float32)
-            for value in case.program.inputs
-        ]
+        inputs = [random_content(rng, value) for value in case.program.inputs]
         outputs, instructions = self.run(case, *inputs)
         for output, wanted in zip(outputs, case.reference.run(inputs), strict=True):
             if output.dtype == np.float32:

@@ -50,10 +50,11 @@ def random_operator(op: str, seed: int, dtype: str) -> bytes:
 def random_inputs(specs: Any, count: int, seed: int) -> list[list[Any]]:
     """``count`` samples for inputs, given as objects with shape and dtype."""
     rng = np.random.default_rng(seed)
-    return [[_content(rng, spec, (0.1, 1.0, 3.0)[index % 3]) for spec in specs] for index in range(count)]
+    return [[random_content(rng, spec, (0.1, 1.0, 3.0)[index % 3]) for spec in specs] for index in range(count)]
 
 
-def _content(rng: np.random.Generator, spec: Any, spread: float) -> Any:
+def random_content(rng: np.random.Generator, spec: Any, spread: float = 1.0) -> Any:
+    """Content of a tensor, given as an object with shape and dtype: floats about 0, all values of an integer type."""
     if spec.dtype == "float32":
         return rng.normal(0, spread, spec.shape).astype(np.float32)
     if spec.dtype == "bool":
