@@ -173,8 +173,8 @@ def picture(strokes: Sequence[Stroke], *, centred: bool = True, pen: float = PEN
         UsageError: ``strokes`` are none, or the pen has an impossible width.
 
     >>> seven = [[(70, 60), (180, 60), (110, 200)]]
-    >>> int(picture(seven).max()), picture(seven)[:4].any()
-    (255, False)
+    >>> int(picture(seven).max()), int((picture(seven).max(axis=0) > 0).sum())
+    (255, 17)
     """
     if not THINNEST <= pen <= THICKEST:
         raise UsageError(f"A pen is {THINNEST:g} to {THICKEST:g} pixels wide, not {pen:g}.")
