@@ -9,7 +9,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 # Tests start hundreds of processes: none of them need compile edgerig's sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast faults fuzz lint types docs wheel clean
+.PHONY: demo test test-fast checked collected faults fuzz lint types docs wheel clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
@@ -43,11 +43,19 @@ demo: $(VENV)/.all
 	$(BIN)/edgerig run examples/mnist/rig.yaml --out runs/demo
 
 # Tests with real processes and sockets may lose a race on a crowded machine: such a one is tried once more, and said.
-test: $(VENV)/.dev lint types
+test: $(VENV)/.dev checked
 	$(BIN)/python -m pytest $(PARALLEL) --reruns 1 --reruns-delay 2
 
-test-fast: $(VENV)/.dev lint types
+test-fast: $(VENV)/.dev checked
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not browser"
+
+# The type checker uses one core: meanwhile the other compiles the tests, once instead of once for each that runs them.
+checked: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j2 --output-sync=target types lint collected
+
+collected: $(VENV)/.dev
+	@mkdir -p build
+	@$(BIN)/python -m pytest --collect-only -q > build/collected.txt || { tail -n 40 build/collected.txt; exit 1; }
 
 # The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
 faults: $(VENV)/.dev
