@@ -110,9 +110,9 @@ def test_the_readme_can_be_followed_step_by_step(tmp_path: Path) -> None:
         "edgerig compile build/mnist-cnn.tflite --to c-array --out build/",
         "edgerig compile build/mnist-cnn.tflite --to onnx --to onnx-int8 --dataset mnist --out build/",
         "edgerig inspect build/mnist-cnn.tflite",
-        "edgerig bench build/mnist-cnn_int8.tflite --dataset mnist --samples 100 --reference build/mnist-cnn.tflite"
-        " --out runs/b1 --json > b1.json",
-        "edgerig bench build/mnist-cnn_onnx_int8.onnx --dataset mnist --samples 100 --out runs/b2",
+        "edgerig bench build/mnist-cnn_int8.tflite --dataset mnist --samples 100 --seconds 0"
+        " --reference build/mnist-cnn.tflite --out runs/b1 --json > b1.json",
+        "edgerig bench build/mnist-cnn_onnx_int8.onnx --dataset mnist --samples 100 --seconds 0 --out runs/b2",
         "edgerig report runs/b1 runs/b2 --out report.html",
     ]
     for step in steps:

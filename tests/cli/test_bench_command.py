@@ -21,7 +21,9 @@ def call(capfd, tmp_path, monkeypatch):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
-            main(["bench", "net.tflite", "--samples", "8", "--rounds", "1", "--no-profile", *arguments])
+            main(
+                ["bench", "net.tflite", "--samples", "8", "--rounds", "1", "--seconds", "0", "--no-profile", *arguments]
+            )
         captured = capfd.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
 

@@ -42,7 +42,7 @@ class BrokenRuntime(Runtime):
     _outputs = _calls = _inputs
 """
 COMPILE = ("compile", "--to", "broken_plugin:Broken")
-BENCH = ("bench", "--runtime", "broken_plugin:BrokenRuntime", "--rounds", "1", "--samples", "2")
+BENCH = ("bench", "--runtime", "broken_plugin:BrokenRuntime", "--rounds", "1", "--seconds", "0", "--samples", "2")
 
 
 @pytest.fixture

@@ -23,7 +23,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dense_tflite(folder / "a.tflite", 784, 10)
     with pytest.raises(SystemExit) as caught:
         main(
-            ["bench", str(folder / "a.tflite"), "--samples", "20", "--rounds", "1", "--out", str(folder / "run"), "-q"]
+            [
+                "bench",
+                str(folder / "a.tflite"),
+                "--samples",
+                "20",
+                "--rounds",
+                "1",
+                "--seconds",
+                "0",
+                "--out",
+                str(folder / "run"),
+                "-q",
+            ]
         )
     assert not caught.value.code
     return folder / "run"

@@ -32,7 +32,7 @@ def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
-            main([*arguments, *(("--rounds", "1") if arguments[0] == "bench" else ())])
+            main([*arguments, *(("--rounds", "1", "--seconds", "0") if arguments[0] == "bench" else ())])
         captured = capfd.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
 

@@ -28,7 +28,7 @@ from edgerig.results.bundle import Bundle
 from edgerig.targets.resolve import target_for
 from edgerig.testing.networks import dense_weights
 
-MEASURE = {"samples": 40, "warmup": 1, "seconds": 0, "profile_samples": 1, "transport_samples": 1}
+MEASURE = {"samples": 40, "warmup": 1, "rounds": 1, "seconds": 0, "profile_samples": 1, "transport_samples": 1}
 
 
 @contextlib.contextmanager
@@ -262,6 +262,7 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
         "--samples=5",
         "--warmup=0",
         "--rounds=2",
+        "--seconds=0",
         "--json",
         "--out",
         tmp_path / "o",

@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     help="A setting of --task, such as threshold=0.6 or hop=0.02: `edgerig list tasks NAME`; may be repeated.",
 )
 @rounds_option
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    help="Inference that the rounds of a cell measure together, by running samples again; 0: each once.  [default: 1]",
+)
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
 @format_option
 @custom_option
@@ -187,6 +192,7 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
             "profile": not options["no_profile"],
             **({"samples": options["samples"]} if options["samples"] else {}),
             **({"rounds": options["rounds"]} if options["rounds"] else {}),
+            **({"seconds": options["seconds"]} if options.get("seconds") is not None else {}),
             **({"scenario": options["scenario"]} if options["scenario"] != "single-stream" else {}),
             **({"batch": options["batch"]} if options["batch"] else {}),
             **{name: options[name] for name in LOAD_OPTIONS if options[name] is not None},
