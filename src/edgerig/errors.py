@@ -30,7 +30,6 @@ Each carries a ``message`` (what is wrong) and, where there is one, a ``hint`` (
 
 from __future__ import annotations
 
-import difflib
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -195,6 +194,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("litter", ["litert", "onnxruntime"]), nearest("onnx", ["litert", "onnxruntime"])
     ('litert', 'onnxruntime')
     """
+    import difflib
+
     names = list(known)
     lowered = {other.lower(): other for other in reversed(names)}
     matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 NAME = "edgerig"
 
@@ -33,6 +31,10 @@ def install_command(*extras: str, search: Sequence[str] | None = None) -> str:
 
 def _source(search: Sequence[str] | None) -> tuple[Path | None, bool]:
     """The folder or file that edgerig was installed from, None for an index; and whether it is an editable install."""
+    # Only where something is missing: both take long to import, and every process that runs a network has this module.
+    from importlib import metadata
+    from urllib.parse import unquote, urlsplit
+
     distributions = (
         metadata.distributions(name=NAME) if search is None else metadata.distributions(name=NAME, path=[*search])
     )

@@ -12,7 +12,6 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -27,6 +26,7 @@ from edgerig.errors import (
     UnknownNameError,
     UsageError,
 )
+from edgerig.installed import EntryPoint, entry_points
 from edgerig.setting_values import describe as describe
 from edgerig.setting_values import listed, missing_text, readable, wrong_value
 from edgerig.text import cause_of
@@ -275,13 +275,13 @@ def points(group: str) -> tuple[EntryPoint, ...]:
 @lru_cache(maxsize=64)
 def _points_on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points of a group on ``path``: a plan of thousands of cells needs them thousands of times."""
-    return tuple(_all_points_on(path).select(group=group))
+    return tuple(point for point in _all_points_on(path) if point.group == group)
 
 
 @lru_cache(maxsize=4)
-def _all_points_on(path: tuple[str, ...]) -> Any:
+def _all_points_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points of all groups on ``path``, read once: every installed distribution's would be read again for
-    each group. Their type depends on Python's version; it has `select`."""
+    each group."""
     return entry_points()
 
 

@@ -7,11 +7,11 @@ import platform
 import sys
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
+from edgerig.installed import version
 from edgerig.measure import linux
 
 #: The distributions whose versions decide a result.
@@ -96,7 +96,7 @@ def observe(root: Path = Path("/")) -> MachineState:
         uptime_seconds=time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else None,
         python=platform.python_version(),
         packages=_packages(),
-        edgerig=_version("edgerig") or "",
+        edgerig=version("edgerig") or "",
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -113,12 +113,5 @@ def cores_text(state: MachineState) -> str:
 
 
 def _packages() -> dict[str, str]:
-    versions = {name: _version(name) for name in ENGINES}
+    versions = {name: version(name) for name in ENGINES}
     return {name: text for name, text in versions.items() if text}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
+from edgerig.installed import version
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
@@ -47,7 +47,7 @@ class LiteRt(Runtime):
     @classmethod
     def version(cls) -> str:
         cls.require()
-        return version("ai-edge-litert")
+        return version("ai-edge-litert") or "unknown"
 
     def _prepare(self, path: Path) -> None:
         import ai_edge_litert.interpreter  # noqa: F401 - so that loading it is no part of loading the network

@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgerig.artifact import TensorSpec
+from edgerig.installed import version
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array

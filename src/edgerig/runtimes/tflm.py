@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ import msgspec
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
+from edgerig.installed import version
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
@@ -56,7 +56,7 @@ class Tflm(Runtime):
     @classmethod
     def version(cls) -> str:
         cls.require()
-        return version("tflite-micro")
+        return version("tflite-micro") or "unknown"
 
     def _prepare(self, path: Path) -> None:
         from tflite_micro import runtime  # noqa: F401 - so that loading it is no part of loading the network
