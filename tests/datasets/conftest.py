@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import http.server
+import ssl
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.needs import need
+
+#: Starts a server with such a handler; returns its address.
+ServeHttps = Callable[[type[http.server.BaseHTTPRequestHandler]], str]
 
 
 @pytest.fixture
@@ -55,3 +64,41 @@ def pet_root(tmp_path: Path) -> Path:
     for split, lines in lists.items():
         (root / "annotations" / f"{split}.txt").write_text("\n".join(lines) + "\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Key and certificate of localhost, in which nobody else believes."""
+    need("openssl")
+    folder = tmp_path_factory.mktemp("certificate")
+    key, own = folder / "key.pem", folder / "own.pem"
+    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run(
+        ["openssl", *command.split(), "-keyout", str(key), "-out", str(own)], check=True, capture_output=True
+    )
+    return key, own
+
+
+@pytest.fixture
+def serve_https(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[ServeHttps]:
+    """Starts servers of localhost that this process believes in, until the test ends."""
+    key, own = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    # urllib keeps its opener, and with it the certificates that were valid then.
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    servers = []
+
+    def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return f"https://localhost:{server.server_address[1]}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()

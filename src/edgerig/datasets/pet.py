@@ -15,13 +15,25 @@ from edgerig.datasets.images import image_samples
 from edgerig.datasets.mask_files import MaskedFiles
 from edgerig.datasets.masks import USUAL_IGNORE
 from edgerig.datasets.samples import FileSamples
+from edgerig.datasets.sources import Source
+from edgerig.datasets.sources.archives import unpacked
 from edgerig.datasets.splits import split_by_name
-from edgerig.errors import DatasetError
+from edgerig.errors import DatasetError, SpecError
 from edgerig.progress import Progress
 
+#: Where its authors have it, with their SHA-256.
+_AT = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
+ARCHIVES = (
+    Source(f"{_AT}/annotations.tar.gz", "52425fb6de5c424942b7626b428656fcbd798db970a937df61750c0f1d358e91"),
+    Source(f"{_AT}/images.tar.gz", "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d"),
+)
+#: The folders in them.
+FOLDERS = ("annotations", "images")
+
 HOW_TO_GET = (
-    "Download images.tar.gz and annotations.tar.gz from https://www.robots.ox.ac.uk/~vgg/data/pets/, unpack both into "
-    "one folder, and give that folder with --dataset-root (in a rig file: dataset: {use: pet, root: FOLDER})."
+    "`download: true` (--dataset-option download=true) fetches it, 811 MB. Or download images.tar.gz and "
+    "annotations.tar.gz from https://www.robots.ox.ac.uk/~vgg/data/pets/, unpack both into one folder, and give that "
+    "folder with --dataset-root (in a rig file: dataset: {use: pet, root: FOLDER})."
 )
 
 #: Values of a trimap's pixels; the border, some pixels wide, is of neither.
@@ -36,6 +48,9 @@ class PetSettings(ImageSettings, frozen=True, kw_only=True):
     root: Annotated[
         str | None, msgspec.Meta(description="folder that holds the dataset's folders images and annotations")
     ] = None
+    download: Annotated[
+        bool, msgspec.Meta(description="fetch the dataset from its authors (811 MB) and keep it in the cache folder")
+    ] = False
     size: Annotated[int, msgspec.Meta(description="height and width to resize to, in pixels", ge=1)] = 96
     trimaps: Annotated[
         bool,
@@ -74,7 +89,9 @@ class Pet(ImageFiles):
     """
 
     name: ClassVar[str] = "pet"
-    summary: ClassVar[str] = "Oxford-IIIT Pet, photographs of 37 breeds of cats and dogs; needs --dataset-root"
+    summary: ClassVar[str] = (
+        "Oxford-IIIT Pet, photographs of 37 breeds of cats and dogs; --dataset-root, or download: true"
+    )
     Settings: ClassVar[type[plugins.Settings]] = PetSettings
 
     settings: PetSettings
@@ -89,9 +106,7 @@ class Pet(ImageFiles):
         return (self.settings.size, self.settings.size, 3)
 
     def _prepare(self, progress: Progress) -> None:
-        if self.settings.root is None:
-            raise DatasetError("Dataset 'pet' is in no package; it needs to know where it lies.", HOW_TO_GET)
-        root = Path(self.settings.root).expanduser()
+        root = self._root(progress)
         trainval = read_list(root / "annotations" / "trainval.txt")
         test = read_list(root / "annotations" / "test.txt")
         self._classes = _breeds(trainval, test)
@@ -103,6 +118,19 @@ class Pet(ImageFiles):
             return
         self._classes = (*MASK_CLASSES, "border") if self.settings.border == "class" else MASK_CLASSES
         self._hold({split: self._masked(root, entries) for split, entries in lists.items()}, progress)
+
+    def _root(self, progress: Progress) -> Path:
+        """The folder with its files, fetched if that is wanted."""
+        if self.settings.root is not None:
+            if self.settings.download:
+                raise SpecError(
+                    "Dataset 'pet' is to be fetched, and lies in a folder: 'download' and 'root' are both given.",
+                    "Leave one out; what was fetched is found again in the cache folder.",
+                )
+            return Path(self.settings.root).expanduser()
+        if not self.settings.download:
+            raise DatasetError("Dataset 'pet' is in no package; it needs to know where it lies.", HOW_TO_GET)
+        return unpacked("oxford-iiit-pet", ARCHIVES, FOLDERS, progress)
 
     def _masked(self, root: Path, entries: list[Entry]) -> MaskedFiles:
         """Photographs with their trimaps."""

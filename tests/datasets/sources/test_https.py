@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import http.server
-import ssl
-import subprocess
-import threading
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.needs import need
+from tests.datasets.conftest import ServeHttps
 
 from edgerig.datasets.sources import fetch
 from edgerig.errors import SourceError
@@ -21,17 +17,15 @@ DATA = bytes(range(256)) * 2000
 SUM = sha256(DATA)
 
 
-@pytest.fixture(autouse=True)
-def openssl() -> None:
-    """Makes the certificates."""
-    need("openssl")
-
-
 class Answers(http.server.BaseHTTPRequestHandler):
     seen: list[str]
 
     def do_GET(self) -> None:
-        self.seen.append(self.path)
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        self.seen.append(f"{self.path} from {start}" if start else self.path)
+        if start and self.path != "/whole.npz":
+            self._go_on(start)
+            return
         if self.path == "/gone.npz":
             self.send_error(404, "Not Found")
             return
@@ -43,41 +37,29 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(DATA)))
         self.end_headers()
-        self.wfile.write(DATA[:1000] if self.path == "/short.npz" else DATA)
+        cut = self.path in ("/short.npz", "/whole.npz", "/lying.npz") and self.seen.count(self.path) == 1 and not start
+        self.wfile.write(DATA[:1000] if cut else DATA)
+
+    def _go_on(self, start: int) -> None:
+        if start >= len(DATA):
+            self.send_error(416, "Range Not Satisfiable")
+            return
+        first = 0 if self.path == "/lying.npz" else start
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{len(DATA) - 1}/{len(DATA)}")
+        self.send_header("Content-Length", str(len(DATA) - first))
+        self.end_headers()
+        self.wfile.write(DATA[first:])
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("certificate")
-    key, own = folder / "key.pem", folder / "own.pem"
-    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    subprocess.run(
-        ["openssl", *command.split(), "-keyout", str(key), "-out", str(own)], check=True, capture_output=True
-    )
-    return key, own
-
-
 @pytest.fixture
-def server(
-    certificate: tuple[Path, Path], own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, list[str]]]:
+def server(serve_https: ServeHttps, own_cache: Path) -> tuple[str, list[str]]:
     """Its address, and the paths that were asked for."""
-    key, own = certificate
     handler = type("Handler", (Answers,), {"seen": []})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(own, key)
-        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
-        monkeypatch.setenv("SSL_CERT_FILE", str(own))
-        monkeypatch.setenv("NO_PROXY", "localhost")
-        # urllib keeps its opener, and with it the certificates that were valid then.
-        monkeypatch.setattr(urllib.request, "_opener", None)
-        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"https://localhost:{httpd.server_address[1]}", handler.seen  # type: ignore[attr-defined]
-        httpd.shutdown()
+    return serve_https(handler), handler.seen  # type: ignore[attr-defined]
 
 
 def kept(cache: Path) -> list[Path]:
@@ -99,7 +81,6 @@ def test_a_file_is_fetched_once_and_kept(server: tuple[str, list[str]], own_cach
     ("name", "message"),
     [
         ("gone.npz", "404 Not Found"),
-        ("short.npz", "broke off"),
         ("away.npz", "leads to http://"),
     ],
 )
@@ -109,6 +90,55 @@ def test_what_did_not_come_whole_is_not_kept(
     with pytest.raises(SourceError, match=message):
         fetch(f"{server[0]}/{name}", SUM)
     assert kept(own_cache) == []
+
+
+@pytest.mark.parametrize("name", ["short.npz", "whole.npz"])
+def test_a_file_that_broke_off_goes_on_where_it_stopped(
+    server: tuple[str, list[str]], own_cache: Path, name: str
+) -> None:
+    url, seen = f"{server[0]}/{name}", server[1]
+    with pytest.raises(SourceError, match=r"broke off after 1000 of 512000 bytes"):
+        fetch(url, SUM)
+    (part,) = kept(own_cache)
+    assert part.read_bytes() == DATA[:1000]
+    # A server that cannot go on sends all of it.
+    path = fetch(url, SUM)
+    assert path.read_bytes() == DATA
+    assert seen == [f"/{name}", f"/{name} from 1000"]
+    assert sorted(kept(own_cache)) == [path, path.with_name(f"{name}.sha256")]
+
+
+def test_a_part_of_another_file_is_told_by_the_sum_and_not_kept(server: tuple[str, list[str]], own_cache: Path) -> None:
+    url, seen = f"{server[0]}/short.npz", server[1]
+    for content in (bytes(1000), bytes(len(DATA))):
+        seen.clear()
+        with pytest.raises(SourceError, match="broke off"):
+            fetch(url, SUM)
+        (part,) = kept(own_cache)
+        part.write_bytes(content)
+        with pytest.raises(SourceError, match="is not the expected file"):
+            fetch(url, SUM)
+        assert kept(own_cache) == []
+    assert fetch(url, SUM).read_bytes() == DATA
+
+
+def test_a_server_that_goes_on_elsewhere_is_not_believed(server: tuple[str, list[str]], own_cache: Path) -> None:
+    url = f"{server[0]}/lying.npz"
+    with pytest.raises(SourceError, match="broke off"):
+        fetch(url, SUM)
+    with pytest.raises(SourceError, match="sends another part"):
+        fetch(url, SUM)
+    # And not asked again.
+    assert fetch(url, SUM).read_bytes() == DATA
+
+
+def test_without_a_sum_nothing_is_gone_on_with(server: tuple[str, list[str]], own_cache: Path) -> None:
+    url, seen = f"{server[0]}/short.npz", server[1]
+    with pytest.raises(SourceError, match="broke off"):
+        fetch(url)
+    assert kept(own_cache) == []
+    assert fetch(url).read_bytes() == DATA
+    assert seen == ["/short.npz", "/short.npz"]
 
 
 def test_a_file_with_another_sum_is_not_kept(server: tuple[str, list[str]], own_cache: Path) -> None:

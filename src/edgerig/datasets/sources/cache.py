@@ -88,7 +88,7 @@ def _ensure(wanted: list[tuple[Address, str | None]], progress: Progress) -> Non
 def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progress: Progress) -> None:
     first = missing[0][0]
     if first.kind == "https":
-        _keep(first, missing[0][1], lambda path: download(first.place, path, progress), progress)
+        _fetch_https(first, missing[0][1], progress)
         return
     archive = fetch_package(first, work, progress)
     expected = {address.member: (address, total) for address, total in missing}
@@ -97,7 +97,29 @@ def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progre
         _keep(address, total, write, progress)
 
 
-def _keep(address: Address, expected: str | None, write: Callable[[Path], None], progress: Progress) -> None:
+def _fetch_https(address: Address, expected: str | None, progress: Progress) -> None:
+    """Download a file; what came of it before the connection broke is kept for the next time, if its sum is known."""
+    if expected is None:
+        _keep(address, None, lambda path: _download_anew(address.place, path, progress), progress)
+        return
+    part = cached_path(address).with_name(cached_path(address).name + ".part")
+    with storing(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        download(address.place, part, progress)
+    finally:
+        with contextlib.suppress(OSError):
+            if not part.stat().st_size:
+                part.unlink()
+    _keep(address, expected, part.replace, progress)
+
+
+def _download_anew(url: str, path: Path, progress: Progress) -> None:
+    path.unlink(missing_ok=True)
+    download(url, path, progress)
+
+
+def _keep(address: Address, expected: str | None, write: Callable[[Path], object], progress: Progress) -> None:
     """Let ``write`` write a file, check it, and only then move it into the cache."""
     with files.atomic_path(cached_path(address)) as temporary:
         write(temporary)
