@@ -54,15 +54,15 @@ return [seen, bad];
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Any]:
-    """A browser with an empty ``profile``, a folder that is removed at the end."""
+def chromium(profile: Path, *flags: str) -> Iterator[Any]:
+    """A browser with an empty ``profile``, a folder that is removed at the end, and further ``flags``."""
     need("chromium", "chromedriver")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))

@@ -79,7 +79,7 @@ def test_a_page_gets_a_picture_for_each_question_and_never_an_old_one(live: int)
             numbers.append(about["frame"])
             time.sleep(0.2)
         assert about["error"] == ""
-        assert about["caption"].startswith("class 0 9")
+        assert about["caption"].startswith("class 0: 9")
         assert 0.5 < about["confidence"] <= 1
     # Five frames go by in 0.2 s: those between were not sent.
     assert (np.diff(numbers) >= 3).all()

@@ -28,6 +28,8 @@ THRESHOLD = 0.5
 SUM = 0.05
 #: Pixels of a grid over a class map that its confidence is the mean of: all of them would take longer than the mask.
 GRID = 64
+#: Classes up to which each is counted apart.
+FEW = 12
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +157,20 @@ class AnswerDecoder:
         return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
 
 
+def shares_of(class_map: NDArray[np.uint8], classes: int) -> NDArray[np.float64]:
+    """The share of each class in a class map, (classes,).
+
+    >>> shares_of(np.array([[0, 1], [1, 1]], np.uint8), 3).tolist()
+    [0.25, 0.75, 0.0]
+    """
+    if classes > FEW:
+        counts = np.bincount(class_map.reshape(-1), minlength=classes)[:classes]
+    else:
+        # Compared a class at a time, in bytes: ten times as fast for few.
+        counts = np.array([np.count_nonzero(class_map == number) for number in range(classes)])
+    return np.asarray(counts / class_map.size)
+
+
 def map_indices(at: Placement, height: int, width: int, size: tuple[int, int]) -> tuple[Array, Array]:
     """Row and column of a class map of ``size`` for each row and column of a frame; -1 where the frame was cropped.
 
@@ -173,7 +189,7 @@ def _axis(pixels: int, scaled: int, offset: int, whole: int, cells: int) -> NDAr
 
 def class_map_of_frame(class_map: NDArray[np.uint8], rows: Array, columns: Array, outside: int) -> NDArray[np.uint8]:
     """A class map at the size of the frame: each pixel's nearest; ``outside`` where the network did not look."""
-    result = class_map[rows][:, columns]
+    result = np.take(np.take(class_map, columns, axis=1), rows, axis=0)
     if rows.min(initial=0) < 0 or columns.min(initial=0) < 0:
         result[rows < 0] = outside
         result[:, columns < 0] = outside

@@ -17,6 +17,7 @@ from edgerig.serve.video.keep.folder import FrameFolder
 from edgerig.serve.video.keep.keeper import Keeper
 from edgerig.serve.video.keep.rules import parse_rules, parse_size
 from edgerig.serve.video.live import LiveVideo
+from edgerig.serve.video.memory import keep_freed_memory
 from edgerig.serve.video.pipeline import NetworkView
 from edgerig.serve.video.record import Recorder
 from edgerig.serve.video.settings import VideoSettings
@@ -80,6 +81,7 @@ class Video(Way):
         """The page and what it needs; the video begins here."""
         from starlette.routing import Route, WebSocketRoute
 
+        keep_freed_memory()
         self._begin(service)
         files = files_of("video")
 
@@ -117,6 +119,11 @@ class Video(Way):
             if ending is not None:
                 await asyncio.to_thread(ending.stop, deadline)
         self._worker.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def newest(self) -> int:
+        """Number of the source's newest frame; -1 before the first, and of visitors' cameras."""
+        return self._live.slot.newest if self._live is not None else -1
 
     def status(self) -> dict[str, Any]:
         """How the video is, as JSON has it at ``/video/status``."""
