@@ -88,6 +88,13 @@ def test_what_is_not_certain_is_2_unless_it_may_pass(call, tmp_path) -> None:
     assert ElementTree.parse(tmp_path / "gate.xml").getroot().get("failures") == "1"
     assert call(*gate, "--inconclusive", "pass")[0] == 0
     assert ElementTree.parse(tmp_path / "gate.xml").getroot().get("skipped") == "1"
+    # A file that cannot be written costs the exit code, and not what was measured.
+    code, out, err = call(
+        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/h", "--junit", "net.tflite/j.xml"
+    )
+    assert (code, "net.tflite/j.xml" in err) == (2, True)
+    assert "passed, against runs/base" in out
+    assert (tmp_path / "runs" / "h" / "gate.json").exists()
     code, _, err = call("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/base")
     assert code == 2
     assert "is the baseline" in err

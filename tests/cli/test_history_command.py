@@ -35,6 +35,18 @@ def test_a_history_without_runs_says_so_and_makes_nothing(call, tmp_path: Path) 
     assert not (tmp_path / "runs").exists()
 
 
+def test_an_index_that_cannot_be_is_made_in_memory(call, write_run, tmp_path: Path) -> None:
+    """Nothing is said not to be there because its index could not be written."""
+    write_run("runs/one", make_measured([1e-4] * 3))
+    (tmp_path / "runs" / "history.sqlite").mkdir()
+    code, out, err = call("list", "--json")
+    (run,) = json.loads(out)["runs"]
+    assert (code, Path(run["bundle"]).name) == (0, "one")
+    assert "(!) The history is of the bundles in runs, and is not kept: " in err
+    assert json.loads(call("series", "--metric", "latency", "--json")[1])[0]["series"]["points"][0]["value"]
+    assert call("page")[0] == 0
+
+
 def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> None:
     bundle = write_run("runs/one", make_measured([1e-4] * 3))
     code, out, _ = call("list")

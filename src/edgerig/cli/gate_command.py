@@ -88,11 +88,17 @@ def command(
             command=shlex.join(["edgerig", *sys.argv[1:]]),
         )
         result = run_gate(plan, History(Path("runs")).baseline(baseline), options, ConsoleProgress())
-        _write(result, inconclusive, junit, markdown)
     except Interrupted:
         raise
     except EdgerigError as error:
         # 1 is for what has become worse, and for nothing else.
+        error.exit_code = 2
+        raise
+    try:
+        _write(result, inconclusive, junit, markdown)
+    except EdgerigError as error:
+        # What was measured is told all the same.
+        _show(result, as_json, annotate=False)
         error.exit_code = 2
         raise
     _show(result, as_json, annotations or os.environ.get("GITHUB_ACTIONS") == "true")
@@ -135,8 +141,9 @@ def _show(result: GateResult, as_json: bool, annotate: bool) -> None:
         print_json(result)
     else:
         show_gate(result)
-        echo(f"Page: {Path(result.bundle) / 'gate.html'}")
-        echo(f"Report: {Path(result.bundle) / 'report.html'}")
+        for what, name in (("Page", "gate.html"), ("Report", "report.html")):
+            if (Path(result.bundle) / name).exists():
+                echo(f"{what}: {Path(result.bundle) / name}")
     if annotate:
         for line in gate_annotations(result):
             (echo if as_json else say)(line)

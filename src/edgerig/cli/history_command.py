@@ -212,13 +212,29 @@ def _latest(series: Series) -> str:
 
 
 def _updated(runs: Path) -> History:
-    """The history with what is new taken up; an index that cannot be written is read as it is."""
+    """The history with what is new taken up; an index that cannot be written is read as it is, and made in memory where
+    there is none to be read."""
     from edgerig.errors import StorageError
-    from edgerig.results.history.store import History
+    from edgerig.results.history.store import History, cannot_be_written
 
     history = History(runs)
     try:
         history.update(echo)
     except StorageError as error:
-        echo(f"(!) The history is as it was: {error.message}")
+        if not cannot_be_written(error) or _has_runs(history):
+            echo(f"(!) The history is as it was: {error.message}")
+            return history
+        echo(f"(!) The history is of the bundles in {runs}, and is not kept: {error.message}")
+        history = History(runs, in_memory=True)
+        history.update(echo)
     return history
+
+
+def _has_runs(history: History) -> bool:
+    """Whether the index can be read, and knows some run."""
+    from edgerig.errors import StorageError
+
+    try:
+        return bool(history.runs())
+    except StorageError:
+        return False

@@ -25,6 +25,7 @@ INDEX, NAMES = "history.sqlite", "baselines.json"
 VERSION = 1
 #: Seconds to wait for another process that writes.
 _BUSY = 10.0
+_UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
 _TABLES = """
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, bundle TEXT UNIQUE NOT NULL, stamp TEXT NOT NULL, rig TEXT NOT NULL, created TEXT NOT NULL,
@@ -67,13 +68,15 @@ class History:
 
     Args:
         folder: Folder of the bundles, and of the index.
+        in_memory: Whether the index is made anew in memory, for a folder that cannot be written.
 
     Raises:
         StorageError: The index cannot be read or written; no bundle is touched.
     """
 
-    def __init__(self, folder: Path = RUNS) -> None:
+    def __init__(self, folder: Path = RUNS, *, in_memory: bool = False) -> None:
         self.folder = folder
+        self._memory = sqlite3.connect(":memory:", isolation_level=None) if in_memory else None
 
     # ---- the index
 
@@ -223,7 +226,7 @@ class History:
             )
 
     def _rows(self, query: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
-        if not (self.folder / INDEX).exists():
+        if self._memory is None and not (self.folder / INDEX).exists():
             return []
         with self._opened() as index:
             return index.execute(query, tuple(values)).fetchall()
@@ -233,7 +236,7 @@ class History:
         path = self.folder / INDEX
         index: sqlite3.Connection | None = None
         try:
-            index = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+            index = self._memory or sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
             index.execute("PRAGMA foreign_keys = ON")
             if _version(index) == 0:
                 index.execute("PRAGMA journal_mode = WAL")
@@ -250,8 +253,15 @@ class History:
                 "`edgerig history rebuild`.",
             ) from error
         finally:
-            if index is not None:
+            if index is not None and index is not self._memory:
                 index.close()
+
+
+def cannot_be_written(error: StorageError) -> bool:
+    """Whether an index is not to be had because its folder cannot be written, rather than because it is damaged."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    # The low byte of an extended code is its class.
+    return code is not None and code & 0xFF in _UNWRITABLE
 
 
 def _version(index: sqlite3.Connection) -> int:
