@@ -1,0 +1,193 @@
+"""A server from its start to its end: who may come in, where its network runs, what becomes of accepted requests."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from tests.serve.fragile import DEADLY, REFUSED
+from tritonclient.grpc import service_pb2 as messages
+from tritonclient.grpc import service_pb2_grpc
+
+import edgerig
+from edgerig.agent.address import Address
+from edgerig.agent.keys import make_keys
+from edgerig.agent.server import Agent
+from edgerig.errors import EdgerigError, InferenceError, ModelError, Overloaded, TargetError, UsageError
+from edgerig.serve import Server, pool
+from edgerig.testing import networks
+from edgerig.wire.digits import REPLY_SIZE, encode_inference_request
+from edgerig.wire.tls import host_context
+
+TOKEN = b"0123456789abcdef0123456789abcdef"
+
+
+def samples(count: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).normal(size=(count, 8)).astype(np.float32)
+
+
+def expected(x: Any) -> Any:
+    weights, bias = networks.dense_weights(8, 4)
+    logits = x @ weights.T + bias
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def status(url: str, headers: dict[str, str] | None = None, context: ssl.SSLContext | None = None) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), context=context) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_server_runs_in_the_background_of_a_program_until_it_is_stopped(float_net: Path) -> None:
+    server = edgerig.serve.Server(float_net, listen="127.0.0.1:0", sessions=1)
+    ended = threading.Thread(target=server.wait)
+    ended.start()
+    pids = server.pool.pids
+    np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+    server.stop()
+    server.stop()
+    ended.join(60)
+    assert not ended.is_alive()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((server.address.host, server.address.port), 10)
+
+
+def test_what_cannot_be_served_is_said_before_anything_is_left_behind(float_net: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"0\.0\.0\.0 can be reached from other machines"):
+        Server(float_net, listen="0.0.0.0:0")
+    with pytest.raises(UsageError, match="listen nowhere"):
+        Server(float_net, listen=None, ways=[])
+    with pytest.raises(ModelError):
+        Server(tmp_path / "absent.tflite", listen="127.0.0.1:0")
+    with pytest.raises(EdgerigError, match=r"holds fewer|single session|serves"):
+        Server(float_net, listen="127.0.0.1:0", target="sim:stm32f746", runtime="micro", sessions=2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match="Is another server running there"):
+            Server(float_net, listen=f"127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="module")
+def closed(float_net: Path) -> Iterator[Server]:
+    with Server(float_net, listen="127.0.0.1:0", sessions=1, token=TOKEN) as server:
+        yield server
+
+
+def test_only_who_shows_the_token_comes_in(closed: Server) -> None:
+    url = f"http://127.0.0.1:{closed.address.port}"
+    shown = {"Authorization": f"Bearer {TOKEN.decode()}"}
+    for path in ("/v2/models/float_net", "/v2", "/metrics", "/"):
+        assert status(url + path) == 401
+        assert status(url + path, {"Authorization": "Bearer 0123"}) == 401
+        assert status(url + path, shown) in (200, 404)
+    assert status(f"{url}/v2/health/ready") == 200
+    with grpc.insecure_channel(f"127.0.0.1:{closed.addresses['oip-grpc'].port}") as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        request = messages.ModelMetadataRequest(name="float_net")
+        assert stub.ServerReady(messages.ServerReadyRequest()).ready
+        with pytest.raises(grpc.RpcError) as error:
+            stub.ModelMetadata(request)
+        assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert stub.ModelMetadata(request, metadata=[("authorization", f"Bearer {TOKEN.decode()}")]).name == "float_net"
+
+
+def test_with_tls_only_clients_of_the_same_ca_come_in(float_net: Path, tmp_path: Path) -> None:
+    make_keys(tmp_path, ["localhost", "127.0.0.1"], ["laptop"])
+    ours, theirs = tmp_path / "agent-localhost", tmp_path / "client-laptop"
+    with Server(float_net, listen="127.0.0.1:0", sessions=1, tls=ours) as server:
+        url = f"https://127.0.0.1:{server.address.port}/v2/models/float_net"
+        assert status(url, context=host_context(theirs)) == 200
+        stranger = ssl.create_default_context(cafile=str(theirs / "ca.pem"))
+        with pytest.raises((urllib.error.URLError, OSError)):
+            status(url, context=stranger)
+        key, certificate, ca = ((theirs / name).read_bytes() for name in ("key.pem", "cert.pem", "ca.pem"))
+        credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+        with grpc.secure_channel(f"127.0.0.1:{server.addresses['oip-grpc'].port}", credentials) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            assert stub.ServerReady(messages.ServerReadyRequest()).ready
+
+
+def test_an_agent_is_a_target(float_net: Path) -> None:
+    agent = Agent(Address("127.0.0.1", 0))
+    thread = threading.Thread(target=agent.serve)
+    thread.start()
+    try:
+        with Server(float_net, listen="127.0.0.1:0", target=str(agent.address), sessions=2) as server:
+            for seed in range(20):
+                answer = server.infer({"x": samples(3, seed)})
+                np.testing.assert_allclose(answer.outputs["y"], expected(samples(3, seed)), rtol=1e-5, atol=1e-6)
+    finally:
+        agent.stop()
+        thread.join(60)
+
+
+def test_a_network_of_several_samples_an_inference_takes_any_number(tmp_path: Path) -> None:
+    net = networks.dense_tflite(tmp_path / "four.tflite", batch=4)
+    with Server(net, listen="127.0.0.1:0", sessions=1) as server:
+        for count in (1, 4, 6):
+            answer = server.infer({"x": samples(count)})
+            np.testing.assert_allclose(answer.outputs["y"], expected(samples(count)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_sessions_in_threads_answer_and_fail_as_those_of_the_event_loop(
+    float_net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions of other machines and boards, and of large inputs, are waited for by threads."""
+    monkeypatch.setattr(pool, "SMALL", 0)
+    with Server(float_net, listen="127.0.0.1:0", sessions=2, runtime="tests.serve.fragile:Fragile") as server:
+        for seed in range(5):
+            answer = server.infer({"x": samples(7, seed)})
+            np.testing.assert_allclose(answer.outputs["y"], expected(samples(7, seed)), rtol=1e-5, atol=1e-6)
+        bad = samples(1)
+        for value, error in ((REFUSED, InferenceError), (DEADLY, TargetError)):
+            bad[0, 0] = value
+            with pytest.raises(error):
+                server.infer({"x": bad})
+        np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+
+
+def test_a_pool_that_stops_refuses_what_comes_then(float_net: Path) -> None:
+    with Server(float_net, listen="127.0.0.1:0", sessions=1) as server:
+        server.run(server.pool.stop(10))
+        with pytest.raises(Overloaded, match="stopping"):
+            server.infer({"x": samples(1)})
+        assert status(f"http://127.0.0.1:{server.address.port}/v2/health/ready") == 503
+
+
+def test_sigterm_finishes_what_was_accepted_and_ends_with_0(digit_net: Path) -> None:
+    words = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(digit_net), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen([*words, "--sessions", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:")
+        port = int(line.split(" (")[0].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 60) as client:
+            client.sendall(encode_inference_request(np.zeros(784)) * 50)
+            replies = client.recv(REPLY_SIZE)
+            os.kill(process.pid, signal.SIGTERM)
+            while piece := client.recv(1 << 16):
+                replies += piece
+        assert replies
+        assert len(replies) % REPLY_SIZE == 0
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        assert "server stopped" in errors
+    finally:
+        process.kill()
