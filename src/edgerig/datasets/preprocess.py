@@ -132,16 +132,37 @@ def quantize_input(x: Array, spec: TensorSpec) -> Array:
             "Look for NaN in the dataset, or for a preprocessing that makes them.",
         )
     scale, zero_point = affine(spec, x.ndim, np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity, which has no fraction, is clamped below
+    limits = _limits(dtype)
+    with np.errstate(over="ignore"):
         scaled = x if spec.quantization is None else x / scale
-        # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
-        q = np.trunc(scaled)
-        q += np.copysign(np.abs(scaled - q) >= 0.5, scaled)
-    limits = np.iinfo(dtype)
     # float32 holds all integers of 16 bits and the sums of two of them.
-    wide = q if dtype.itemsize <= 2 else q.astype(np.float64)
-    wide = np.clip(wide, limits.min - zero_point, limits.max - zero_point)
+    small = dtype.itemsize <= 2 and scaled.dtype == np.float32
+    wide = scaled + np.copysign(_BELOW_HALF, scaled) if small else _rounded(scaled)
+    np.clip(wide, limits.min - zero_point, limits.max - zero_point, out=wide)
+    if small and not isinstance(zero_point, np.ndarray):
+        # The conversion to integers cuts the fraction off.
+        q = wide.astype(np.int32)
+        q += int(zero_point)
+        return q.astype(dtype)
+    np.trunc(wide, out=wide)
     return np.asarray(wide + zero_point, dtype)
+
+
+#: The float32 below 0.5. Added to a float32, away from 0, it makes its integer part the nearest integer, halves away
+#: from zero, as C compilers lower ``roundf``: 0.49999997 + 0.5 would be 1.
+_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+
+
+def _rounded(scaled: Array) -> NDArray[np.float64]:
+    """Numbers that become the nearest integers where their fraction is cut off; float64 holds these sums exactly."""
+    wide = scaled.astype(np.float64)
+    wide += np.copysign(0.5, wide)
+    return wide
+
+
+@lru_cache(16)
+def _limits(dtype: np.dtype[Any]) -> np.iinfo[Any]:
+    return np.iinfo(dtype)
 
 
 def _integers(x: Array, spec: TensorSpec) -> Array:
@@ -177,6 +198,7 @@ def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
     return (scale * (y.astype(np.float64) - zero_point)).astype(np.float32)
 
 
+@lru_cache(64)
 def affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
     """Scale and zero point of a tensor, in a shape that broadcasts over ``ndim`` axes.
 
@@ -188,9 +210,11 @@ def affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[
     """
     if spec.quantization is None:
         return np.ones((), dtype), 0.0
-    scale = np.asarray(spec.quantization.scales, dtype)
+    scale = np.array(spec.quantization.scales, dtype)
     zero_point = np.asarray(spec.quantization.zero_points, np.float64)
     shape = spec.quantization.spread(ndim)
+    # Remembered, and so not to be changed.
+    scale.flags.writeable = zero_point.flags.writeable = False
     # A plain float keeps float32 arrays float32.
     return scale.reshape(shape), zero_point.reshape(shape) if shape else spec.quantization.zero_point
 

@@ -69,6 +69,7 @@ def _tick(steps: list[int]) -> int:
     return min(steps[0], *(later[0] - earlier[0] for earlier, later in pairwise(clusters)))
 
 
+@cache
 def resolution_seconds(clock: str) -> float | None:
     """The resolution in a clock's description (``"perf_counter_ns, 1 ns"``), in seconds; None if there is none."""
     match = re.search(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?) (ns|us|ms|s)\b", clock)
