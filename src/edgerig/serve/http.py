@@ -83,7 +83,8 @@ def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
         Route("/v2/health/ready", ready),
         Route("/metrics", metrics),
     ]
-    routes += [route for way in ways for route in way.routes(service)]
+    # Those of the ways first: they are asked more often, and routes are tried one after another.
+    routes = [*(route for way in ways for route in way.routes(service)), *routes]
     app = Starlette(routes=routes, exception_handlers={HTTPException: told})
     return app if access.token is None else _Admission(app, access)
 
@@ -107,6 +108,8 @@ class HttpServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            # A copy of each request's scope, for headers that nothing here looks at.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             # It would be set again, and shorter, as the server starts.
             backlog=BACKLOG,

@@ -237,7 +237,9 @@ class Pool:
         self._scheduled = False
         while self._requests:
             lane = max(self._lanes, key=_free_slots)
-            if not _free_slots(lane):
+            free = _free_slots(lane)
+            # Behind a batch that runs only a whole one: what comes meanwhile is run together, which costs less.
+            if not free or (free == 1 and self.waiting < self.batch):
                 break
             batch = self._next_batch()
             if batch is None:

@@ -46,14 +46,14 @@ class OpenInferenceHttp(Way):
         from starlette.routing import Route
 
         infer = Inference(service, self)
-        routes: list[BaseRoute] = [Route("/v2", Metadata(lambda name, version: server_metadata()))]
+        routes: list[BaseRoute] = []
         for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
             routes += [
                 Route(f"{path}/infer", infer),
                 Route(path, Metadata(lambda name, version: self._metadata(service, name, version))),
                 Route(f"{path}/ready", Readiness(service)),
             ]
-        return routes
+        return [*routes, Route("/v2", Metadata(lambda name, version: server_metadata()))]
 
     def _metadata(self, service: Service, name: str, version: str) -> dict[str, Any]:
         check_model(service, name, version)
