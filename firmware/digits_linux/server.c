@@ -19,7 +19,15 @@
 #include "client.h"
 #include "options.h"
 
-enum { MOST_WORKERS = 256, EVENTS = 256, BACKLOG = 4096, VERSION = 1, SWEEP_MS = 1000, BEGUN_SECONDS = 10 };
+enum {
+    MOST_WORKERS = 256,
+    EVENTS = 256,
+    BACKLOG = 4096,
+    VERSION = 1,
+    SWEEP_MS = 1000,
+    BEGUN_SECONDS = 10,
+    FINISH_SECONDS = 5
+};
 
 static volatile sig_atomic_t stopping;
 static client *clients;
@@ -167,6 +175,25 @@ static void stop(int signal_number)
     stopping = 1;
 }
 
+/* Takes no more connections, answers the requests that have arrived, and hangs up. */
+static void finish(void)
+{
+    struct epoll_event events[EVENTS];
+    int64_t end = seconds() + FINISH_SECONDS;
+    int count, i;
+
+    accept_more(0);
+    close(listener);
+    while (clients != NULL && seconds() < end && (count = epoll_wait(loop, events, EVENTS, 0)) > 0) {
+        for (i = 0; i < count; i++) {
+            serve(events[i].data.ptr, seconds());
+        }
+    }
+    while (clients != NULL) {
+        hang_up(clients);
+    }
+}
+
 static void run_loop(const options *options)
 {
     struct epoll_event events[EVENTS];
@@ -191,9 +218,7 @@ static void run_loop(const options *options)
             last = now;
         }
     }
-    while (clients != NULL) {
-        hang_up(clients);
-    }
+    finish();
 }
 
 static void open_listener(options *options)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.wire.digits.reference_server import ReferenceServer, expected_outputs, reply_to
 
-from edgerig.wire.digits import encode_inference_reply, encode_inference_request, encode_stats_reply
+from edgerig.serve import Server
+from edgerig.serve.ways.digits import Digits
+from edgerig.testing import networks
+from edgerig.wire.digits import Client, encode_inference_reply, encode_inference_request, encode_stats_reply
 from edgerig.wire.digits.messages import StatsReply
 
 HELLO = "WiFi connected, address 127.0.0.1"
@@ -132,6 +136,23 @@ def test_a_reply_of_a_writer_that_leaves_a_timer_of_0_out_is_read(sketch: Callab
         client = sketch(server.port, NATIVE_TICKS="160000")
         client.type("TEST\n")
         assert client.read(15)[2:] == results(0.0, "1.000000")
+
+
+@pytest.mark.slow
+def test_edgerig_digits_serve_answers_the_sketch(sketch: Callable[..., Any], tmp_path: Path) -> None:
+    net = networks.dense_tflite_int8(tmp_path / "digits.tflite", 784, 10)
+    with Server(net, listen=None, ways=[Digits("127.0.0.1:0")], sessions=1) as server:
+        port = server.addresses["digits"].port
+        with Client.tcp("127.0.0.1", port) as other:
+            outputs = other.infer(noise()).outputs
+        client = sketch(port, NATIVE_TICKS="160000")
+        client.type("TEST\n" * 3)
+        lines = client.read(1 + 3 * 14)[1:]
+    for test in range(3):
+        shown = lines[14 * test : 14 * (test + 1)]
+        assert shown[3:13] == [f"out[{n}]: {output:.6f}" for n, output in enumerate(outputs)]
+        assert float(shown[2].removeprefix("Inference time in ms: ")) > 0
+        assert shown[13] == "Transaction time: 1.000000 ms"
 
 
 def test_a_server_that_is_away_and_a_network_that_is_away_are_said(sketch: Callable[..., Any]) -> None:

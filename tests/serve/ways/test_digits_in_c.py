@@ -1,6 +1,7 @@
 """The digits server in C: what the one in Python is asked, and what is its own."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.needs import need_module
+from tests.needs import need, need_module
 from tests.serve.ways.test_digits import (  # noqa: F401 - asked of this server too
     check,
     connect,
@@ -26,6 +27,7 @@ from tests.serve.ways.test_digits import (  # noqa: F401 - asked of this server 
     test_the_client_of_edgerig,
 )
 
+from edgerig.boards import digits_program
 from edgerig.boards.digits_program import ProgramSettings, build_digits_program
 from edgerig.errors import CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
@@ -108,6 +110,18 @@ def test_several_workers_answer_and_end_together(start: Callable[..., Served]) -
     assert not any(Path("/proc", worker).exists() for worker in workers)
 
 
+def test_requests_that_have_arrived_are_answered_before_it_ends(start: Callable[..., Served]) -> None:
+    server = start()
+    with connect(server) as client, connect(server) as idle:
+        client.sendall(b"".join(encode_inference_request(digit(seed)) for seed in range(12)))
+        check(receive(client, REPLY_SIZE), digit(0))
+        server.process.terminate()
+        for seed in range(1, 12):
+            check(receive(client, REPLY_SIZE), digit(seed))
+        assert receive(client, 1) == receive(idle, 1) == b""
+    assert server.process.wait(30) == 0
+
+
 def test_connections_that_say_nothing_are_closed(start: Callable[..., Served]) -> None:
     server = start("--idle", "1")
     with connect(server) as client:
@@ -133,6 +147,36 @@ def test_more_connections_than_descriptors_wait_for_their_turn(program: Path) ->
         last.close()
         process.terminate()
         assert process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_changed_requests_upset_no_sanitizer(digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("cc")
+    sanitizers = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    monkeypatch.setattr(digits_program, "_FLAGS", (*digits_program._FLAGS, *sanitizers))
+    program = tmp_path / "server"
+    build_digits_program(open_artifact(digit_net), program, ProgramSettings(compiler="cc"))
+    luck = random.Random(9)
+    with subprocess.Popen(
+        [program, "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        server = SimpleNamespace(addresses={"digits": SimpleNamespace(port=port)})
+        for seed in range(400):
+            stream = bytearray(
+                encode_inference_request(digit(seed)) + STATS_REQUEST + encode_inference_request(digit(1))
+            )
+            for _ in range(luck.randrange(4)):
+                stream[luck.randrange(60)] = luck.choice((0, 1, 4, 8, 12, 255))
+            with connect(server) as client:
+                client.sendall(stream[: luck.randrange(len(stream))] if luck.random() < 0.5 else stream)
+                if luck.random() < 0.7:
+                    client.shutdown(socket.SHUT_WR)
+                    receive(client, 1000)
+        ask(server, 3)
+        process.terminate()
+        assert (process.wait(30), process.communicate()[1]) == (0, "")
 
 
 def _processor_seconds(pid: int) -> float:
