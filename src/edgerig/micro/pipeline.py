@@ -89,7 +89,12 @@ def compile_program(
     layers = _lower(choices, options, layouts)
     sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
     steps = [
-        Step(layer.node, layer.context.scratch_bytes, (*layer.kernel.overlays(layer.node), *layer.lowered.overlays))
+        Step(
+            layer.node,
+            layer.context.scratch_bytes,
+            (*layer.kernel.overlays(layer.node), *layer.lowered.overlays),
+            layer.lowered.accesses,
+        )
         for layer in layers
     ]
     memory = plan_memory(program, steps, shared, sizes)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Value
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
@@ -71,6 +72,8 @@ class Lowered:
         generated: Further files for ``kernels/`` that are made for this network, name to text.
         overlays: More of `Kernel.overlays`, where it depends on layouts.
         declarations: Of functions that no header declares, for model.c.
+        accesses: In which order an input is read and an output written, both of plain layout, so that the planner may
+            lay the one over the other. Without, they never share memory but by ``overlays``.
     """
 
     body: str
@@ -79,6 +82,7 @@ class Lowered:
     generated: dict[str, str] = field(default_factory=dict)
     overlays: tuple[tuple[Value, Value], ...] = ()
     declarations: tuple[str, ...] = ()
+    accesses: tuple[Access, ...] = ()
 
 
 class Context:

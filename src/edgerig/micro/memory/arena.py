@@ -7,10 +7,11 @@ outputs to the end, state variables always. Scratch memory is needed in its laye
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import AssignVariable, Node, Program, ReadVariable, Reshape, ShiftState, Value
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.memory.planner import Buffer, Plan, place
 
 #: An arena of more needs more than 31-bit offsets; no microcontroller has it.
@@ -19,11 +20,19 @@ LARGEST = 1 << 30
 
 @dataclass
 class Step:
-    """A layer as the planner sees it. ``overlays``: an output that may take the address of an input which dies."""
+    """A layer as the planner sees it.
+
+    Attributes:
+        node: What it reads and makes.
+        scratch: Bytes that it needs beside that.
+        overlays: An output that may take the address of an input which dies.
+        accesses: Of its kernel.
+    """
 
     node: Node
     scratch: int
     overlays: Sequence[tuple[Value, Value]]
+    accesses: Sequence[Access] = ()
 
 
 @dataclass
@@ -183,6 +192,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
             else:
                 shared.join(source, output)
                 lives[shared.find(source)] = lives.pop(origin)[0], lives.pop(target)[1]
+    overs = _overs(steps, shared, lives)
     roots = list(lives)
     held: dict[Value, int] = {}
     for value in _values(program, steps):
@@ -195,7 +205,11 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
         alias = shared.find(aliases[root]) if root in aliases else None
         # Joined since with something that lives longer, it is no alias any more.
         fits = alias is not None and lives[alias][1] == lives[root][0]
-        buffers.append(Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None))
+        buffer = Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None)
+        if root in overs and buffer.alias is None:
+            source, lead = overs[root]
+            buffer = replace(buffer, over=at_index[source], lead=lead)
+        buffers.append(buffer)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
     plan = place(buffers)
     if plan.nbytes > LARGEST:
@@ -207,6 +221,25 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
     scratch = [next(rest).offset if step.scratch else 0 for step in steps]
     offsets = {value: at[shared.find(value)] for value in _values(program, steps) if not value.constant}
     return Memory(offsets, scratch, plan)
+
+
+def _overs(
+    steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
+) -> dict[Value, tuple[Value, int]]:
+    """Outputs that may lie over an input that dies in their layer, this input, and their lead."""
+    overs: dict[Value, tuple[Value, int]] = {}
+    for index, step in enumerate(steps):
+        for access in step.accesses:
+            target, origin = shared.find(access.output), shared.find(access.source)
+            reads = [value for value in step.node.inputs if not value.constant and shared.find(value) is origin]
+            if (
+                target is not origin
+                and not (target.variable or origin.variable)
+                and len(reads) == 1
+                and (lives[target][0], lives[origin][1]) == (index, index)
+            ):
+                overs[target] = origin, access.lead
+    return overs
 
 
 def plain_sum(program: Program) -> int:

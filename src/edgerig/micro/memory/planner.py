@@ -23,7 +23,11 @@ SEARCH = 3_000_000
 class Buffer:
     """Memory that is needed from layer ``first`` to layer ``last``.
 
-    ``alias``: index of a buffer whose lifetime ends where this one's begins, and at whose address it may lie.
+    Attributes:
+        alias: Index of a buffer whose lifetime ends where this one's begins, and at whose address it may lie.
+        over: Index of a buffer that this one may lie over although both are needed: it is written where that one has
+            been read already.
+        lead: Bytes by which it must then begin before that one, at least; negative where it may begin within it.
     """
 
     name: str
@@ -32,6 +36,8 @@ class Buffer:
     last: int
     offset: int = 0
     alias: int | None = None
+    over: int | None = None
+    lead: int = 0
 
     @property
     def end(self) -> int:
@@ -59,7 +65,7 @@ def padded(nbytes: int) -> int:
 
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The largest number of bytes needed at one layer; of a buffer and its alias there, the larger counts."""
+    """The largest number of bytes needed at one layer; what two buffers can share there counts once."""
     changes: dict[int, int] = {}
 
     def count(first: int, last: int, nbytes: int) -> None:
@@ -68,10 +74,24 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
 
     for buffer in buffers:
         count(buffer.first, buffer.last, padded(buffer.nbytes))
+        if buffer.over is not None:
+            other = buffers[buffer.over]
+            count(max(buffer.first, other.first), min(buffer.last, other.last), -_shared(buffer, other))
         together = -1 if buffer.alias is None else min(buffer.last, buffers[buffer.alias].last)
         if buffer.alias is not None and together >= buffer.first:
             count(buffer.first, together, -min(padded(buffer.nbytes), padded(buffers[buffer.alias].nbytes)))
     return most_alive(changes, (buffer.first for buffer in buffers))[0]
+
+
+def _lead(buffer: Buffer, other: Buffer) -> int:
+    """Bytes by which ``buffer``, which may lie over ``other``, begins before it, at least; whole units of memory."""
+    return max(min(padded(buffer.lead), padded(buffer.nbytes)), -padded(other.nbytes))
+
+
+def _shared(buffer: Buffer, other: Buffer) -> int:
+    """The most bytes that ``buffer`` can have in common with ``other``, over which it may lie."""
+    size, below = padded(buffer.nbytes), padded(other.nbytes)
+    return size + below - max(size, below, below + _lead(buffer, other))
 
 
 def place(buffers: Sequence[Buffer]) -> Plan:
@@ -135,11 +155,14 @@ def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
         bottom, high = replace(buffer, offset=0), replace(buffer, offset=size - padded(buffer.nbytes))
         choices = [(high, True), (bottom, False)] if not top else [(bottom, False), (high, True)]
         if buffer.first == buffer.last:
-            choices = [(_lowest(buffer, placed, others), top)]
+            choices = [(_lowest(index, buffer, placed, others), top)]
         elif buffer.alias is not None and buffer.alias in placed.at:
             choices.insert(0, (replace(buffer, offset=placed.at[buffer.alias].offset), not top))
+        elif buffer.over is not None and buffer.over in placed.at:
+            other = placed.at[buffer.over]
+            choices.append((replace(buffer, offset=other.offset - _lead(buffer, other)), top))
         for there, side in choices:
-            if there.offset >= 0 and there.end <= size and _is_clear(there, others):
+            if there.offset >= 0 and there.end <= size and _is_clear(index, there, others):
                 placed.put(index, there)
                 top = side
                 break
@@ -152,32 +175,40 @@ def _greedy(buffers: Sequence[Buffer], order: Sequence[int]) -> list[Buffer]:
     """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order."""
     placed = _Placed(buffers)
     for index in order:
-        placed.put(index, _lowest(buffers[index], placed, placed.overlapping(index)))
+        placed.put(index, _lowest(index, buffers[index], placed, placed.overlapping(index)))
     return [placed.at[index] for index in range(len(buffers))]
 
 
-def _lowest(buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]]) -> Buffer:
+def _lowest(index: int, buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]]) -> Buffer:
     if buffer.alias is not None and buffer.alias in placed.at:
         there = replace(buffer, offset=placed.at[buffer.alias].offset)
-        if _is_clear(there, others):
+        if _is_clear(index, there, others):
             return there
     offset = 0
-    size = padded(buffer.nbytes)
-    for start, end in sorted((other.offset, other.end) for _, other in others):
-        if offset + size <= start:
+    for below, above in sorted(_blocked(index, buffer, *other) for other in others):
+        if offset <= below:
             break
-        offset = max(offset, end)
+        offset = max(offset, above)
     return replace(buffer, offset=offset)
 
 
-def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
-    """No buffer that is needed at the same time overlaps it, except an alias at the same address."""
-    return all(
-        buffer.end <= other.offset
-        or other.end <= buffer.offset
-        or (index == buffer.alias and other.offset == buffer.offset)
-        for index, other in others
-    )
+def _blocked(index: int, buffer: Buffer, number: int, other: Buffer) -> tuple[int, int]:
+    """Offsets between these two are not for ``buffer``, because ``other`` is needed at the same time."""
+    below, above = other.offset - padded(buffer.nbytes), other.end
+    if buffer.over == number:
+        below = other.offset - _lead(buffer, other)
+    elif other.over == index:
+        above = other.offset + _lead(other, buffer)
+    return min(below, above), above
+
+
+def _is_clear(index: int, buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
+    """No buffer that is needed at the same time is in the way, but an alias at the same address."""
+    for number, other in others:
+        below, above = _blocked(index, buffer, number, other)
+        if below < buffer.offset < above and not (number == buffer.alias and other.offset == buffer.offset):
+            return False
+    return True
 
 
 def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buffer]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
+from edgerig.micro.kernels.access import by_groups, by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
 from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes
@@ -15,6 +17,8 @@ from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_
 #: Rows of weights are filled up to a multiple of this: for vector units, or not at all to save flash.
 VECTOR = {"speed": 16, "size": 1}
 
+#: Output pixels of a convolution whose windows are read before any of them is written.
+_TILE = 4
 INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
 
@@ -59,7 +63,10 @@ class ConvS8(Portable):
         assert isinstance(node, Conv2D)
         settings, columns = _conv(context, node, conv_sizes(node, None, node.output))
         x, y = context.read(node.input), context.write(node.output)
-        return _with_dot(f"micro_conv_s8_run(&{settings}, {x}, {y}, {columns});", "micro_conv_s8")
+        lowered = _with_dot(f"micro_conv_s8_run(&{settings}, {x}, {y}, {columns});", "micro_conv_s8")
+        begins = window_begins(node)
+        access = by_runs(node.output, node.input, begins, range(0, begins.size, _TILE))
+        return replace(lowered, accesses=(access,))
 
 
 def _conv(context: Context, node: Weighted, sizes: dict[str, Any], once: int = 0) -> tuple[str, str]:
@@ -79,7 +86,8 @@ class ConvPoolS8(ConvPool):
         settings, columns = _conv(context, conv, conv_sizes(conv, pool, pool.output))
         best = context.scratch(4 * pool.output.shape[3], "int32_t")
         x, y = context.read(conv.input), context.write(pool.output)
-        return _with_dot(f"micro_conv_pool_s8_run(&{settings}, {x}, {y}, {columns}, {best});", "micro_conv_s8")
+        lowered = _with_dot(f"micro_conv_pool_s8_run(&{settings}, {x}, {y}, {columns}, {best});", "micro_conv_s8")
+        return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
 class DenseRowsS8(Portable):
@@ -156,7 +164,14 @@ class DepthwiseS8(Portable):
         )
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y});")
+        begins = window_begins(node)
+        # Eight channels of a pixel are read and written, then the next.
+        access = (
+            by_groups(node.output, node.input, begins, 8)
+            if node.multiplier == 1
+            else by_pixels(node.output, node.input, begins, mixed=True)
+        )
+        return replace(self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y});"), accesses=(access,))
 
 
 def _plain_table(context: Context, node: Weighted, requantize: Requantization) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.arithmetic.resize import bilinear_real
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
+from edgerig.micro.kernels.access import by_pixels, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
 from edgerig.micro.kernels.portable.elementwise import FLOAT32
@@ -61,7 +63,8 @@ class ConvF32(Portable):
         assert isinstance(node, Conv2D)
         settings, column = _conv(context, node, conv_sizes(node, None, node.output))
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});")
+        access = by_pixels(node.output, node.input, window_begins(node))
+        return replace(self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});"), accesses=(access,))
 
 
 class ConvPoolF32(ConvPool):
@@ -74,7 +77,8 @@ class ConvPoolF32(ConvPool):
     def lower_both(self, conv: Conv2D, pool: MaxPool2D, context: Context) -> Lowered:
         settings, column = _conv(context, conv, conv_sizes(conv, pool, pool.output))
         x, y = context.read(conv.input), context.write(pool.output)
-        return self.lowered(f"micro_conv_pool_f32_run(&{settings}, {x}, {y}, {column});")
+        access = by_pixels(pool.output, conv.input, pooled_begins(conv, pool), mixed=True)
+        return replace(self.lowered(f"micro_conv_pool_f32_run(&{settings}, {x}, {y}, {column});"), accesses=(access,))
 
 
 class DenseF32(Portable):
@@ -142,7 +146,8 @@ class DepthwiseF32(Portable):
             bias=bias_of(context, node, node.output.shape[3]),
         )
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_depthwise_f32_run(&{settings}, {x}, {y});")
+        access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
+        return replace(self.lowered(f"micro_depthwise_f32_run(&{settings}, {x}, {y});"), accesses=(access,))
 
 
 class TransposeConvF32(Portable):
@@ -192,7 +197,8 @@ class PoolF32(Portable):
         )
         x, y = context.read(node.input), context.write(node.output)
         call = "max" if isinstance(node, MaxPool2D) else "average"
-        return self.lowered(f"micro_{call}_pool_f32_run(&{settings}, {x}, {y});")
+        access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
+        return replace(self.lowered(f"micro_{call}_pool_f32_run(&{settings}, {x}, {y});"), accesses=(access,))
 
 
 class ResizeF32(Portable):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
 from edgerig.micro.ir.operators.extremes import Extreme
+from edgerig.micro.kernels.access import by_pixels, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
@@ -47,7 +49,8 @@ class MaxPoolS8(Portable):
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, MaxPool2D)
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_max_pool_s8_run(&{_pool(context, node)}, {x}, {y});")
+        access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
+        return replace(self.lowered(f"micro_max_pool_s8_run(&{_pool(context, node)}, {x}, {y});"), accesses=(access,))
 
 
 class AveragePoolS8(Portable):
@@ -63,7 +66,8 @@ class AveragePoolS8(Portable):
         assert isinstance(node, AveragePool2D)
         x, y = context.read(node.input), context.write(node.output)
         sums = context.scratch(4 * node.input.shape[3], "int32_t")
-        return self.lowered(f"micro_average_pool_s8_run(&{_pool(context, node)}, {x}, {y}, {sums});")
+        lowered = self.lowered(f"micro_average_pool_s8_run(&{_pool(context, node)}, {x}, {y}, {sums});")
+        return replace(lowered, accesses=(by_pixels(node.output, node.input, window_begins(node)),))
 
 
 def walks(node: Mean | Extreme, gone: str) -> dict[str, Any] | None:

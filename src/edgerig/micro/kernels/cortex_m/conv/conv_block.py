@@ -7,11 +7,14 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
@@ -136,7 +139,22 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowere
     run = "er_block_pool" if pooled == 2 else "er_block_2"
     names = f"&{shape}, {run}, &{job}, {context.read(node.input)}, {context.write(output)}, {columns}, {edge}"
     lowered = calling(f"er_conv_block({names});", "er_conv_block.h", "er_conv_block.c", "er_block.S")
-    return patched(lowered, node, pairs.left_out, context)
+    access = _access(node, output, pooled, rows // pooled)
+    return patched(replace(lowered, accesses=(access,)), node, pairs.left_out, context)
+
+
+def _access(node: Conv2D, output: Value, pooled: int, rows: int) -> Access:
+    """The order of er_conv_block: bands of so many output rows, in each tiles of two columns, or one with a maximum."""
+    _, _, width, channels = node.input.shape
+    _, out_height, out_width, out_channels = output.shape
+    tile = 1 if pooled == 2 else 2
+    y = np.minimum(np.arange(0, out_height, rows), out_height - rows)[:, None]
+    x = np.minimum(np.arange(0, out_width, tile), out_width - tile)[None, :]
+    row, column = (
+        np.clip(at * pooled - before, 0, None) for at, before in ((y, node.padding.top), (x, node.padding.left))
+    )
+    ends = ((y + rows - 1) * out_width + x + tile) * out_channels
+    return Access(output, node.input, ((row * width + column) * channels).reshape(-1), ends.reshape(-1))
 
 
 def _job(

@@ -7,11 +7,14 @@ per pooled output.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
@@ -67,7 +70,14 @@ class FirstPool(Kernel):
             f"er_first_pool(&{shape}, {name}, {numbers}, {context.read(conv.input)}, {context.write(pool.output)}, "
             f"{windows}, {edge});"
         )
-        return calling(body, "er_first_pool.h", "er_first_pool.c", "er_first_pool.inc", generated={f"{name}.S": text})
+        # A pooled row at a time: its windows are copied before it is written.
+        rows = np.arange(out_height)
+        reads = np.clip(2 * rows - padding.top, 0, None) * width
+        access = Access(pool.output, conv.input, reads, (rows + 1) * (out_width * channels))
+        lowered = calling(
+            body, "er_first_pool.h", "er_first_pool.c", "er_first_pool.inc", generated={f"{name}.S": text}
+        )
+        return replace(lowered, accesses=(access,))
 
 
 def _scale(node: Conv2D) -> Prescaled | Refusal:

@@ -7,12 +7,15 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node, Value
+from edgerig.micro.kernels.access import by_pixels, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
@@ -42,7 +45,8 @@ class FloatConv(Kernel):
         pixels = node.output.elements // node.output.shape[-1]
         # Instructions for each input and four channels: 17 for four pixels, 13 for three.
         tile = 3 if pixels == 3 or 13 * -(-pixels // 3) < 17 * -(-pixels // 4) else 4
-        return _lower(node, node.output, context, tile, "er_float_conv")
+        lowered = _lower(node, node.output, context, tile, "er_float_conv")
+        return replace(lowered, accesses=(by_pixels(node.output, node.input, window_begins(node), tile),))
 
 
 class FloatConvPool(Kernel):
@@ -58,7 +62,8 @@ class FloatConvPool(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = parts(node)
-        return _lower(conv, pool.output, context, 4, "er_float_conv_pool")
+        lowered = _lower(conv, pool.output, context, 4, "er_float_conv_pool")
+        return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
 def _takes(node: Conv2D) -> Answer:

@@ -7,13 +7,14 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node, Value
+from edgerig.micro.kernels.access import NOTHING, Access, by_runs, row_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
@@ -105,10 +106,38 @@ class ConvPairs(Kernel):
             f"{context.write(node.output)}, {columns}, {band});"
         )
         lowered = calling(body, "er_conv_columns.h", "er_conv_columns.c", "er_pairs.S", generated=generated)
-        return patched(lowered, node, pairs.left_out, context)
+        accesses = () if planar else (_access(node, window, tiles),)
+        return patched(replace(lowered, accesses=accesses), node, pairs.left_out, context)
 
     def writes(self, node: Node, value: Value) -> tuple[str, ...]:
         return (PLANAR, PLAIN)
+
+
+def _access(node: Conv2D, window: Window, tiles: int) -> Access:
+    """The order of er_conv_columns: runs of tiles of three pixels, rows with padding whole when they begin."""
+    _, height, width, _ = node.output.shape
+    pixels = height * width
+    tile = 3 if pixels >= 3 else 1
+    whole = pixels // tile * tile
+    first = list(range(0, whole, tile * tiles))
+    begins = window_begins(node).reshape(-1)
+    if window.padded_rows:
+        begins[:] = NOTHING
+        begins[0] = 0
+    elif not node.padding.none:
+        begins[:] = NOTHING
+        begins[::width] = row_begins(node)
+    access = by_runs(node.output, node.input, begins, first)
+    if whole == pixels:
+        return access
+    # The last tile overlaps the one before; the row of its first pixel is copied again.
+    again = pixels - tile
+    low = window_begins(node).reshape(-1)[again] if node.padding.none else row_begins(node)[again // width]
+    reads, writes = access.reads.copy(), access.writes.copy()
+    reads[-1], writes[-1] = begins[first[-1] : whole].min(), whole * node.output.shape[3]
+    if window.padded_rows:
+        low = NOTHING
+    return replace(access, reads=np.append(reads, low), writes=np.append(writes, node.output.nbytes))
 
 
 @dataclass(frozen=True)

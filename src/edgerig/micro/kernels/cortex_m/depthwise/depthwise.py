@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
+from edgerig.micro.kernels.access import NOTHING, Access
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, window_3x3
@@ -141,10 +144,26 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
+    plain = not shape.planar and strides[0] == 1
+    accesses = (_access(node, last, first, bands),) if plain else ()
     clamp = ("er_columns_clamp.S",) if clamped else ()
     files = (*sources("er_separable.c", "er_separable.h", *clamp), *part.files)
-    lowered = Lowered(f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays)
+    lowered = Lowered(
+        f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays, accesses=accesses
+    )
     return patched(lowered, node, first.left_out, context)
+
+
+def _access(node: DepthwiseConv2D, last: Weighted, first: First, bands: _Bands) -> Access:
+    """The order of er_separable_layer: each band is read before it is written; with two buffers the next one, too."""
+    rows = np.arange(0, first.out_height, bands.rows)
+    pitch = first.shape.width * first.shape.channels
+    reads = np.clip(rows * first.shape.stride - node.padding.top, 0, None) * pitch
+    if bands.two:
+        reads = np.append(reads[1:], NOTHING)
+        reads[0] = 0
+    ends = np.minimum(rows + bands.rows, first.out_height) * (last.output.nbytes // first.out_height)
+    return Access(last.output, node.input, reads, ends)
 
 
 def halves(number: int) -> str:

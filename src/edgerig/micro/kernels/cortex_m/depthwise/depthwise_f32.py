@@ -11,6 +11,7 @@ import numpy as np
 from edgerig.micro.arithmetic.requantize import finite_range
 from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
+from edgerig.micro.kernels.access import by_pixels, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
@@ -62,7 +63,9 @@ class DepthwiseFloat(Kernel):
             lines.append(f"er_clamp_f32({y}, {node.output.elements}, {c_float(low)}, {c_float(high)});")
             names += ["er_dense_f32.c", "er_dense_f32.h"]
             headers.append("er_dense_f32.h")
-        return Lowered("\n".join(lines), sources(*names), tuple(headers))
+        # Eight channels of a pixel are read and written, then the next.
+        access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
+        return Lowered("\n".join(lines), sources(*names), tuple(headers), accesses=(access,))
 
 
 def _sees_some(node: DepthwiseConv2D) -> bool:

@@ -6,12 +6,15 @@ per output.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
+from edgerig.micro.kernels.access import by_groups, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import full_range, sizes_below
 from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit
@@ -46,7 +49,8 @@ class DepthwiseTaps(Kernel):
         ]
         layer = context.struct("layer", "er_taps", initializer(numbers))
         call = f"er_taps_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)});"
-        return calling(call, "er_taps.h", "er_taps.c", "er_taps.S")
+        access = by_groups(node.output, node.input, window_begins(node), 4)
+        return replace(calling(call, "er_taps.h", "er_taps.c", "er_taps.S"), accesses=(access,))
 
 
 def taps_fit(node: DepthwiseConv2D) -> Answer:

@@ -7,11 +7,13 @@ their means 39.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
+from edgerig.micro.kernels.access import by_groups, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, whole_words
 from edgerig.micro.kernels.cortex_m.sources import calling
@@ -48,7 +50,8 @@ class _Pool(Kernel):
         )
         pool = context.struct("pool", "er_pool", initializer(numbers))
         body = f"{self.call}(&{pool}, {context.read(node.input)}, {context.write(node.output)});"
-        return calling(body, "er_pool.h", "er_pool.c")
+        access = by_groups(node.output, node.input, window_begins(node), 4)
+        return replace(calling(body, "er_pool.h", "er_pool.c"), accesses=(access,))
 
 
 class MaxPool(_Pool):

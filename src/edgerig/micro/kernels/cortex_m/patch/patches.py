@@ -75,6 +75,8 @@ def patched(lowered: Lowered, node: Weighted, channels: Sequence[int], context: 
         files=(*lowered.files, *more.files),
         headers=(*lowered.headers, *more.headers),
         overlays=(),
+        # The image is read again at the end.
+        accesses=(),
     )
 
 

@@ -1,0 +1,264 @@
+"""What kernels say of their order of access, against what their code computes there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgerig.errors import CompileError
+from edgerig.micro import pipeline
+from edgerig.micro.ir import AveragePool2D, Conv2D, DepthwiseConv2D, MaxPool2D, Node, Padding, Program, Value
+from edgerig.micro.kernels.access import Access
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m import CORTEX_M
+from edgerig.micro.kernels.portable import PORTABLE
+from edgerig.micro.kernels.refusals import Answer
+from edgerig.micro.memory.arena import AliasSets, Memory, Step
+from edgerig.micro.memory.planner import Buffer, Plan, padded
+from edgerig.micro.options import Options
+from edgerig.testing.networks.operators import Case, OperatorBench, in_float, int8_value, pool_behind, random_conv
+
+pytestmark = pytest.mark.slow
+
+
+class Noted(Kernel):
+    """Another kernel, all values plain; keeps what it says of its accesses."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.name = kernel.name  # type: ignore[misc]
+        self.node, self.pattern = kernel.node, kernel.pattern  # type: ignore[misc]
+        self.access: Access | None = None
+
+    def accepts(self, node: Node, options: Options) -> Answer:
+        return self._kernel.accepts(node, options)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        lowered = self._kernel.lower(node, context)
+        (self.access,) = lowered.accesses
+        return lowered
+
+
+def placed(lead: int) -> Callable[..., Memory]:
+    """A planner that puts the output exactly ``lead`` bytes before the input, which is a multiple of 8."""
+
+    def plan(program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int]) -> Memory:
+        (step,), (x,), (y,) = steps, program.inputs, program.outputs
+        at = {x: max(lead, 0), y: max(-lead, 0)}
+        end = max(at[value] + padded(sizes[value]) for value in at)
+        buffers = [Buffer(value.name, sizes[value], 0, 1, offset) for value, offset in at.items()]
+        nbytes = end + padded(step.scratch)
+        return Memory(at, [end], Plan((*buffers, Buffer("scratch", step.scratch, 0, 0, end)), nbytes, 0, "test"))
+
+    return plan
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A layer: the kernel's name, and the nodes made from a generator."""
+
+    kernel: str
+    nodes: Callable[[np.random.Generator], Sequence[Node]]
+
+
+def conv(kernel: str, image: tuple[int, int, int], channels: int, taps: int = 3, stride: int = 1, same: bool = True,
+         activation: str = "RELU") -> Shape:  # fmt: skip
+    return Shape(
+        kernel,
+        lambda rng: [
+            random_conv(rng, image, channels, (taps, taps), stride=(stride, stride), same=same, activation=activation)
+        ],
+    )
+
+
+def separable(kernel: str, image: tuple[int, int, int], channels: int, taps: int = 3, stride: int = 1) -> Shape:
+    def nodes(rng: np.random.Generator) -> Sequence[Node]:
+        first = random_conv(rng, image, image[2], (taps, taps), stride=(stride, stride), depthwise=True)
+        second = random_conv(rng, first.output.shape[1:], channels, (1, 1))  # type: ignore[arg-type]
+        return [first, replace(second, inputs=[first.output, *second.inputs[1:]])]
+
+    return Shape(kernel, nodes)
+
+
+def depthwise(kernel: str, image: tuple[int, int, int], taps: tuple[int, int], stride: int = 1, same: bool = True,
+              floats: bool = False) -> Shape:  # fmt: skip
+    def nodes(rng: np.random.Generator) -> Sequence[Node]:
+        node = random_conv(rng, image, image[2], taps, stride=(stride, stride), same=same, depthwise=True)
+        assert isinstance(node, DepthwiseConv2D)
+        return [float_depthwise(node, rng) if floats else node]
+
+    return Shape(kernel, nodes)
+
+
+def float_depthwise(node: DepthwiseConv2D, rng: np.random.Generator) -> Node:
+    values = [
+        Value("x", node.input.shape, "float32"),
+        Value("w", node.weights.shape, "float32", None, rng.normal(size=node.weights.shape).astype(np.float32)),
+    ]
+    output = Value("y", node.output.shape, "float32")
+    return DepthwiseConv2D("d", 0, values, [output], "NONE", node.stride, node.dilation, node.padding)
+
+
+def float_conv(kernel: str, image: tuple[int, int, int], channels: int, taps: int = 3, stride: int = 1,
+               pooled: bool = False) -> Shape:  # fmt: skip
+    def nodes(rng: np.random.Generator) -> Sequence[Node]:
+        node = random_conv(rng, image, channels, (taps, taps), stride=(stride, stride))
+        assert isinstance(node, Conv2D)
+        floats = in_float(node, rng)
+        return [floats, pool_behind(floats)] if pooled else [floats]
+
+    return Shape(kernel, nodes)
+
+
+def conv_pool(kernel: str, image: tuple[int, int, int], channels: int) -> Shape:
+    def nodes(rng: np.random.Generator) -> Sequence[Node]:
+        node = random_conv(rng, image, channels, (3, 3))
+        return [node, pool_behind(node)]
+
+    return Shape(kernel, nodes)
+
+
+def pool(kernel: str, kind: type[MaxPool2D | AveragePool2D], image: tuple[int, int, int], window: int, stride: int,
+         pad: int = 0, dtype: str = "int8") -> Shape:  # fmt: skip
+    def nodes(_: np.random.Generator) -> Sequence[Node]:
+        sizes = [(size + 2 * pad - window) // stride + 1 for size in image[:2]]
+        shapes = ((1, *image), (1, *sizes, image[2]))
+        x, y = (
+            int8_value(name, shape, [0.1], [3]) if dtype == "int8" else Value(name, shape, dtype)
+            for name, shape in zip("xy", shapes, strict=True)
+        )
+        return [kind("pool", 0, [x], [y], (window, window), (stride, stride), Padding(pad, pad, pad, pad))]
+
+    return Shape(kernel, nodes)
+
+
+SHAPES = {
+    "columns, stride 2 and padding": conv("conv-columns", (9, 11, 3), 8, stride=2),
+    "columns, whole tiles": conv("conv-columns", (12, 12, 4), 16, stride=2),
+    "columns, padding": conv("conv-columns", (7, 5, 4), 6),
+    "columns, pointwise that grows": conv("conv-columns", (5, 7, 8), 24, taps=1),
+    "columns, pointwise of one size": conv("conv-columns", (5, 7, 16), 16, taps=1),
+    "columns, many tiles": conv("conv-columns", (8, 31, 2), 3, taps=1),
+    "columns, no padding": conv("conv-columns", (8, 8, 5), 7, same=False),
+    "columns, two pixels": conv("conv-columns", (1, 2, 8), 4, taps=1),
+    "columns, a narrow image": conv("conv-columns", (11, 1, 8), 8),
+    "columns, a copy of the image": conv("conv-columns", (6, 6, 3), 64),
+    "block": conv("conv-3x3", (8, 9, 8), 8),
+    "block without padding": conv("conv-3x3", (10, 8, 8), 6, same=False),
+    "block of a large image": conv("conv-3x3", (14, 12, 16), 16),
+    "block and maximum": conv_pool("conv-3x3-pool", (10, 12, 8), 6),
+    "winograd": conv("conv-winograd", (8, 8, 8), 8),
+    "winograd without padding": conv("conv-winograd", (10, 10, 4), 8, same=False),
+    "first and maximum": conv_pool("conv-first-pool", (12, 14, 1), 8),
+    "separable that grows": separable("depthwise-pointwise", (24, 15, 8), 16),
+    "separable of one size": separable("depthwise-pointwise", (33, 16, 8), 8),
+    "separable, stride 2": separable("depthwise-pointwise", (32, 31, 8), 24, stride=2),
+    "separable, window of 5x5": separable("depthwise-window-pointwise", (24, 24, 8), 10, taps=5),
+    "depthwise": depthwise("depthwise-3x3", (40, 20, 4), (3, 3)),
+    "depthwise, stride 2": depthwise("depthwise-3x3", (40, 40, 4), (3, 3), stride=2),
+    "taps": depthwise("depthwise-taps", (9, 3, 6), (3, 1), same=False),
+    "maximum": pool("max-pool-words", MaxPool2D, (8, 9, 16), 2, 2),
+    "overlapping maximum": pool("max-pool-words", MaxPool2D, (9, 9, 8), 3, 2, pad=1),
+    "mean": pool("average-pool-words", AveragePool2D, (8, 8, 4), 2, 1),
+    "float": float_conv("conv-float", (7, 9, 4), 8, stride=2),
+    "float of one size": float_conv("conv-float", (5, 5, 8), 8, taps=1),
+    "float and maximum": float_conv("conv-float-pool", (8, 10, 4), 8, pooled=True),
+    "float depthwise": depthwise("depthwise-f32", (6, 7, 12), (3, 3), floats=True),
+    "portable": conv("portable-conv-s8", (9, 9, 3), 5, stride=2),
+    "portable, pointwise": conv("portable-conv-s8", (5, 6, 8), 8, taps=1),
+    "portable and maximum": conv_pool("portable-conv-pool-s8", (10, 12, 3), 6),
+    "portable depthwise": depthwise("portable-depthwise-s8", (8, 7, 12), (3, 3)),
+    "portable float": float_conv("portable-conv-f32", (7, 6, 3), 5),
+    "portable float and maximum": float_conv("portable-conv-pool-f32", (8, 10, 3), 5, pooled=True),
+    "portable float depthwise": depthwise("portable-depthwise-f32", (6, 7, 5), (3, 3), floats=True),
+    "portable maximum": pool("portable-max-pool-s8", MaxPool2D, (8, 9, 5), 2, 2),
+    "portable mean": pool("portable-average-pool-s8", AveragePool2D, (8, 9, 5), 3, 2, pad=1),
+    "portable float mean": pool("portable-pool-f32", AveragePool2D, (8, 9, 5), 3, 1, dtype="float32"),
+}
+#: They may lie nearer than their kernels say: reading and writing take turns within a pixel; a row is read again whose
+#: end alone is used; nothing is read once something was written.
+CAUTIOUS = {
+    "float depthwise",
+    "portable float depthwise",
+    "portable float and maximum",
+    "portable float mean",
+    "columns, padding",
+    "columns, a copy of the image",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A layer whose output lies over its input: exactly as its kernel says, and 8 bytes nearer."""
+
+    access: Access
+    said: Case
+    nearer: Case
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> OperatorBench:
+    return OperatorBench(tmp_path_factory.mktemp("access"))
+
+
+@pytest.fixture(scope="module")
+def runs(bench: OperatorBench) -> dict[str, Run]:
+    """All shapes, in one firmware."""
+    kernels = {kernel.name: kernel for kernel in (*CORTEX_M, *PORTABLE)}
+    runs = {}
+    for number, (name, shape) in enumerate(SHAPES.items()):
+        kernel, nodes = Noted(kernels[shape.kernel]), shape.nodes(np.random.default_rng(number))
+        bench.add(nodes, [kernel])
+        assert kernel.access is not None
+        lead = padded(kernel.access.lead)
+        with pytest.MonkeyPatch.context() as patch:
+            cases = []
+            for bytes_before in (lead, lead - 8):
+                patch.setattr(pipeline, "plan_memory", placed(bytes_before))
+                cases.append(bench.add(nodes, [kernel]))
+        runs[name] = Run(kernel.access, *cases)
+    return runs
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_outputs_are_exact_over_the_input_where_the_kernel_says_and_not_nearer(
+    bench: OperatorBench, runs: dict[str, Run], name: str
+) -> None:
+    run, rng = runs[name], np.random.default_rng(1)
+    assert run.said.manifest.memory.inputs[0] - run.said.manifest.memory.outputs[0] == padded(run.access.lead)
+    bench.compare(run.said, rng)
+    if name not in CAUTIOUS:
+        with pytest.raises(AssertionError, match=r"Arrays are not equal|Not equal to tolerance"):
+            bench.compare(run.nearer, rng)
+
+
+def test_random_layers_are_exact_over_their_inputs(tmp_path: Path) -> None:
+    rng, bench, cases = np.random.default_rng(7), OperatorBench(tmp_path), []
+    kernels = {kernel.name: kernel for kernel in (*CORTEX_M, *PORTABLE)}
+    with pytest.MonkeyPatch.context() as patch:
+        while len(cases) < 40:
+            name = str(rng.choice(["conv-columns", "depthwise-pointwise", "depthwise-window-pointwise"]))
+            shape = random_shape(rng, name)
+            kernel, nodes = Noted(kernels[name]), shape.nodes(rng)
+            patch.undo()
+            try:
+                bench.add(nodes, [kernel])
+            except CompileError:
+                continue
+            assert kernel.access is not None
+            patch.setattr(pipeline, "plan_memory", placed(padded(kernel.access.lead)))
+            cases.append(bench.add(nodes, [kernel]))
+    for case in cases:
+        bench.compare(case, rng)
+
+
+def random_shape(rng: np.random.Generator, name: str) -> Shape:
+    image = (int(rng.integers(3, 30)), int(rng.integers(1, 20)), int(rng.choice([1, 2, 3, 4, 8, 12])))
+    channels, stride, taps = 2 * int(rng.integers(1, 13)), int(rng.integers(1, 3)), int(rng.integers(1, 4))
+    if name == "conv-columns":
+        return conv(name, image, channels - int(rng.integers(2)), taps, stride)
+    return separable(name, image, channels, 3 if name == "depthwise-pointwise" else 5, stride)
