@@ -29,14 +29,14 @@ from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.emit.source import MANIFEST, Source
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Program, Value
-from edgerig.micro.kernels.base import C_TYPES, Constant, Context, Kernel
-from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
+from edgerig.micro.kernels.base import C_TYPES, Constant, Kernel
 from edgerig.micro.kernels.registry import kernels_for
-from edgerig.micro.memory.arena import Memory, Step, plain_sum, plan_memory, views
+from edgerig.micro.memory.arena import Memory, plain_sum, views
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
 from edgerig.micro.passes.integer_io import integer_io
-from edgerig.micro.select import Choice, choose, choose_layouts, fuse
+from edgerig.micro.planning import Planner, fastest
+from edgerig.micro.select import choose, choose_layouts, fuse
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -86,40 +86,13 @@ def compile_program(
     shared = views(program)
     choices = choose(program, kernels, options, shared, refusals)
     layouts = choose_layouts(program, choices, shared)
-    layers = _lower(choices, options, layouts)
-    sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
-    steps = [
-        Step(
-            layer.node,
-            layer.context.scratch_bytes,
-            (*layer.kernel.overlays(layer.node), *layer.lowered.overlays),
-            layer.lowered.accesses,
-        )
-        for layer in layers
-    ]
-    memory = plan_memory(program, steps, shared, sizes)
-    return _emit(program, name, options, layers, memory, (plain, parameters, file_bytes))
-
-
-def _lower(choices: Sequence[Choice], options: Options, layouts: dict[Value, str]) -> list[LayerCode]:
-    layers = []
-    for index, choice in enumerate(choices):
-        context = Context(choice.node, index, options, layouts)
-        lowered = choice.kernel.lower(choice.node, context)
-        layers.append(LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals))
-    return layers
+    planned = fastest(Planner(program, choices, options, shared), layouts)
+    return _emit(program, name, options, planned.layers, planned.memory, (plain, parameters, file_bytes))
 
 
 def _constants(program: Program) -> list[Value]:
     values = (value for node in program.nodes for value in node.inputs if value.constant)
     return list(dict.fromkeys(values))
-
-
-def _all_values(program: Program, choices: Sequence[Choice]) -> list[Value]:
-    values = [*program.inputs, *program.outputs]
-    for node in (*program.nodes, *(choice.node for choice in choices)):
-        values += [*node.inputs, *node.outputs]
-    return [value for value in dict.fromkeys(values) if not value.constant]
 
 
 def _emit(

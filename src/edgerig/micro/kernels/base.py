@@ -33,6 +33,8 @@ C_TYPES = {
 }  # fmt: skip
 
 ALIGNMENT = 8
+#: The most thrifty that a layer can be with working memory; 0 is the fastest.
+THRIFT = 2
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class Context:
     Memory is planned after all nodes were lowered.
     """
 
-    def __init__(self, node: Node, index: int, options: Options, layouts: dict[Value, str]) -> None:
+    def __init__(self, node: Node, index: int, options: Options, layouts: dict[Value, str], thrift: int = 0) -> None:
         self.node, self.index, self.options = node, index, options
+        #: How far speed is given for less scratch memory, 0 to `THRIFT`.
+        self.thrift = thrift
         self._layouts = layouts
         self.pointers: dict[str, tuple[Value, str, bool]] = {}
         self.constants: list[Constant] = []

@@ -72,6 +72,13 @@ class AliasSets:
         root = self.find(value)
         return self._members.get(root, [root])
 
+    def copy(self) -> AliasSets:
+        """Another object with the same sets."""
+        copied = AliasSets()
+        copied._parent = dict(self._parent)
+        copied._members = {root: list(members) for root, members in self._members.items()}
+        return copied
+
     def join(self, first: Value, second: Value) -> None:
         """One set of both."""
         root, absorbed = self.find(first), self.find(second)
@@ -157,14 +164,17 @@ def _may_write_there(shared: AliasSets, node: Node, uses: _Uses) -> bool:
     return len(uses.sets.get(variable, ())) == 1 and bool(makers) and all(number < min(makers) for number in readers)
 
 
-def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int]) -> Memory:
+def plan_memory(
+    program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int], thorough: bool = True
+) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
 
     Args:
         program: The network.
         steps: Its layers in order.
-        shared: From `views`.
+        shared: From `views`; sets are joined.
         sizes: Bytes of each value in its layout.
+        thorough: Search for a small arena with all effort.
 
     Raises:
         CompileError: The arena would be larger than any microcontroller's.
@@ -211,7 +221,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
             buffer = replace(buffer, over=at_index[source], lead=lead)
         buffers.append(buffer)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
-    plan = place(buffers)
+    plan = place(buffers, thorough)
     if plan.nbytes > LARGEST:
         raise CompileError(
             f"{program.name} needs {plan.nbytes} bytes of memory for its activations.", "Make the network smaller."

@@ -17,6 +17,8 @@ from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overl
 ALIGNMENT = 8
 #: Effort of the search for a better order, in pairs of buffers compared.
 SEARCH = 3_000_000
+#: Tries without a lower arena after which the search ends.
+IN_VAIN = 300
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,11 @@ def _shared(buffer: Buffer, other: Buffer) -> int:
     return size + below - max(size, below, below + _lead(buffer, other))
 
 
-def place(buffers: Sequence[Buffer]) -> Plan:
-    """The best plan found. Where more than `MOST_OVERLAPS` pairs are needed together, the first that holds."""
+def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
+    """The best plan found, with a search for a better order if ``thorough``.
+
+    Where more than `MOST_OVERLAPS` pairs are needed together, the first that holds.
+    """
     bound = lower_bound(buffers)
     indices = range(len(buffers))
     orders: dict[str, Callable[[int], tuple[int, ...]]] = {
@@ -114,7 +119,7 @@ def place(buffers: Sequence[Buffer]) -> Plan:
             break
         plans.append((name, _greedy(buffers, sorted(indices, key=key))))
     name, best = min(plans, key=lambda candidate: _height(candidate[1]))
-    if _height(best) > bound:
+    if thorough and _height(best) > bound:
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
         better = _search(buffers, order, bound)
         if _height(better) < _height(best):
@@ -215,15 +220,17 @@ def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buf
     """Move the buffers with the highest ends forward in the order as long as that lowers the height."""
     best = _greedy(buffers, order)
     chance = random.Random(0)
+    in_vain = 0
     for _ in range(SEARCH // max(len(buffers), 1) ** 2):
         height = _height(best)
-        if height <= bound or len(buffers) < 2:
+        if height <= bound or len(buffers) < 2 or in_vain == IN_VAIN:
             break
         highest = [position for position, index in enumerate(order) if best[index].end == height]
         moved = chance.choice([*highest, chance.randrange(len(order))])
         tried = list(order)
         tried.insert(chance.randrange(moved + 1), tried.pop(moved))
         placed = _greedy(buffers, tried)
+        in_vain = 0 if _height(placed) < height else in_vain + 1
         if _height(placed) <= height:
             order, best = tried, placed
     return best

@@ -13,7 +13,8 @@ enough to compare the at most 255 sums at which the output changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,35 @@ def prescaled(
         one_addend: The same addend in all channels; needs one_shift.
         shift: With one_shift, this one; else the largest that is possible.
     """
+    numbers = (requantization.bias, requantization.multipliers, requantization.exponents, lowest, highest)
+    limits = (requantization.zero_point, requantization.low, requantization.high, requantization.once)
+    content = (*(column.tobytes() for column in numbers), *limits, k, one_shift, one_addend, shift)
+    return _answer(_Question(content, (requantization, lowest, highest, k, one_shift, one_addend, shift)))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Arguments of `prescaled`, equal where their content is."""
+
+    content: tuple[object, ...]
+    arguments: tuple[Requantization, Ints, Ints, int, bool, bool, int | None] = field(compare=False)
+
+
+# A layer is asked about by several kernels, and lowered more than once.
+@lru_cache(512)
+def _answer(question: _Question) -> Prescaled | Refusal:
+    return _prescaled(*question.arguments)
+
+
+def _prescaled(
+    requantization: Requantization,
+    lowest: Ints,
+    highest: Ints,
+    k: int,
+    one_shift: bool,
+    one_addend: bool,
+    shift: int | None,
+) -> Prescaled | Refusal:
     if not floors(requantization):
         return Refusal(
             f"no fused ReLU: outputs go below the zero point, from {requantization.low} to {requantization.zero_point}"

@@ -23,8 +23,8 @@ from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.refusals import Answer, counted, exact, require
 from edgerig.micro.options import Options
 
-#: Bytes of columns that are worth fewer copies.
-_COLUMNS = 2560
+#: Bytes of columns that are worth fewer copies, by thrift.
+_COLUMNS = (2560, 1280, 0)
 _LIMIT = 1 << 15
 #: Steps of the unrolled loop.
 _ROUND = 8
@@ -105,11 +105,9 @@ def block_order(node: Conv2D) -> NDArray[np.intp]:
     return np.ascontiguousarray(places.transpose(0, 2, 4, 1, 3)).reshape(-1)
 
 
-def _rows(height: int, row_bytes: int, per_row: int) -> int:
+def _rows(height: int, row_bytes: int, per_row: int, most: int) -> int:
     """Rows of a tile: a part of all rows, so that none is computed twice, whose columns take little memory."""
-    fitting = [
-        rows for rows in range(1, height + 1) if height % rows == 0 and (rows * per_row + 2) * row_bytes <= _COLUMNS
-    ]
+    fitting = [rows for rows in range(1, height + 1) if height % rows == 0 and (rows * per_row + 2) * row_bytes <= most]
     return max(fitting, default=1)
 
 
@@ -119,7 +117,7 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowere
     _, height, width, channels = node.input.shape
     _, out_height, out_width, out_channels = output.shape
     row_bytes = 8 * channels
-    rows = pooled * _rows(out_height, row_bytes, pooled)
+    rows = pooled * _rows(out_height, row_bytes, pooled, _COLUMNS[context.thrift])
     job = _job(pairs, block_order(node), context, (out_channels, out_width * out_channels), (row_bytes, rows))
     numbers = (
         height,

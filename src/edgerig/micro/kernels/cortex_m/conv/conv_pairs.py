@@ -33,8 +33,8 @@ _FULL_ROUND = 4
 _WRITTEN_OUT = 20
 #: Share of the output's size that a padded copy of the image may have.
 _SMALL = 1 / 4
-#: Bytes of columns that are worth fewer calls.
-_COLUMNS = 1024
+#: Bytes of columns that are worth fewer calls, by thrift.
+_COLUMNS = (1024, 512, 0)
 
 
 class ConvPairs(Kernel):
@@ -67,7 +67,7 @@ class ConvPairs(Kernel):
             generated[f"{run}.S"] = source([_code(pairs, len(window.order()), context)])
             context.structs.append(f"extern er_pointwise_run {run};")
         tile = 6 * len(window.order())
-        tiles = max(1, min(_COLUMNS // tile, pixels // 3))
+        tiles = max(1, min(_COLUMNS[context.thrift] // tile, pixels // 3))
         padding = node.padding
         # The image's own part of a row begins at a whole word.
         begin = -padding.left * channels % 4

@@ -16,7 +16,7 @@ from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
 from edgerig.micro.kernels.access import NOTHING, Access
-from edgerig.micro.kernels.base import Context, Lowered
+from edgerig.micro.kernels.base import THRIFT, Context, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, window_3x3
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, Shape, depthwise
@@ -31,12 +31,11 @@ from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLANAR
 from edgerig.micro.kernels.refusals import Answer, by, exact, require
-from edgerig.micro.options import Options
 
-#: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else;
-#: and bytes within these bounds. Of 224x224 pixels, more would save 1 % of the instructions and take 12 % more memory.
-_SHARE_IN_PLACE, _SHARE = {"speed": 3 / 4, "size": 1 / 2}, 1 / 8
-_LEAST, _MOST = 2048, 8192
+#: Columns may take this share of a layer's input and output, by thrift; and bytes within these bounds. Of 224x224
+#: pixels, more would save 1 % of the instructions and take 12 % more memory.
+_SHARES = ({"speed": 3 / 4, "size": 1 / 2}, {"speed": 1 / 8, "size": 1 / 8}, {"speed": 0, "size": 0})
+_LEAST, _MOST = (2048, 2048, 0), 8192
 #: Pixels of images that go through whole: what each band costs would weigh more there.
 _SMALL = 48
 
@@ -98,9 +97,10 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     """The layer function's C: bands of the depthwise part, and of the pointwise one or of what only stores."""
     last: Weighted = second or node
     shape, code = first.shape, first.code
-    same = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
-    in_place = same and not first.left_out
-    bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place, context.options)
+    planar_out = context.layout(last.output) == PLANAR
+    # What lies pixel by pixel needs no second buffer, since the output may begin before the input.
+    in_place = node.input.shape == last.output.shape and shape.planar and planar_out and not first.left_out
+    bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place, context)
     part = PointwisePart("er_columns_store", rounds=shape.channels)
     if second is not None:
         part = pointwise_part(second, context)
@@ -108,7 +108,7 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     context.structs.append(f"extern er_depthwise_run {code.name};")
     out_channels = last.output.shape[3]
     pixels = last.output.elements // out_channels
-    strides = (-(-pixels // 4) * 4, 1) if context.layout(last.output) == PLANAR else (1, out_channels)
+    strides = (-(-pixels // 4) * 4, 1) if planar_out else (1, out_channels)
     room = strides[0] - pixels if strides[1] == 1 else 0
     limits = activation_range(node.activation, node.output)
     clamped = limits != (-128, 127)
@@ -144,8 +144,7 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
-    plain = not shape.planar and strides[0] == 1
-    accesses = (_access(node, last, first, bands),) if plain else ()
+    accesses = () if shape.planar or planar_out else (_access(node, last, first, bands),)
     clamp = ("er_columns_clamp.S",) if clamped else ()
     files = (*sources("er_separable.c", "er_separable.h", *clamp), *part.files)
     lowered = Lowered(
@@ -181,14 +180,14 @@ class _Bands:
     two: bool
 
 
-def _bands(elements: int, out_height: int, shape: Shape, in_place: bool, options: Options) -> _Bands:
+def _bands(elements: int, out_height: int, shape: Shape, in_place: bool, context: Context) -> _Bands:
     """As few bands as the share of memory allows, of about the same height; ``elements`` of input and output."""
-    share = _SHARE_IN_PLACE[options.optimize] / 2 if in_place else _SHARE
-    allowed = min(max(_LEAST, share * elements), _MOST)
+    share = (_SHARES[context.thrift][context.options.optimize]) / (2 if in_place else 1)
+    allowed = min(max(_LEAST[context.thrift], share * elements), _MOST)
     step_bytes = -(-shape.rows * shape.out_width // 3) * shape.tile
     steps = -(-out_height // shape.rows)
     most = max(1, min(steps, int(allowed) // step_bytes))
-    if out_height * shape.out_width <= _SMALL:
+    if out_height * shape.out_width <= _SMALL and context.thrift < THRIFT:
         most = steps
     count = -(-steps // most)
     each = -(-steps // count)

@@ -130,11 +130,7 @@ def widen(code: Function, shape: Shape) -> None:
     row = code.label()
     code.place(row)
     if not shape.planar:
-        pixel = code.label()
-        code.add(f"add r12, r1, #{2 * shape.width}")
-        code.place(pixel)
-        code.add("ldrsb r2, [r0]", *add_constant("r0", "r0", shape.channels), "strh r2, [r1], #2", "cmp r1, r12")
-        code.add(f"bne {pixel}", f"adds r1, #{shape.pitch - 2 * shape.width}")
+        _widen_pixels(code, shape)
     elif shape.width % 4 == 0:
         _widen_words(code, shape)
     elif shape.width <= _WRITTEN_OUT:
@@ -150,6 +146,30 @@ def widen(code: Function, shape: Shape) -> None:
             code.add("ldrsb r2, [r0], #1", "strh r2, [r1], #2")
         code.add(*add_constant("r1", "r1", shape.pitch - 2 * shape.width))
     code.add("subs lr, #1", f"bne {row}")
+
+
+def _widen_pixels(code: Function, shape: Shape) -> None:
+    """One channel of a row that lies pixel by pixel, as far at a time as instructions reach, and on to the next row."""
+    block = min(shape.unrolled + 1, _MAX_DISTANCE // shape.channels + 1, shape.width)
+    rounds, rest = divmod(shape.width, block)
+    again = code.label()
+    if rounds > 1:
+        code.add(f"add r12, r1, #{2 * block * rounds}")
+    code.place(again)
+    _widen_block(code, shape, block)
+    if rounds > 1:
+        code.add("cmp r1, r12", f"bne {again}")
+    if rest:
+        _widen_block(code, shape, rest)
+    code.add(*add_constant("r1", "r1", shape.pitch - 2 * shape.width))
+
+
+def _widen_block(code: Function, shape: Shape, count: int) -> None:
+    for first in range(0, count, 4):
+        pixels = range(first, min(first + 4, count))
+        code.add(*(f"ldrsb r{2 + pixel % 4}, [r0, #{pixel * shape.channels}]" for pixel in pixels))
+        code.add(*(f"strh r{2 + pixel % 4}, [r1, #{2 * pixel}]" for pixel in pixels))
+    code.add(*add_constant("r0", "r0", count * shape.channels), f"adds r1, #{2 * count}")
 
 
 def _widen_words(code: Function, shape: Shape) -> None:
