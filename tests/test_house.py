@@ -190,6 +190,7 @@ CORRIDOR = [
     "memory",
     "select",
     "emit",
+    "planning",
     "pipeline",
 ]
 

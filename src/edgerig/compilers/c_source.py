@@ -37,7 +37,28 @@ class CSourceSettings(Settings, frozen=True, kw_only=True):
             description="file: inputs and outputs as the file has them; integer: without QUANTIZE and DEQUANTIZE there"
         ),
     ] = "file"
+    ram: Annotated[
+        str | int | None,
+        msgspec.Meta(description="bytes of RAM that the arena may have, such as 64k; the fastest plan within is taken"),
+    ] = None
     name: Annotated[str, msgspec.Meta(description="prefix of all names in the C code, made fit for C")] = "model"
+
+
+def ram_bytes(text: str | int | None) -> int | None:
+    """Bytes of RAM as a user writes them: a whole number, with ``k`` or ``M`` for 1,024 or 1,048,576.
+
+    Raises:
+        UsageError: It is none.
+
+    >>> ram_bytes("64k"), ram_bytes(65536), ram_bytes(None)
+    (65536, 65536, None)
+    """
+    if text is None:
+        return None
+    parts = re.fullmatch(r"(\d{1,12})\s*(?:([kKmM])(?:i?[bB])?|[bB])?", str(text).strip())
+    if parts is None or int(parts[1]) == 0:
+        raise UsageError(f"ram={text} is no number of bytes.", "Write 65536, 64k or 1M.")
+    return int(parts[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[(parts[2] or "").lower()]
 
 
 class CSource(ModelCompiler):
@@ -72,7 +93,7 @@ class CSource(ModelCompiler):
         started = time.perf_counter()
         settings = self.settings
         with (progress or Progress()).task(f"compile {artifact.name} to {self.name}"):
-            options = Options(cpu=settings.cpu, optimize=settings.optimize, io=settings.io)
+            options = Options(cpu=settings.cpu, optimize=settings.optimize, io=settings.io, ram=ram_bytes(settings.ram))
             name = c_identifier(settings.name)
             if not re.search("[A-Za-z0-9]", settings.name):
                 raise UsageError(

@@ -33,11 +33,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         io: ``file``: inputs and outputs have the types that the file gives them. ``integer``: a QUANTIZE of an input
             and a DEQUANTIZE of an output are left to the caller, who reads scale and zero point from the tables;
             float buffers at the ends are saved.
+        ram: Bytes that the arena may have: the fastest plan within is taken. None: the smallest arena of layers that
+            are not slower for it.
     """
 
     cpu: str = "portable"
     optimize: Annotated[Optimize, msgspec.Meta(description="speed or size")] = "speed"
     io: Io = "file"
+    ram: int | None = None
 
     @property
     def features(self) -> frozenset[str]:

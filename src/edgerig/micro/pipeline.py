@@ -47,12 +47,12 @@ def compile_model(data: bytes, name: str, options: Options, file: str | None = N
     Args:
         data: Content of the .tflite file.
         name: Prefix of all names in the C code: a C identifier.
-        options: CPU, and speed or size.
+        options: CPU, speed or size, and RAM.
         file: How messages and the manifest call the file; ``name`` with its suffix if not given.
 
     Raises:
         ModelError: It is no sound TFLite file.
-        CompileError: It uses what the compiler does not know, or does not fit any microcontroller.
+        CompileError: It uses what the compiler does not know, or does not fit any microcontroller or ``options.ram``.
         UsageError: The name is no C identifier; UnknownNameError: the CPU is not known.
     """
     if not _NAME.fullmatch(name) or len(name) > 60:
@@ -86,7 +86,7 @@ def compile_program(
     shared = views(program)
     choices = choose(program, kernels, options, shared, refusals)
     layouts = choose_layouts(program, choices, shared)
-    planned = fastest(Planner(program, choices, options, shared), layouts)
+    planned = fastest(Planner(program, choices, options, shared), layouts, plain, options.ram)
     return _emit(program, name, options, planned.layers, planned.memory, (plain, parameters, file_bytes))
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from edgerig.errors import CompileError
 from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.base import THRIFT, Context
@@ -92,38 +94,67 @@ class Planner:
         return [value for value in dict.fromkeys(values) if not value.constant]
 
 
-def fastest(planner: Planner, layouts: Mapping[Value, str], ram: int = 0) -> Planned:
-    """The fastest plan whose arena has at most ``ram`` bytes; where that is too little, of the smallest arena.
+def fastest(planner: Planner, layouts: Mapping[Value, str], plain: int, ram: int | None = None) -> Planned:
+    """The fastest plan whose arena has at most ``ram`` bytes; by default, the fastest one with the smallest arena.
+
+    By default layers are not thrifty, unless the arena is larger than ``plain``: then it is as small as it can be.
 
     Args:
         planner: Of the network.
         layouts: Those in which the layers are fastest.
+        plain: Bytes of all tensors together.
         ram: Bytes.
+
+    Raises:
+        CompileError: No plan takes so little.
     """
     count = len(planner.choices)
     fast = Variant(layouts, (0,) * count)
-    small = Variant({}, (0,) * count)
-    best, least = planner.plan(fast), planner.plan(small)
-    limit = max(ram, least.arena)
-    if best.arena <= max(limit, least.arena * (1 + _WORTH)):
-        return best
-    planned = planner.plan(_relaxed(planner, small, layouts, limit))
-    return planned if planned.arena <= limit else least
+    smallest: Planned | None = None
+    for thrift in range(THRIFT + 1):
+        small = Variant({}, (thrift,) * count)
+        planned = planner.plan(small)
+        if smallest is None or planned.arena < smallest.arena:
+            smallest = planned
+        limit = smallest.arena if ram is None else ram
+        if planned.arena <= limit and (ram is not None or thrift == THRIFT or planned.arena <= plain):
+            return _relaxed(planner, planned, (small, fast), max(limit, _worth(planned.arena, ram)))
+    assert smallest is not None
+    if ram is None:
+        return smallest
+    raise CompileError(
+        f"{planner.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
+        f"Say ram={smallest.arena} or more, or leave ram out.",
+    )
 
 
-def _relaxed(planner: Planner, small: Variant, layouts: Mapping[Value, str], limit: int) -> Variant:
-    """``small`` with all that makes layers faster and keeps the arena within ``limit``."""
+def _worth(arena: int, ram: int | None) -> int:
+    """By default speed counts for more than the last hundredth of the arena."""
+    return arena if ram is not None else int(arena * (1 + _WORTH))
+
+
+def _relaxed(planner: Planner, planned: Planned, ends: tuple[Variant, Variant], limit: int) -> Planned:
+    """The first of two variants, whose plan is ``planned``, with all that makes layers as fast as in the second and
+    keeps the arena within ``limit``."""
+    small, fast = ends
 
     def fits(variant: Variant) -> bool:
         return planner.plan(variant, thorough=False).arena <= limit
 
     changes: list[Callable[[Variant], Variant]] = []
-    for value, layout in layouts.items():
-        changes.append(lambda now, value=value, layout=layout: Variant({**now.layouts, value: layout}, now.thrift))  # type: ignore[misc]
-    for index in range(len(small.thrift)):
-        for thrift in range(THRIFT):
-            changes.append(lambda now, index=index, thrift=thrift: _with_thrift(now, index, thrift))  # type: ignore[misc]
-    return _apply(small, changes, fits)
+    for value, layout in fast.layouts.items():
+        changes.append(partial(_with_layout, value=value, layout=layout))
+    for index, thrift in enumerate(small.thrift):
+        changes += [partial(_with_thrift, index=index, thrift=less) for less in range(thrift)]
+    variant = _apply(small, changes, fits)
+    if variant == small:
+        return planned
+    faster = planner.plan(variant)
+    return faster if faster.arena <= limit else planned
+
+
+def _with_layout(variant: Variant, value: Value, layout: str) -> Variant:
+    return Variant({**variant.layouts, value: layout}, variant.thrift)
 
 
 def _with_thrift(variant: Variant, index: int, thrift: int) -> Variant:

@@ -17,8 +17,8 @@ from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overl
 ALIGNMENT = 8
 #: Effort of the search for a better order, in pairs of buffers compared.
 SEARCH = 3_000_000
-#: Tries without a lower arena after which the search ends.
-IN_VAIN = 300
+#: Effort without a lower arena after which the search ends.
+IN_VAIN = 300_000
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,11 @@ class _Placed:
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self._alive = Lifetimes([(buffer.first, buffer.last) for buffer in buffers])
         self.at: dict[int, Buffer] = {}
+        self.ends: dict[int, int] = {}
 
     def put(self, index: int, buffer: Buffer) -> None:
         self.at[index] = buffer
+        self.ends[index] = buffer.end
         self._alive.put(index)
 
     def overlapping(self, index: int) -> list[tuple[int, Buffer]]:
@@ -190,28 +192,38 @@ def _lowest(index: int, buffer: Buffer, placed: _Placed, others: Sequence[tuple[
         if _is_clear(index, there, others):
             return there
     offset = 0
-    for below, above in sorted(_blocked(index, buffer, *other) for other in others):
-        if offset <= below:
+    size = padded(buffer.nbytes)
+    for start, end in sorted(
+        _span(index, buffer, number, other)
+        if number == buffer.over or other.over == index
+        else (other.offset, placed.ends[number])
+        for number, other in others
+    ):
+        if offset + size <= start:
             break
-        offset = max(offset, above)
+        offset = max(offset, end)
     return replace(buffer, offset=offset)
 
 
-def _blocked(index: int, buffer: Buffer, number: int, other: Buffer) -> tuple[int, int]:
-    """Offsets between these two are not for ``buffer``, because ``other`` is needed at the same time."""
-    below, above = other.offset - padded(buffer.nbytes), other.end
+def _span(index: int, buffer: Buffer, number: int, other: Buffer) -> tuple[int, int]:
+    """``buffer`` ends before the first of these offsets or begins at the second, because of ``other``."""
+    start, end = other.offset, other.end
     if buffer.over == number:
-        below = other.offset - _lead(buffer, other)
+        start += padded(buffer.nbytes) - _lead(buffer, other)
     elif other.over == index:
-        above = other.offset + _lead(other, buffer)
-    return min(below, above), above
+        end = start + _lead(other, buffer)
+    return min(start, end + padded(buffer.nbytes)), end
 
 
 def _is_clear(index: int, buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
     """No buffer that is needed at the same time is in the way, but an alias at the same address."""
+    end = buffer.end
     for number, other in others:
-        below, above = _blocked(index, buffer, number, other)
-        if below < buffer.offset < above and not (number == buffer.alias and other.offset == buffer.offset):
+        if end <= other.offset or buffer.offset >= other.end:
+            continue
+        below, above = _span(index, buffer, number, other)
+        aliased = number == buffer.alias and other.offset == buffer.offset
+        if end > below and buffer.offset < above and not aliased:
             return False
     return True
 
@@ -220,10 +232,10 @@ def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buf
     """Move the buffers with the highest ends forward in the order as long as that lowers the height."""
     best = _greedy(buffers, order)
     chance = random.Random(0)
-    in_vain = 0
-    for _ in range(SEARCH // max(len(buffers), 1) ** 2):
+    in_vain, pairs = 0, max(len(buffers), 1) ** 2
+    for _ in range(SEARCH // pairs):
         height = _height(best)
-        if height <= bound or len(buffers) < 2 or in_vain == IN_VAIN:
+        if height <= bound or len(buffers) < 2 or in_vain * pairs > IN_VAIN:
             break
         highest = [position for position, index in enumerate(order) if best[index].end == height]
         moved = chance.choice([*highest, chance.randrange(len(order))])
