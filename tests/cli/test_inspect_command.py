@@ -37,7 +37,14 @@ def test_json_is_one_document_on_standard_output(tmp_path: Path) -> None:
 def test_the_table_shows_operators_totals_and_quantization(tmp_path: Path) -> None:
     done = inspect(dense_tflite_int8(tmp_path / "net.tflite"), "--plan")
     assert done.returncode == 0, done.stderr
-    for words in ("FULLY_CONNECTED", "1x4", "scale 0.02", "zero point -3", "as planned by liveness", "offset"):
+    for words in (
+        "FULLY_CONNECTED",
+        "1x4",
+        "scale 0.02",
+        "zero point -3",
+        "as planned by liveness",
+        "peak: step 0, FULLY_CONNECTED, 12 B",
+    ):
         assert words in done.stdout, words
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import say, terminal_width
+from edgerig.cli.inspect_c import c_folder, print_c_folder
 from edgerig.cli.inspect_more import check_figures, print_signatures, print_summary, stated_figure
+from edgerig.cli.memory_chart import Span, draw, over_time
 from edgerig.cli.options import format_option, load_format
 from edgerig.cli.tables import Column, render_table
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.command(name="inspect")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-@click.option("--plan", is_flag=True, help="Show where the memory plan puts each activation.")
+@click.option("--plan", is_flag=True, help="Draw memory over time: where each activation lies, and the peak.")
 @click.option("--summary", is_flag=True, help="Show layers as Keras does: name, type, output shape, parameters.")
 @click.option(
     "--expect",
@@ -37,7 +39,8 @@ def command(
 ) -> None:
     """Show the operators of a .tflite, .onnx or .keras file, with shapes, parameters, MACs and memory.
 
-    Of a folder with a TensorFlow SavedModel it shows the signatures, without TensorFlow.
+    Of a folder with a TensorFlow SavedModel it shows the signatures, without TensorFlow; of a folder of C that
+    `edgerig compile --to c` has written, the arena over time.
     Of a format whose operators a plugin does not tell it shows inputs, outputs and what else the plugin says.
 
     All figures follow from the file; nothing is run. MACs are multiply-accumulates of one inference; MACC is the
@@ -47,6 +50,7 @@ def command(
     Examples:
       edgerig inspect net.tflite
       edgerig inspect net.tflite --plan
+      edgerig inspect build/net --plan
       edgerig inspect net.keras --summary
       edgerig inspect net.tflite --expect macs=2656768
       edgerig inspect exported/
@@ -63,6 +67,9 @@ def command(
     stated = [stated_figure(text) for text in expect]
     if is_saved_model(model):
         print_signatures(model, as_json)
+        return
+    if (folder := c_folder(model)) is not None:
+        print_c_folder(folder, as_json)
         return
     artifact = open_artifact(model)
     format = named(artifact.format)
@@ -160,6 +167,7 @@ def _memory(analysis: Analysis, tensors: Any) -> dict[str, Any]:
             }
             for piece in memory.placements
         ],
+        "over_time": over_time(_spans(analysis, tensors), [operator.op for operator in analysis.operators]),
     }
 
 
@@ -233,18 +241,16 @@ def _print_totals(analysis: Analysis) -> None:
 
 
 def _print_plan(analysis: Analysis, tensors: Sequence[Tensor], width: int) -> None:
-    columns = [Column("offset"), Column("bytes"), Column("alive"), Column("tensors", right=False)]
-    rows = [
-        [
-            f"{piece.offset:,}",
-            f"{piece.nbytes:,}",
-            f"{piece.first}-{piece.last}",
-            ", ".join(tensors[index].name for index in piece.tensors),
-        ]
+    for line in draw(_spans(analysis, tensors), [operator.op for operator in analysis.operators], width):
+        say(line)
+
+
+def _spans(analysis: Analysis, tensors: Sequence[Tensor]) -> list[Span]:
+    """The buffers of the plan by liveness; what views share has the name of the first tensor."""
+    return [
+        Span(tensors[piece.tensors[0]].name, piece.offset, piece.nbytes, piece.first, piece.last)
         for piece in analysis.memory.placements
     ]
-    for line in render_table(columns, rows, width):
-        say(line)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
