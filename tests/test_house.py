@@ -191,6 +191,7 @@ CORRIDOR = [
     "select",
     "emit",
     "planning",
+    "stages",
     "pipeline",
 ]
 

@@ -25,18 +25,18 @@ from edgerig.micro.emit.manifest import (
     Placed,
     SourceFile,
 )
-from edgerig.micro.emit.model import LayerCode
+from edgerig.micro.emit.model import LayerCode, share_constants
 from edgerig.micro.emit.source import MANIFEST, Source
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.base import C_TYPES, Constant, Kernel
 from edgerig.micro.kernels.registry import kernels_for
-from edgerig.micro.memory.arena import Memory, plain_sum, views
+from edgerig.micro.memory.arena import Memory, plain_sum
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
 from edgerig.micro.passes.integer_io import integer_io
-from edgerig.micro.planning import Planner, fastest
-from edgerig.micro.select import choose, choose_layouts, fuse
+from edgerig.micro.select import fuse
+from edgerig.micro.stages import Compilation, best_plan
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -83,11 +83,9 @@ def compile_program(
     for run in PASSES:
         run(program)
     refusals = fuse(program, kernels, options)
-    shared = views(program)
-    choices = choose(program, kernels, options, shared, refusals)
-    layouts = choose_layouts(program, choices, shared)
-    planned = fastest(Planner(program, choices, options, shared), layouts, plain, options.ram)
-    return _emit(program, name, options, planned.layers, planned.memory, (plain, parameters, file_bytes))
+    planned = best_plan(Compilation(program, kernels, options, refusals, plain))
+    layers = share_constants(planned.layers)
+    return _emit(program, name, options, layers, planned.memory, (plain, parameters, file_bytes))
 
 
 def _constants(program: Program) -> list[Value]:

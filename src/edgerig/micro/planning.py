@@ -11,13 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from edgerig.errors import CompileError
+import numpy as np
+
 from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.ir import Program, Value
+from edgerig.micro.kernels.access import NOTHING, Access
 from edgerig.micro.kernels.base import THRIFT, Context
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.memory.arena import AliasSets, Memory, Step, plan_memory
 from edgerig.micro.options import Options
+from edgerig.micro.passes.bands import Stage
 from edgerig.micro.select import Choice
 
 #: Of the arena; what saves less is not worth slower layers.
@@ -54,12 +57,16 @@ class Planner:
         choices: The kernel of each layer.
         options: Of the compilation.
         shared: Values that lie at one address in any case.
+        stage: Layers that go in bands of rows.
+        layouts: Of values that are not plain, where layers are fastest.
     """
 
     program: Program
     choices: Sequence[Choice]
     options: Options
     shared: AliasSets
+    stage: Stage | None = None
+    layouts: Mapping[Value, str] = field(default_factory=dict)
     _lowered: dict[tuple[int, int, tuple[str, ...]], LayerCode] = field(default_factory=dict)
 
     def plan(self, variant: Variant, thorough: bool = True) -> Planned:
@@ -75,7 +82,8 @@ class Planner:
             )
             for layer in layers
         ]
-        return Planned(layers, plan_memory(self.program, steps, self.shared.copy(), sizes, thorough))
+        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, access_of(self.stage))
+        return Planned(layers, memory)
 
     def _layer(self, index: int, variant: Variant) -> LayerCode:
         choice, thrift = self.choices[index], variant.thrift[index]
@@ -94,43 +102,49 @@ class Planner:
         return [value for value in dict.fromkeys(values) if not value.constant]
 
 
-def fastest(planner: Planner, layouts: Mapping[Value, str], plain: int, ram: int | None = None) -> Planned:
+def access_of(stage: Stage | None) -> Access | None:
+    """Bands read what they need of the input before they write to the output."""
+    if stage is None:
+        return None
+    reads = np.array([NOTHING if read == stage.source.nbytes else read for read in stage.reads])
+    return Access(stage.output, stage.source, reads, np.array(stage.writes))
+
+
+def fastest(planner: Planner, plain: int, ram: int | None = None) -> Planned:
     """The fastest plan whose arena has at most ``ram`` bytes; by default, the fastest one with the smallest arena.
 
-    By default layers are not thrifty, unless the arena is larger than ``plain``: then it is as small as it can be.
+    By default layers are not thrifty, unless the arena is larger than ``plain``: then it is as small as it can be. So
+    it is where no plan takes as little as ``ram``.
 
     Args:
         planner: Of the network.
-        layouts: Those in which the layers are fastest.
         plain: Bytes of all tensors together.
         ram: Bytes.
-
-    Raises:
-        CompileError: No plan takes so little.
     """
-    count = len(planner.choices)
-    fast = Variant(layouts, (0,) * count)
+    fast = Variant(planner.layouts, (0,) * len(planner.choices))
     smallest: Planned | None = None
     for thrift in range(THRIFT + 1):
-        small = Variant({}, (thrift,) * count)
+        small = Variant({}, (thrift,) * len(planner.choices))
         planned = planner.plan(small)
         if smallest is None or planned.arena < smallest.arena:
             smallest = planned
-        limit = smallest.arena if ram is None else ram
-        if planned.arena <= limit and (ram is not None or thrift == THRIFT or planned.arena <= plain):
-            return _relaxed(planner, planned, (small, fast), max(limit, _worth(planned.arena, ram)))
+        limit = plain if ram is None else ram
+        if planned.arena <= limit:
+            return _relaxed(planner, planned, (small, fast), _worth(planned.arena) if ram is None else ram)
     assert smallest is not None
-    if ram is None:
-        return smallest
-    raise CompileError(
-        f"{planner.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
-        f"Say ram={smallest.arena} or more, or leave ram out.",
-    )
+    return smallest
 
 
-def _worth(arena: int, ram: int | None) -> int:
+def most_thrifty(planner: Planner) -> Planned:
+    """The plan of the smallest arena, at any cost."""
+    count = len(planner.choices)
+    plans = [planner.plan(Variant({}, (thrift,) * count)) for thrift in range(THRIFT + 1)]
+    return min(plans, key=lambda planned: planned.arena)
+
+
+def _worth(arena: int) -> int:
     """By default speed counts for more than the last hundredth of the arena."""
-    return arena if ram is not None else int(arena * (1 + _WORTH))
+    return int(arena * (1 + _WORTH))
 
 
 def _relaxed(planner: Planner, planned: Planned, ends: tuple[Variant, Variant], limit: int) -> Planned:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgerig.micro.c_text import c_float, c_string, comment, prefixed, shape_text, wrapped
 from edgerig.micro.ir import Node, Program, Value
@@ -87,6 +88,31 @@ class LayerCode:
     context: Context
     lowered: Lowered
     refusals: tuple[tuple[Kernel, str], ...] = ()
+
+
+def share_constants(layers: Sequence[LayerCode]) -> list[LayerCode]:
+    """Layers of which those with constants of one content refer to the first one's; so do those of bands."""
+    names: dict[tuple[str, int, str, bytes], str] = {}
+    result = []
+    for layer in layers:
+        renamed: dict[str, str] = {}
+        constants = []
+        for constant in layer.context.constants:
+            key = (constant.ctype, constant.alignment, constant.data.dtype.name, constant.data.tobytes())
+            known = names.setdefault(key, constant.name)
+            if known == constant.name:
+                constants.append(constant)
+            else:
+                renamed[constant.name] = known
+        layer.context.constants = constants
+        layer.context.structs = [_with_names(text, renamed) for text in layer.context.structs]
+        result.append(replace(layer, lowered=replace(layer.lowered, body=_with_names(layer.lowered.body, renamed))))
+    return result
+
+
+def _with_names(text: str, renamed: dict[str, str]) -> str:
+    """C with other names of constants."""
+    return re.sub(r"@P@_(\w+)", lambda match: "@P@_" + renamed.get(match[1], match[1]), text) if renamed else text
 
 
 def header(program: Program, name: str, layers: int, memory: Memory, version: str) -> str:

@@ -2,7 +2,16 @@
 
 from edgerig.micro.ir.core import Fused, Node, Padding, Program, Value
 from edgerig.micro.ir.operators import RECORDS
-from edgerig.micro.ir.operators.data_movement import BroadcastTo, Concatenation, Pack, Pad, Reshape, Split, Transpose
+from edgerig.micro.ir.operators.data_movement import (
+    BroadcastTo,
+    Concatenation,
+    MoveRows,
+    Pack,
+    Pad,
+    Reshape,
+    Split,
+    Transpose,
+)
 from edgerig.micro.ir.operators.elementwise import Add, Binary, Mul, Sides, Sub
 from edgerig.micro.ir.operators.functions import (
     Dequantize,
@@ -42,6 +51,7 @@ __all__ = [
     "Lookup",
     "MaxPool2D",
     "Mean",
+    "MoveRows",
     "Mul",
     "Node",
     "Pack",

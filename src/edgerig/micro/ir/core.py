@@ -30,6 +30,7 @@ class Value:
         quantization: Scales and zero points; None for real numbers and indices.
         data: Content of a constant, or what a state variable holds at the start; None for an activation.
         variable: Keeps its content from one inference to the next.
+        base: The value in whose memory it lies, from byte ``offset`` on; None for one with memory of its own.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Value:
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
     variable: bool = False
+    base: Value | None = None
+    offset: int = 0
 
     @property
     def constant(self) -> bool:

@@ -58,8 +58,8 @@ class AliasSets:
         self._members: dict[Value, list[Value]] = {}
 
     def find(self, value: Value) -> Value:
-        """The representative of its set."""
-        root = value
+        """The representative of its set; of a part of another value that of the whole."""
+        value = root = value.base or value
         while root in self._parent:
             root = self._parent[root]
         # The next search is short.
@@ -165,7 +165,12 @@ def _may_write_there(shared: AliasSets, node: Node, uses: _Uses) -> bool:
 
 
 def plan_memory(
-    program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int], thorough: bool = True
+    program: Program,
+    steps: Sequence[Step],
+    shared: AliasSets,
+    sizes: dict[Value, int],
+    thorough: bool = True,
+    stage: Access | None = None,
 ) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
 
@@ -175,6 +180,7 @@ def plan_memory(
         shared: From `views`; sets are joined.
         sizes: Bytes of each value in its layout.
         thorough: Search for a small arena with all effort.
+        stage: What layers in bands read and write, one step a band.
 
     Raises:
         CompileError: The arena would be larger than any microcontroller's.
@@ -187,6 +193,8 @@ def plan_memory(
             target, origin = shared.find(output), shared.find(source)
             if (
                 output in done
+                or output.base
+                or source.base
                 or target is origin
                 or target not in lives
                 or origin not in lives
@@ -202,13 +210,13 @@ def plan_memory(
             else:
                 shared.join(source, output)
                 lives[shared.find(source)] = lives.pop(origin)[0], lives.pop(target)[1]
-    overs = _overs(steps, shared, lives)
+    overs = {**_overs(steps, shared, lives), **_overs_of_stage(stage, steps, shared, lives)}
     roots = list(lives)
     held: dict[Value, int] = {}
     for value in _values(program, steps):
         if not value.constant:
             root = shared.find(value)
-            held[root] = max(held.get(root, 0), sizes[value])
+            held[root] = max(held.get(root, 0), value.base.nbytes if value.base else sizes[value])
     at_index = {root: index for index, root in enumerate(roots)}
     buffers = []
     for root in roots:
@@ -229,7 +237,7 @@ def plan_memory(
     at = {root: buffer.offset for root, buffer in zip(roots, plan.buffers, strict=False)}
     rest = iter(plan.buffers[len(roots) :])
     scratch = [next(rest).offset if step.scratch else 0 for step in steps]
-    offsets = {value: at[shared.find(value)] for value in _values(program, steps) if not value.constant}
+    offsets = {value: at[shared.find(value)] + value.offset for value in _values(program, steps) if not value.constant}
     return Memory(offsets, scratch, plan)
 
 
@@ -244,12 +252,28 @@ def _overs(
             reads = [value for value in step.node.inputs if not value.constant and shared.find(value) is origin]
             if (
                 target is not origin
+                and not (access.output.base or access.source.base)
                 and not (target.variable or origin.variable)
                 and len(reads) == 1
                 and (lives[target][0], lives[origin][1]) == (index, index)
             ):
                 overs[target] = origin, access.lead
     return overs
+
+
+def _overs_of_stage(
+    stage: Access | None, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
+) -> dict[Value, tuple[Value, int]]:
+    """The output of layers in bands may lie over their input, if that is not needed before them nor this after them."""
+    if stage is None:
+        return {}
+    target, origin = shared.find(stage.output), shared.find(stage.source)
+    reads = [i for i, step in enumerate(steps) if any(value.base is stage.source for value in step.node.inputs)]
+    writes = [i for i, step in enumerate(steps) if any(value.base is stage.output for value in step.node.outputs)]
+    within = (lives[target][0], lives[origin][1]) == (writes[0], reads[-1])
+    if target is origin or target.variable or origin.variable or not within:
+        return {}
+    return {target: (origin, stage.lead)}
 
 
 def plain_sum(program: Program) -> int:

@@ -60,6 +60,10 @@ class Plan:
     lower_bound: int
     method: str
 
+    def covered(self, layer: int) -> int:
+        """Bytes up to the end of the highest buffer that ``layer`` needs."""
+        return max((buffer.end for buffer in self.buffers if buffer.first <= layer <= buffer.last), default=0)
+
 
 def padded(nbytes: int) -> int:
     """Rounded up to the arena's alignment."""

@@ -22,6 +22,15 @@ class Reshape(DataMovement):
         return (self.output.shape,)
 
 
+class MoveRows(DataMovement):
+    """Rows of an image move to others of the same image; no operator of a file, but of layers that go in bands."""
+
+    op: ClassVar[str] = "MOVE_ROWS"
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return (self.input.shape,)
+
+
 @dataclass(eq=False)
 class Pad(DataMovement):
     """``before`` and ``after`` elements of ``value`` (in the tensor's own units) along each axis."""

@@ -11,6 +11,7 @@ from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
     BroadcastTo,
+    MoveRows,
     Node,
     Pad,
     ReadVariable,
@@ -181,6 +182,22 @@ class AssignState(_Copying):
     def lower(self, node: Node, context: Context) -> Lowered:
         variable, value = node.inputs
         return Lowered(f"memcpy({context.write(variable)}, {context.read(value)}, {value.nbytes});")
+
+
+class MoveRowsKernel(Kernel):
+    """Rows move towards the beginning of their image; pieces as long as the way do not overlap."""
+
+    name = "portable-move-rows"
+    node = MoveRows
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        return node.output.dtype in C_TYPES and node.input.offset > node.output.offset
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        x, y = context.read(node.input, "uint8_t"), context.write(node.output, "uint8_t")
+        way, count = node.input.offset - node.output.offset, node.input.nbytes
+        pieces = range(0, count, way)
+        return Lowered("\n".join(f"memcpy({y} + {at}, {x} + {at}, {min(way, count - at)});" for at in pieces))
 
 
 class ShiftStateKernel(Kernel):

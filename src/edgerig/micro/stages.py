@@ -1,0 +1,124 @@
+"""Whether a chain of layers goes in bands of rows, and in which: where that lowers the arena by much.
+
+Bands cost calls, a layer function each, and nothing is computed twice. What they save is estimated for all chains
+around the fullest layer and all heights of bands; the best few are planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgerig.errors import CompileError
+from edgerig.micro.ir import Node, Program
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.memory.arena import views
+from edgerig.micro.options import Options
+from edgerig.micro.passes.bands import Stage, chains, in_bands, stage_of
+from edgerig.micro.planning import Planned, Planner, access_of, fastest, most_thrifty
+from edgerig.micro.select import Refusals, choose, choose_layouts
+
+#: Share of the arena that bands must save where nobody asks for less RAM.
+_WORTH = 1 / 8
+#: Of estimates that differ by less, the one with fewer calls is taken.
+_ALIKE = 1 / 8
+#: Layers of a stage; and stages that are planned.
+_LONGEST, _TRIED = 8, 4
+#: Layer functions of a stage, for their flash.
+_MOST_CALLS = 128
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What does not change from one plan to the next.
+
+    Attributes:
+        program: The network after passes and fusing.
+        kernels: To choose from.
+        options: Of the compilation.
+        refusals: Of fusing.
+        plain: Bytes of all tensors together.
+    """
+
+    program: Program
+    kernels: Sequence[Kernel]
+    options: Options
+    refusals: Refusals
+    plain: int
+
+    def planner(self, stage: Stage | None = None) -> Planner:
+        """Of the network with some layers in bands."""
+        program = in_bands(self.program, stage) if stage else self.program
+        shared = views(program)
+        choices = choose(program, self.kernels, self.options, shared, self.refusals)
+        return Planner(program, choices, self.options, shared, stage, choose_layouts(program, choices, shared))
+
+
+def best_plan(compilation: Compilation) -> Planned:
+    """The fastest plan within ``ram`` of the options; without, the smallest arena at little cost.
+
+    Raises:
+        CompileError: No plan takes so little RAM, or no kernel takes some operator.
+    """
+    ram, planner = compilation.options.ram, compilation.planner()
+    if ram is None:
+        whole = fastest(planner, compilation.plain)
+    else:
+        whole = most_thrifty(planner)
+        if whole.arena <= ram:
+            return fastest(planner, compilation.plain, ram)
+    smallest = whole
+    for stage in _stages(compilation.program, whole, ram):
+        banded = compilation.planner(stage)
+        planned = fastest(banded, compilation.plain) if ram is None else most_thrifty(banded)
+        if ram is not None and planned.arena <= ram:
+            return fastest(banded, compilation.plain, ram)
+        if ram is None and planned.arena <= whole.arena * (1 - _WORTH):
+            return planned
+        smallest = min(smallest, planned, key=lambda plan: plan.arena)
+    if ram is not None:
+        raise CompileError(
+            f"{compilation.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
+            f"Say ram={smallest.arena} or more, or leave ram out.",
+        )
+    return whole
+
+
+def _stages(program: Program, whole: Planned, ram: int | None) -> list[Stage]:
+    """Stages whose arenas are estimated to be small enough, the best first."""
+    scratch = {layer.node: layer.context.scratch_bytes for layer in whole.layers}
+    levels = {layer.node: whole.memory.plan.covered(step) for step, layer in enumerate(whole.layers)}
+    estimates: list[tuple[int, int, int, Stage]] = []
+    for chain in chains(program):
+        if not any(levels[node] > whole.arena * (1 - _WORTH) for node in chain if node in levels):
+            continue
+        for first in range(len(chain) - 1):
+            for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
+                nodes = chain[first:end]
+                others = max((level for node, level in levels.items() if node not in nodes), default=0)
+                for stage in _of_all_heights(nodes):
+                    estimates.append((max(others, _estimate(stage, scratch)), stage.calls, len(estimates), stage))
+    limit = whole.arena * (1 - _WORTH) if ram is None else ram
+    estimates.sort(key=lambda entry: entry[:3])
+    if not estimates:
+        return []
+    best = estimates[0][0]
+    alike = [entry for entry in estimates if entry[0] <= max(best * (1 + _ALIKE), limit if ram is not None else 0)]
+    alike.sort(key=lambda entry: entry[1])
+    chosen = [entry[3] for entry in alike[: _TRIED // 2] if entry[0] <= limit or ram is not None]
+    return [*chosen, *(entry[3] for entry in estimates[: _TRIED // 2] if entry[0] <= limit or ram is not None)]
+
+
+def _of_all_heights(nodes: Sequence[Node]) -> list[Stage]:
+    total = nodes[-1].output.shape[1]
+    stages = (stage_of(nodes, height) for height in range(1, total) if height in (1, 2, 3) or height % 2 == 0)
+    return [stage for stage in stages if stage.bands > 1 and stage.calls <= _MOST_CALLS]
+
+
+def _estimate(stage: Stage, scratch: dict[Node, int]) -> int:
+    """Bytes while the stage runs, if nothing else is needed then."""
+    access = access_of(stage)
+    assert access is not None
+    lead = min(access.lead, stage.output.nbytes)
+    both = max(stage.output.nbytes, stage.source.nbytes, stage.source.nbytes + lead)
+    return both + sum(stage.windows) + max(scratch.get(node, 0) for node in stage.nodes)
