@@ -85,6 +85,8 @@ def compile_program(
     refusals = fuse(program, kernels, options)
     planned = best_plan(Compilation(program, kernels, options, refusals, plain))
     layers = share_constants(planned.layers)
+    if planned.stage:
+        program.notes.append(planned.stage.note)
     return _emit(program, name, options, layers, planned.memory, (plain, parameters, file_bytes))
 
 

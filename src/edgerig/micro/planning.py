@@ -37,10 +37,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Planned:
-    """Lowered layers and their memory."""
+    """Lowered layers and their memory; those of ``stage`` are in bands."""
 
     layers: list[LayerCode]
     memory: Memory
+    stage: Stage | None = None
 
     @property
     def arena(self) -> int:
@@ -83,7 +84,7 @@ class Planner:
             for layer in layers
         ]
         memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, access_of(self.stage))
-        return Planned(layers, memory)
+        return Planned(layers, memory, self.stage)
 
     def _layer(self, index: int, variant: Variant) -> LayerCode:
         choice, thrift = self.choices[index], variant.thrift[index]
@@ -111,28 +112,29 @@ def access_of(stage: Stage | None) -> Access | None:
 
 
 def fastest(planner: Planner, plain: int, ram: int | None = None) -> Planned:
-    """The fastest plan whose arena has at most ``ram`` bytes; by default, the fastest one with the smallest arena.
+    """The fastest plan whose arena has at most ``ram`` bytes, or else the smallest.
 
-    By default layers are not thrifty, unless the arena is larger than ``plain``: then it is as small as it can be. So
-    it is where no plan takes as little as ``ram``.
+    By default it is that of the smallest arena with layers that are not thrifty. If it is larger than ``plain``, they
+    are as thrifty as it takes; where that does not help, they are not.
 
     Args:
         planner: Of the network.
         plain: Bytes of all tensors together.
         ram: Bytes.
     """
-    fast = Variant(planner.layouts, (0,) * len(planner.choices))
-    smallest: Planned | None = None
+    count = len(planner.choices)
+    fast = Variant(planner.layouts, (0,) * count)
+    plans: list[tuple[Variant, Planned]] = []
     for thrift in range(THRIFT + 1):
-        small = Variant({}, (thrift,) * len(planner.choices))
+        small = Variant({}, (thrift,) * count)
         planned = planner.plan(small)
-        if smallest is None or planned.arena < smallest.arena:
-            smallest = planned
-        limit = plain if ram is None else ram
-        if planned.arena <= limit:
-            return _relaxed(planner, planned, (small, fast), _worth(planned.arena) if ram is None else ram)
-    assert smallest is not None
-    return smallest
+        plans.append((small, planned))
+        if planned.arena <= (plain if ram is None else ram):
+            break
+    else:
+        small, planned = plans[0] if ram is None else min(plans, key=lambda plan: plan[1].arena)
+    limit = ram if ram is not None else max(_worth(planned.arena), plain if small.thrift != fast.thrift else 0)
+    return _relaxed(planner, planned, (small, fast), limit)
 
 
 def most_thrifty(planner: Planner) -> Planned:

@@ -24,8 +24,10 @@ _WORTH = 1 / 8
 _ALIKE = 1 / 8
 #: Layers of a stage; and stages that are planned.
 _LONGEST, _TRIED = 8, 4
-#: Layer functions of a stage, for their flash.
-_MOST_CALLS = 128
+#: Rows of bands that are tried.
+_HEIGHTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
+#: Layer functions of a stage, for their flash: by default, and where RAM is limited.
+_MOST_CALLS = (128, 160)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def best_plan(compilation: Compilation) -> Planned:
         if whole.arena <= ram:
             return fastest(planner, compilation.plain, ram)
     smallest = whole
+    if ram is None and compilation.options.optimize == "size":
+        # Bands take flash.
+        return whole
     for stage in _stages(compilation.program, whole, ram):
         banded = compilation.planner(stage)
         planned = fastest(banded, compilation.plain) if ram is None else most_thrifty(banded)
@@ -90,29 +95,29 @@ def _stages(program: Program, whole: Planned, ram: int | None) -> list[Stage]:
     levels = {layer.node: whole.memory.plan.covered(step) for step, layer in enumerate(whole.layers)}
     estimates: list[tuple[int, int, int, Stage]] = []
     for chain in chains(program):
-        if not any(levels[node] > whole.arena * (1 - _WORTH) for node in chain if node in levels):
+        if not any(levels[node] > max(levels.values()) * (1 - _WORTH) for node in chain if node in levels):
             continue
         for first in range(len(chain) - 1):
             for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
                 nodes = chain[first:end]
                 others = max((level for node, level in levels.items() if node not in nodes), default=0)
-                for stage in _of_all_heights(nodes):
+                for stage in _of_all_heights(nodes, _MOST_CALLS[ram is not None]):
                     estimates.append((max(others, _estimate(stage, scratch)), stage.calls, len(estimates), stage))
     limit = whole.arena * (1 - _WORTH) if ram is None else ram
     estimates.sort(key=lambda entry: entry[:3])
-    if not estimates:
+    if not estimates or (ram is None and estimates[0][0] > limit):
         return []
-    best = estimates[0][0]
-    alike = [entry for entry in estimates if entry[0] <= max(best * (1 + _ALIKE), limit if ram is not None else 0)]
-    alike.sort(key=lambda entry: entry[1])
-    chosen = [entry[3] for entry in alike[: _TRIED // 2] if entry[0] <= limit or ram is not None]
-    return [*chosen, *(entry[3] for entry in estimates[: _TRIED // 2] if entry[0] <= limit or ram is not None)]
+    # What is small enough with the fewest calls, then the smallest of all.
+    enough = max(limit, estimates[0][0]) if ram is not None else min(limit, estimates[0][0] * (1 + _ALIKE))
+    fewest = sorted((entry for entry in estimates if entry[0] <= enough), key=lambda entry: (entry[1], entry[0]))
+    chosen = [*fewest[: _TRIED // 2], *estimates[: _TRIED // 2]]
+    return list({entry[2]: entry[3] for entry in chosen}.values())
 
 
-def _of_all_heights(nodes: Sequence[Node]) -> list[Stage]:
+def _of_all_heights(nodes: Sequence[Node], calls: int) -> list[Stage]:
     total = nodes[-1].output.shape[1]
-    stages = (stage_of(nodes, height) for height in range(1, total) if height in (1, 2, 3) or height % 2 == 0)
-    return [stage for stage in stages if stage.bands > 1 and stage.calls <= _MOST_CALLS]
+    stages = (stage_of(nodes, height) for height in _HEIGHTS if height < total)
+    return [stage for stage in stages if stage.bands > 1 and stage.calls <= calls]
 
 
 def _estimate(stage: Stage, scratch: dict[Node, int]) -> int:

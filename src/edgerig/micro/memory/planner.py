@@ -61,8 +61,13 @@ class Plan:
     method: str
 
     def covered(self, layer: int) -> int:
-        """Bytes up to the end of the highest buffer that ``layer`` needs."""
-        return max((buffer.end for buffer in self.buffers if buffer.first <= layer <= buffer.last), default=0)
+        """Bytes that some buffer needs at ``layer``; where two lie over one another, they count once."""
+        covered = end = 0
+        alive = (buffer for buffer in self.buffers if buffer.first <= layer <= buffer.last)
+        for buffer in sorted(alive, key=lambda buffer: buffer.offset):
+            covered += max(0, buffer.end - max(end, buffer.offset))
+            end = max(end, buffer.end)
+        return covered
 
 
 def padded(nbytes: int) -> int:

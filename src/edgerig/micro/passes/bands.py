@@ -72,6 +72,14 @@ class Stage:
         """Layer functions instead of one for each node."""
         return sum(not band.none for layer in self.rows for band in layer)
 
+    @property
+    def note(self) -> str:
+        """What a user is told."""
+        return (
+            f"{len(self.nodes)} layers from operator {self.nodes[0].position} on go in {self.bands} bands of rows, "
+            f"{self.calls} layer functions; nothing is computed twice."
+        )
+
     def starts(self, layer: int) -> list[int]:
         """Row with which the window behind ``layer`` begins in each band."""
         starts, start, end = [], 0, 0
