@@ -32,6 +32,8 @@ SHAPES = {
     "FD-MobileNet 0.375 224x224": ("fd_mobilenet", 224, 0.375),
     "MobileNetV1 0.25 224x224": ("mobilenet_v1", 224, 0.25),
     "MobileNetV2 0.35 224x224": ("mobilenet_v2", 224, 0.35),
+    "MobileNetV1 0.25 96x96": ("mobilenet_v1", 96, 0.25),
+    "SqueezeNet 1.1 128x128": ("squeezenet", 128, 1.0),
     "windows of 5x5 and 7x7 96x96": ("large_windows", 96, 0.5),
 }
 #: Millions of instructions, KiB of arena; 0 where there is no goal.
@@ -40,7 +42,9 @@ GOALS = {
     "FD-MobileNet 0.375 224x224": (30, 207),
     "MobileNetV1 0.25 224x224": (40, 202),
     "MobileNetV2 0.35 224x224": (75, 687),
-    f"{OFFICIALLY}image_classification": (6.6, 0),
+    "MobileNetV1 0.25 96x96": (0, 50),
+    "SqueezeNet 1.1 128x128": (0, 242),
+    f"{OFFICIALLY}image_classification": (6.6, 45),
     f"{OFFICIALLY}visual_wake_words": (7.2, 0),
     f"{OFFICIALLY}keyword_spotting": (2.5, 0),
     f"{OFFICIALLY}anomaly_detection": (0.24, 0),

@@ -11,7 +11,18 @@ import pytest
 
 from edgerig.errors import CompileError
 from edgerig.micro import planning
-from edgerig.micro.ir import AveragePool2D, Conv2D, DepthwiseConv2D, Fused, MaxPool2D, Node, Padding, Program, Value
+from edgerig.micro.ir import (
+    AveragePool2D,
+    Concatenation,
+    Conv2D,
+    DepthwiseConv2D,
+    Fused,
+    MaxPool2D,
+    Node,
+    Padding,
+    Program,
+    Value,
+)
 from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.cortex_m import CORTEX_M
@@ -53,9 +64,11 @@ def thrifty(thrift: int) -> Callable[..., Context]:
 def placed(lead: int) -> Callable[..., Memory]:
     """A planner that puts the output exactly ``lead`` bytes before the input, which is a multiple of 8."""
 
-    def plan(program: Program, steps: Sequence[Step], _: AliasSets, sizes: dict[Value, int], __: bool) -> Memory:
-        (step,), (x,), (y,) = steps, program.inputs, program.outputs
+    def plan(program: Program, steps: Sequence[Step], _: AliasSets, sizes: dict[Value, int], *more: object) -> Memory:
+        (step,), (x, *others), (y,) = steps, program.inputs, program.outputs
         at = {x: max(lead, 0), y: max(-lead, 0)}
+        for value in others:
+            at[value] = max(at[before] + padded(sizes[before]) for before in at)
         end = max(at[value] + padded(sizes[value]) for value in at)
         buffers = [Buffer(value.name, sizes[value], 0, 1, offset) for value, offset in at.items()]
         nbytes = end + padded(step.scratch)
@@ -130,6 +143,16 @@ def conv_pool(kernel: str, image: tuple[int, int, int], channels: int) -> Shape:
     return Shape(kernel, nodes)
 
 
+def concatenation(shapes: Sequence[tuple[int, ...]], axis: int) -> Shape:
+    def nodes(_: np.random.Generator) -> Sequence[Node]:
+        values = [int8_value(f"x{index}", shape, [0.1], [3]) for index, shape in enumerate(shapes)]
+        sizes = list(shapes[0])
+        sizes[axis] = sum(shape[axis] for shape in shapes)
+        return [Concatenation("join", 0, values, [int8_value("y", tuple(sizes), [0.1], [3])], axis)]
+
+    return Shape("portable-concatenation", nodes)
+
+
 def pool(kernel: str, kind: type[MaxPool2D | AveragePool2D], image: tuple[int, int, int], window: int, stride: int,
          pad: int = 0, dtype: str = "int8") -> Shape:  # fmt: skip
     def nodes(_: np.random.Generator) -> Sequence[Node]:
@@ -185,6 +208,8 @@ SHAPES = {
     "portable float depthwise": depthwise("portable-depthwise-f32", (6, 7, 5), (3, 3), floats=True),
     "portable maximum": pool("portable-max-pool-s8", MaxPool2D, (8, 9, 5), 2, 2),
     "portable mean": pool("portable-average-pool-s8", AveragePool2D, (8, 9, 5), 3, 2, pad=1),
+    "concatenation of channels": concatenation([(1, 5, 7, 32), (1, 5, 7, 8)], 3),
+    "concatenation of rows": concatenation([(2, 4, 5, 8), (2, 3, 5, 8)], 1),
     "portable float mean": pool("portable-pool-f32", AveragePool2D, (8, 9, 5), 3, 1, dtype="float32"),
 }
 #: They may lie nearer than their kernels say: reading and writing take turns within a pixel; a row is read again whose

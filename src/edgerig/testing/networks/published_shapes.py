@@ -100,11 +100,27 @@ def large_windows(net: PublishedShape, x: Node, width: float) -> Node:
     return net.classes(net.mean(y), 10)
 
 
+def squeezenet(net: PublishedShape, x: Node, width: float) -> Node:
+    """Iandola, F. et al. (2016), version 1.1, with poolings of 2x2."""
+    counts = _channels(width, (64, 16, 64, 32, 128, 48, 192, 64, 256))
+    y = net.pool(net.convolution(x, counts[0], 3, 2, "RELU"))
+    for index, (squeeze, expand) in enumerate(zip(counts[1::2], counts[2::2], strict=True)):
+        for _ in range(2):
+            narrow = net.convolution(y, squeeze, activation="RELU")
+            y = net.join(
+                net.convolution(narrow, expand, activation="RELU"),
+                net.convolution(narrow, expand, 3, activation="RELU"),
+            )
+        y = net.pool(y) if index < 2 else y
+    return net.classes(net.mean(y), 10)
+
+
 SHAPES: dict[str, Callable[[PublishedShape, Node, float], Node]] = {
     "fd_mobilenet": fd_mobilenet,
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
     "large_windows": large_windows,
+    "squeezenet": squeezenet,
 }
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
+
 from edgerig.artifact import ITEM_SIZES
 from edgerig.micro.ir import Concatenation, Node, Pack, Split
 from edgerig.micro.ir.operators.data_movement import Unpack
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import strides
 from edgerig.micro.kernels.portable.moves import Move, Moving, at_offset, moved
@@ -44,7 +50,20 @@ class Concatenate(Moving):
         return moves
 
     def lower(self, node: Node, context: Context) -> Lowered:
-        return moved(_joined(self, node, context))
+        assert isinstance(node, Concatenation)
+        # One run is a memcpy, whose sides must not overlap.
+        runs = math.prod(node.input.shape[: node.axis])
+        alone = runs > 1 and not node.input.constant
+        return replace(moved(_joined(self, node, context)), accesses=(_first_moved(node, runs),) if alone else ())
+
+
+def _first_moved(node: Concatenation, runs: int) -> Access:
+    """The order in which the first input moves, before any other does: run by run, each from its first byte on."""
+    own, whole = node.input.nbytes // runs, node.output.nbytes // runs
+    run = np.repeat(np.arange(runs), 3)
+    # The first two bytes and the last one of each run: all between are as far apart as the first two.
+    byte = np.tile([0, min(1, own - 1), own - 1], runs)
+    return Access(node.output, node.input, run * own + byte, run * whole + byte + 1)
 
 
 class SplitKernel(Moving):
