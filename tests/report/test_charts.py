@@ -262,3 +262,7 @@ def test_a_plan_of_an_arena_has_a_rectangle_for_each_buffer() -> None:
 
 def test_what_is_in_use_is_the_sum_of_a_layers_buffers() -> None:
     assert in_use(ARENA, 4) == [4784, 4640, 4640, 640]
+
+
+def test_what_an_output_shares_with_its_input_is_in_use_once() -> None:
+    assert in_use([ArenaBuffer("x", 100, 400, 0, 0), ArenaBuffer("y", 0, 300, 0, 1)], 2) == [500, 300]

@@ -20,8 +20,8 @@ _COLOURS = 6
 def arena(buffers: Sequence[ArenaBuffer]) -> Markup | None:
     """A rectangle for each buffer, over the layers that need it and the bytes that it takes; None without buffers.
 
-    The line above is the sum of the buffers of a layer: where the rectangles reach higher, there are gaps that the
-    plan could not fill.
+    The line above is what the buffers of a layer take together: where the rectangles reach higher, there are gaps that
+    the plan could not fill.
     """
     if not buffers:
         return None
@@ -40,16 +40,21 @@ def arena(buffers: Sequence[ArenaBuffer]) -> Markup | None:
 
 
 def in_use(buffers: Sequence[ArenaBuffer], layers: int) -> list[int]:
-    """Bytes of all buffers that each of ``layers`` layers needs."""
-    changes = [0] * (layers + 1)
+    """Bytes that some buffer takes in each of ``layers`` layers; where two lie over one another, they count once."""
+    alive: list[list[ArenaBuffer]] = [[] for _ in range(layers)]
+    for buffer in sorted(buffers, key=lambda buffer: buffer.offset):
+        for layer in range(buffer.first, min(buffer.last, layers - 1) + 1):
+            alive[layer].append(buffer)
+    return [_covered(now) for now in alive]
+
+
+def _covered(buffers: Sequence[ArenaBuffer]) -> int:
+    """Bytes that at least one of them takes; they are in the order of their offsets."""
+    covered = end = 0
     for buffer in buffers:
-        changes[buffer.first] += buffer.bytes
-        changes[buffer.last + 1] -= buffer.bytes
-    used, now = [], 0
-    for change in changes[:layers]:
-        now += change
-        used.append(now)
-    return used
+        covered += max(0, buffer.offset + buffer.bytes - max(end, buffer.offset))
+        end = max(end, buffer.offset + buffer.bytes)
+    return covered
 
 
 def _rectangle(buffer: ArenaBuffer, index: int, x: Linear, y: Linear) -> str:
