@@ -14,6 +14,8 @@ Array = NDArray[Any]
 Layout = Literal["nhwc", "nchw"]
 #: Class maps are stored as uint8.
 MOST_CLASSES = 256
+#: Classes up to which scores are compared a class at a time.
+FEW_CLASSES = 8
 #: Axes of an output with a channel axis, the batch in front; and of one without.
 WITH_CHANNELS, WITHOUT = 4, 3
 
@@ -76,7 +78,21 @@ def decode_scores(values: Array, axis: int | None, threshold: float) -> NDArray[
         return np.asarray(values > threshold, np.uint8)
     if values.shape[axis] == 1:
         return np.asarray(values.squeeze(axis) > threshold, np.uint8)
-    return np.asarray(values.argmax(axis=axis), np.uint8)
+    return _highest(values, axis)
+
+
+def _highest(values: Array, axis: int) -> NDArray[np.uint8]:
+    """``values.argmax(axis)``; of few classes several times as fast, for numpy's takes a call a pixel."""
+    if not 1 < values.shape[axis] <= FEW_CLASSES:
+        return np.asarray(values.argmax(axis=axis), np.uint8)
+    scores = np.moveaxis(values, axis, 0)
+    best, classes = scores[0], np.zeros(scores.shape[1:], np.uint8)
+    for number, score in enumerate(scores[1:], 1):
+        # Classes only grow, so that the larger one is the later one that was higher.
+        np.maximum(classes, (score > best).view(np.uint8) * np.uint8(number), out=classes)
+        best = np.maximum(best, score)
+    # No score is higher than NaN, which argmax takes for the highest.
+    return np.asarray(values.argmax(axis=axis), np.uint8) if np.isnan(best).any() else classes
 
 
 def check_size(spec: TensorSpec, size: tuple[int, int], truth: tuple[int, ...], dataset: str) -> None:

@@ -129,3 +129,12 @@ def test_a_mask_lies_over_the_frame_where_the_network_saw_it(fit: str) -> None:
     inside = back != 255
     assert inside.mean() == {"stretch": 1, "letterbox": 1, "crop": 0.5, "center": 0.5}[fit]
     np.testing.assert_array_equal(back[inside], frame[inside])
+
+
+def test_a_map_of_the_frames_own_size_is_used_as_it_is() -> None:
+    class_map = np.random.default_rng(4).integers(0, 9, (48, 96)).astype(np.uint8)
+    at = placement_of(Preprocessing(resize=(480, 960)), 48, 96)
+    assert class_map_of_frame(class_map, *map_indices(at, 48, 96, (48, 96)), outside=255) is class_map
+    moved = placement_of(Preprocessing(resize=(48, 96), fit="center"), 40, 96)
+    rows, columns = map_indices(moved, 40, 96, (48, 96))
+    np.testing.assert_array_equal(class_map_of_frame(class_map, rows, columns, outside=255), class_map[4:44])

@@ -26,8 +26,8 @@ Array = NDArray[Any]
 THRESHOLD = 0.5
 #: How far scores may be from a sum of 1 and still be taken for probabilities: int8 rounds each to 1/256.
 SUM = 0.05
-#: Pixels of a grid over a class map that its confidence is the mean of: all of them would take longer than the mask.
-GRID = 64
+#: Pixels a side of the grid over a class map whose mean is its confidence: all of them would take longer than the mask.
+GRID = 32
 #: Classes up to which each is counted apart.
 FEW = 12
 
@@ -138,7 +138,7 @@ class AnswerDecoder:
             best = np.maximum(share, 1 - share)
         else:
             scores = np.moveaxis(values, axis - 1, -1)
-            step = [max(1, size // GRID) for size in scores.shape[:2]]
+            step = [-(-size // GRID) for size in scores.shape[:2]]
             best = self._probabilities(scores[:: step[0], :: step[1]]).max(axis=-1)
         mean = float(np.mean(best))
         return mean if np.isfinite(mean) else None
@@ -189,8 +189,15 @@ def _axis(pixels: int, scaled: int, offset: int, whole: int, cells: int) -> NDAr
 
 def class_map_of_frame(class_map: NDArray[np.uint8], rows: Array, columns: Array, outside: int) -> NDArray[np.uint8]:
     """A class map at the size of the frame: each pixel's nearest; ``outside`` where the network did not look."""
+    if all(_is_whole(indices, size) for indices, size in zip((rows, columns), class_map.shape, strict=True)):
+        return class_map
     result = np.take(np.take(class_map, columns, axis=1), rows, axis=0)
     if rows.min(initial=0) < 0 or columns.min(initial=0) < 0:
         result[rows < 0] = outside
         result[:, columns < 0] = outside
     return np.ascontiguousarray(result)
+
+
+def _is_whole(indices: Array, size: int) -> bool:
+    """Whether rising indices are 0, 1, .. ``size`` - 1."""
+    return len(indices) == size and bool(indices[0] == 0 and indices[-1] == size - 1)
