@@ -112,3 +112,38 @@ def test_the_check_of_a_machine_says_whether_it_tells_five_percent() -> None:
 
 def test_the_estimate_is_at_the_level_of_a_look() -> None:
     assert latency_estimate(series(1.0).pairs).level == pytest.approx(LOOK_LEVEL)
+
+
+def waiting(ratio: float, nanoseconds: float = 8e6, *, bytes_: int = 1000, threads: int = 1) -> PairSeries:
+    """Pairs on a machine so busy that an inference waits for a core for up to three times its own time."""
+    rng = np.random.default_rng(3)
+
+    def side(own: float) -> Run:
+        chunks = tuple((own * rng.uniform(1, 4, 10)).astype(np.int64) for _ in range(CHUNKS))
+        cpu = tuple(int(10 * own * rng.normal(1, 0.01)) for _ in range(CHUNKS))
+        return Run(chunks, 0.01, int(own), {}, "perf_counter_ns, 1 ns", threads, "1", cpu, bytes_)
+
+    pairs = [Pair(side(own), side(own * ratio)) for own in nanoseconds * rng.uniform(0.9, 1.1, 9)]
+    return PairSeries(pairs, len(pairs))
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.05, "slower"), (1.0, "same"), (1 / 1.05, "faster")])
+def test_processor_time_decides_where_waiting_for_a_core_hides_the_latency(ratio: float, verdict: str) -> None:
+    metrics = time_verdicts(waiting(ratio), 0.02, None)
+    assert metrics["latency"].verdict == "inconclusive"
+    assert (metrics["cpu"].verdict, metrics["cpu"].count) == (verdict, 9)
+    assert metrics["cpu"].value == pytest.approx(ratio, abs=0.01)
+    assert metrics["cpu"].a == pytest.approx(8e-3, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        waiting(1.05, 5e5),  # shorter than a millisecond
+        waiting(1.05, bytes_=1_000_000),  # whose messages are an eighth of it
+        waiting(1.05, threads=2),
+        series(1.05),  # whose processor time nobody told
+    ],
+)
+def test_processor_time_that_says_little_of_an_inference_is_not_told(series: PairSeries) -> None:
+    assert "cpu" not in time_verdicts(series, 0.02, None)

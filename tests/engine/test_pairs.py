@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from edgerig.engine.pair_series import measure_pairs
 from edgerig.engine.pair_verdicts import time_verdicts
-from edgerig.engine.pairs import Variant, VariantError, paired_chunks, run_pair
+from edgerig.engine.pairs import Variant, VariantError, cpu_time_ns, paired_chunks, run_pair
 from edgerig.errors import Interrupted, TargetError
 from edgerig.progress import Progress
 from edgerig.results.compare.failures import failure_verdict
@@ -55,6 +56,22 @@ def test_both_processes_are_fresh_take_turns_and_are_held_on_one_core(local, tmp
         assert len(pair.first.chunks) == len(pair.second.chunks) > 1
         assert {chunk.shape for chunk in (*pair.first.chunks, *pair.second.chunks)} == {pair.first.chunks[0].shape}
         assert all(np.median(a) > 1e6 for a, _ in paired_chunks(pair))
+        assert len(pair.first.cpu_ns) in (0, len(pair.first.chunks)), "counted for each chunk, or not at all"
+        assert pair.first.message_bytes == 2 * 4 * 4
+
+
+def test_processor_time_is_that_of_the_process() -> None:
+    if cpu_time_ns(os.getpid()) is None:
+        pytest.skip("this system does not count it by process")
+    before, clock = cpu_time_ns(os.getpid()), time.process_time_ns()
+    while time.process_time_ns() - clock < 50_000_000:
+        pass
+    after, spent = cpu_time_ns(os.getpid()), time.process_time_ns() - clock
+    assert before is not None
+    assert after is not None
+    assert after - before == pytest.approx(spent, rel=0.2)
+    assert cpu_time_ns(None) is None
+    assert cpu_time_ns(2**30) is None, "there is no such process"
 
 
 def test_the_variant_that_dies_is_named(local, tmp_path) -> None:

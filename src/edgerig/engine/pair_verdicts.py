@@ -20,7 +20,7 @@ from edgerig.measure.comparison import (
     smallest_difference,
 )
 from edgerig.measure.stats import TAIL_SAMPLES
-from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P50, P99, PEAK_RSS, Metric, judged, undecided
+from edgerig.results.compare.times import CPU, FIRST, LATENCY, LOAD, P50, P99, PEAK_RSS, Metric, judged, undecided
 from edgerig.results.compare.types import MetricVerdict, SelfCheck
 
 #: The slowdown for which every comparison says whether it could be detected.
@@ -28,6 +28,10 @@ ASKED = 0.05
 #: Number of pairs of A against itself.
 CHECK_PAIRS = LOOKS[0]
 _METHOD = "log ratios of pairs of fresh processes; Student's interval at the level of its look"
+#: Shortest inference whose processor time is told; the scheduler leaves shorter ones alone often enough.
+SHORTEST_CPU = 1e-3
+#: What a message of a chunk takes of a processor at most, and each of its bytes; and the share of it that is tolerated.
+_MESSAGE_SECONDS, _BYTE_SECONDS, _MESSAGE_SHARE = 200e-6, 1e-9, 0.02
 #: Fewest inferences of a process for a 99th percentile.
 _TAIL = TAIL_SAMPLES * 100
 
@@ -93,6 +97,8 @@ def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dic
         "load": _of_runs(LOAD, series, lambda run: run.load_seconds, refused),
         "first": _of_runs(FIRST, series, lambda run: run.first_ns * 1e-9, refused),
     }
+    if series.pairs and all(math.isfinite(_cpu(run)) for run in _runs(series)):
+        metrics["cpu"] = _of_runs(_with_margin(CPU, margin), series, _cpu, refused)
     if series.pairs and all(math.isfinite(bytes_of("peak_rss")(run)) for run in _runs(series)):
         metrics["peak_rss"] = _of_runs(PEAK_RSS, series, bytes_of("peak_rss"), None)
     return metrics
@@ -135,6 +141,19 @@ def _of_runs(metric: Metric, series: PairSeries, what: Callable[[Run], float], r
 def _tail(run: Run) -> float:
     times = np.concatenate(run.chunks)
     return float(np.quantile(times, 0.99)) * 1e-9 if times.size >= _TAIL else math.nan
+
+
+def _cpu(run: Run) -> float:
+    """Processor time of an inference in seconds, median over chunks; NaN where it is not known well enough.
+
+    A chunk's holds its messages too, which are no part of the inference and would hide a change of it.
+    """
+    if not run.cpu_ns or run.threads != 1:
+        return math.nan
+    counts = np.array([len(chunk) for chunk in run.chunks])
+    inference = float(np.median(np.array(run.cpu_ns) / counts)) * 1e-9
+    message = _MESSAGE_SECONDS / float(counts.min()) + run.message_bytes * _BYTE_SECONDS
+    return inference if inference >= SHORTEST_CPU and message <= _MESSAGE_SHARE * inference else math.nan
 
 
 def _too_few(series: PairSeries) -> str | None:

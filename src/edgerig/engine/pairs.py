@@ -51,6 +51,8 @@ class Run(msgspec.Struct, frozen=True):
         load_seconds: From file to allocated tensors. first_ns: The first inference.
         memory: Bytes by name at its end.
         clock, threads, runtime_version: As reported when it loaded the network.
+        cpu_ns: Processor time of the process in each chunk, its messages included; none where that is not known.
+        message_bytes: Of the inputs and outputs of one inference.
     """
 
     chunks: tuple[NDArray[np.int64], ...]
@@ -60,6 +62,8 @@ class Run(msgspec.Struct, frozen=True):
     clock: str
     threads: int
     runtime_version: str
+    cpu_ns: tuple[int, ...] = ()
+    message_bytes: int = 0
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -113,6 +117,8 @@ class _Process:
     def __init__(self, target: Target, variant: Variant, second: bool) -> None:
         self.variant, self.second = variant, second
         self.chunks: list[NDArray[np.int64]] = []
+        self.cpu: list[int] = []
+        self.message_bytes = 0
         with self._blamed():
             self.session = target.open(variant.artifact, variant.runtime.use, variant.runtime.options)
         try:
@@ -131,13 +137,19 @@ class _Process:
     def run(self, count: int) -> NDArray[np.int64]:
         with self._blamed():
             inputs = [np.resize(array, (count, *array.shape[1:])) for array in self.variant.inputs]
-            return self.session.run(inputs).times_ns
+            run = self.session.run(inputs)
+            self.message_bytes = sum(array.nbytes for array in (*inputs, *run.outputs)) // count
+            return run.times_ns
 
     def warm_up(self) -> NDArray[np.int64]:
         return self.run(int(np.clip(WARMUP_SECONDS * 1e9 / max(self.first_ns, 1), 2, WARMUP)))
 
     def chunk(self, count: int) -> None:
+        before = cpu_time_ns(self.session.pid)
         self.chunks.append(self.run(count))
+        after = cpu_time_ns(self.session.pid)
+        if before is not None and after is not None:
+            self.cpu.append(after - before)
 
     def told(self) -> Run:
         report = self.session.load_report
@@ -151,6 +163,8 @@ class _Process:
             report.clock,
             report.threads,
             report.runtime_version,
+            tuple(self.cpu) if len(self.cpu) == len(self.chunks) else (),
+            self.message_bytes,
         )
 
     def close(self) -> None:
@@ -206,7 +220,7 @@ def _joined(runs: list[Run]) -> Run:
     """Two deployments merged into one run, alternating chunks so that every part of it contains both."""
     early, late = runs
     chunks = tuple(chunk for both in zip(early.chunks, late.chunks, strict=True) for chunk in both)
-    return msgspec.structs.replace(early, chunks=chunks)
+    return msgspec.structs.replace(early, chunks=chunks, cpu_ns=())
 
 
 def _sizes(warm: list[NDArray[np.int64]]) -> tuple[int, int]:
@@ -233,6 +247,19 @@ def hold_on_core(sessions: Sequence[Session], number: int) -> int | None:
         # The system has no such call, or a thread has just ended: leave the cores to the scheduler.
         return None
     return core
+
+
+def cpu_time_ns(pid: int | None) -> int | None:
+    """Time that all threads of a process of this machine have spent on processors, in ns; None where not known.
+
+    Linux counts it by its scheduler's clock (``/proc/<pid>/task/*/schedstat``), to the nanosecond.
+    """
+    if pid is None:
+        return None
+    try:
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def paired_chunks(pair: Pair) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
