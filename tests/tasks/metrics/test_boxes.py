@@ -57,3 +57,5 @@ def test_suppression_equals_a_plain_loop(limit: float) -> None:
         if all(plain_overlap(boxes[index], boxes[other]) <= limit for other in rivals):
             expected.append(index)
     assert suppress(boxes, scores, classes, limit).tolist() == expected
+    for most in (0, 1, 33, 200):
+        assert suppress(boxes, scores, classes, limit, most).tolist() == expected[:most]

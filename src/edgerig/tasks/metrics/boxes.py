@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: Boxes that are held against all later ones in one call.
+_AT_ONCE = 32
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -66,19 +69,28 @@ def suppress(
     order = np.argsort(-scores, kind="stable")
     sides = boxes[order].astype(np.float64)
     kinds = classes[order]
-    near, area = sides[:, :2], sides[:, 2] * sides[:, 3]
-    far = near + sides[:, 2:]
     alive = np.ones(len(order), bool)
     chosen: list[int] = []
-    for rank in range(len(order)):
+    # Some rows at a time: one call for each box that stays takes longer than comparing some that do not stay.
+    for start in range(0, len(order), _AT_ONCE):
         if most is not None and len(chosen) == most:
             break
-        if not alive[rank]:
-            continue
-        chosen.append(rank)
-        shared = np.minimum(far[rank + 1 :], far[rank]) - np.maximum(near[rank + 1 :], near[rank])
-        shared = np.maximum(shared, 0.0).prod(axis=1)
-        union = area[rank] + area[rank + 1 :] - shared
-        # Not by division: empty boxes have a union of 0, and an overlap of 0.
-        alive[rank + 1 :] &= (kinds[rank + 1 :] != kinds[rank]) | (shared <= limit * union)
+        rows = slice(start, start + _AT_ONCE)
+        compatible = (kinds[rows, None] != kinds[None, start:]) | _apart(sides[rows], sides[start:], limit)
+        for rank in range(start, min(start + _AT_ONCE, len(order))):
+            if most is not None and len(chosen) == most:
+                break
+            if alive[rank]:
+                chosen.append(rank)
+                alive[rank + 1 :] &= compatible[rank - start, rank - start + 1 :]
     return np.asarray(order[chosen], np.int64)
+
+
+def _apart(boxes: Floats, others: Floats, limit: float) -> Flags:
+    """Whether the overlap of each box with each other one is ``limit`` at most, (n, m)."""
+    (left, top, width, height), (x, y, wide, high) = boxes.T[:, :, None], others.T[:, None]
+    across = np.minimum(left + width, x + wide) - np.maximum(left, x)
+    down = np.minimum(top + height, y + high) - np.maximum(top, y)
+    shared = np.maximum(across, 0.0) * np.maximum(down, 0.0)
+    # Not by division: empty boxes have a union of 0, and an overlap of 0.
+    return np.asarray(shared <= limit * (width * height + wide * high - shared))
