@@ -21,7 +21,11 @@ from edgerig.cli.serve_options import serve_until_stopped, serving_options, star
     metavar="HOST:PORT",
     help="Where to listen for digits; port 0 takes a free one.",
 )
-@click.option("--http", metavar="HOST:PORT", help="Listen for HTTP as well: Open Inference Protocol, health, metrics.")
+@click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help="Listen for HTTP as well: a page to draw on, Open Inference Protocol, health, metrics.",
+)
 @click.option("--grpc", metavar="HOST:PORT", help="Listen for gRPC as well: Open Inference Protocol.")
 @serving_options
 def command(model: Path, listen: str, http: str | None, grpc: str | None, stop_within: float, **options: Any) -> None:
@@ -34,15 +38,17 @@ def command(model: Path, listen: str, http: str | None, grpc: str | None, stop_w
     Examples:
       edgerig digits serve --model mnist_int8.tflite --listen 127.0.0.1:32001
       edgerig digits serve --model mnist_int8.tflite --listen 0.0.0.0:32001 --insecure
+      edgerig digits serve --model mnist_int8.tflite --http 127.0.0.1:8080
       edgerig digits serve --model mnist_int8.tflite --target sim:stm32f746
     """
     from edgerig.serve.ways.base import Way
     from edgerig.serve.ways.digits import Digits
     from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
     from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
+    from edgerig.serve.ways.page import Page
 
     apply_log_options(click.get_current_context(), base=logs.VERBOSE)
     ways: list[Way] = [Digits(listen)]
-    ways += [OpenInferenceHttp()] if http is not None else []
+    ways += [OpenInferenceHttp(), Page()] if http is not None else []
     ways += [OpenInferenceGrpc(grpc)] if grpc is not None else []
     serve_until_stopped(lambda: start_server(model, listen=http, ways=ways, **options), stop_within)
