@@ -59,6 +59,17 @@ def test_a_sample_that_fails_costs_its_sender_the_answer_and_nobody_else(fragile
     assert [index for index, answer in enumerate(answers) if not isinstance(answer, Answer)] == [40]
 
 
+def test_a_request_of_more_samples_than_a_batch_is_run_in_parts(fragile: Server) -> None:
+    x = samples(5 * fragile.pool.batch + 3)
+    answer = fragile.infer({"x": x})
+    np.testing.assert_allclose(answer.outputs["y"], expected(x), rtol=1e-5, atol=1e-6)
+    x[-1, 0] = REFUSED
+    with pytest.raises(InferenceError, match="refused"):
+        fragile.infer({"x": x})
+    with pytest.raises(RequestError, match="at most 8192 can wait"):
+        fragile.infer({"x": samples(8193)})
+
+
 @pytest.mark.slow
 def test_a_sample_that_kills_the_session_costs_its_sender_the_answer_and_nobody_else(fragile: Server) -> None:
     inputs = [samples(1, index) for index in range(100)]

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from tests.serve.fragile import DEADLY, REFUSED
+from tests.serve.fragile import DEADLY, ENDLESS, REFUSED
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
@@ -159,6 +159,21 @@ def test_sessions_in_threads_answer_and_fail_as_those_of_the_event_loop(
             bad[0, 0] = value
             with pytest.raises(error):
                 server.infer({"x": bad})
+        np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("small", [pool.SMALL, 0], ids=["event loop", "thread"])
+def test_a_session_that_does_not_answer_is_given_up(
+    float_net: Path, monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(pool, "SMALL", small)
+    runtime, options = "tests.serve.fragile:Fragile", {"timeout": 2.0}
+    with Server(float_net, listen="127.0.0.1:0", sessions=1, runtime=runtime, target_options=options) as server:
+        endless = samples(1)
+        endless[0, 0] = ENDLESS
+        with pytest.raises(TargetError, match=r"answer"):
+            server.infer({"x": endless})
         np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
 
 

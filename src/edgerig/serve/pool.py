@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,10 +14,10 @@ from typing import Any
 
 from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
-from edgerig.errors import EdgerigError, Overloaded, TargetError, UsageError
+from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.lane import Lane, Results
-from edgerig.serve.requests import Answer, Array, Batch, Request
+from edgerig.serve.requests import Answer, Array, Batch, Request, joined
 from edgerig.serve.tensors import NetworkTensors, Rows
 from edgerig.serve.unwaited_lane import UnwaitedLane
 from edgerig.targets.base import Session, Target
@@ -27,6 +28,8 @@ from edgerig.text import cause_of
 QUEUE, BATCH = 8192, 64
 #: Bytes of inputs that may wait.
 QUEUE_BYTES = 512 << 20
+#: Seconds that a batch may take, by the times of those before it: those in it are answered at its end.
+BATCH_SECONDS = 0.1
 #: Largest input of a sample, in bytes, that the event loop itself quantizes and sends.
 SMALL = 64 << 10
 
@@ -73,6 +76,8 @@ class Pool:
         self._lanes: list[Lane | UnwaitedLane] = []
         self._running = 0
         self._scheduled = False
+        #: Time of a sample on the device, of late; unknown before the first.
+        self._sample_ns = math.inf
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -185,6 +190,23 @@ class Pool:
 
     async def run(self, rows: Rows, *, raw: bool = False) -> Request:
         """Run rows that `NetworkTensors.rows` has checked: the request with its outputs. Raises what `infer` does."""
+        count = len(rows[0])
+        if count > self.queue:
+            raise RequestError(f"{count} samples came at once; at most {self.queue} can wait.", "Send fewer at once.")
+        if count <= self.batch or self.each_alone:
+            return await self._run(rows, raw)
+        tasks = [
+            asyncio.ensure_future(self._run(tuple(array[first : first + self.batch] for array in rows), raw))
+            for first in range(0, count, self.batch)
+        ]
+        try:
+            return joined(await asyncio.gather(*tasks), rows)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
+
+    async def _run(self, rows: Rows, raw: bool) -> Request:
         assert self._loop is not None, "start() comes first"
         future: asyncio.Future[Request] = self._loop.create_future()
 
@@ -252,7 +274,9 @@ class Pool:
 
     def _next_batch(self) -> Batch | None:
         share = max(1, -(-self.waiting // max(1, self.live)))
-        limit, chosen, count, now = min(self.batch, share), list[Request](), 0, time.perf_counter_ns()
+        within_time = int(BATCH_SECONDS * 1e9 / self._sample_ns)
+        limit = max(1, min(self.batch, share, within_time))
+        chosen, count, now = list[Request](), 0, time.perf_counter_ns()
         while self._requests:
             request = self._requests[0]
             if chosen and not self._joins(chosen[0], request, count, limit):
@@ -274,6 +298,7 @@ class Pool:
         lane.slots += 1
         self._running -= 1
         if isinstance(result, Results):
+            self._note_time(result, batch.count)
             batch.answer(result.outputs, result.times_ns, self.tensors.batch)
         elif result is not None and len(batch.requests) == 1:
             batch.requests[0].fail(result)
@@ -284,6 +309,11 @@ class Pool:
                 self._requests.appendleft(request)
                 self.waiting += request.count
         self._schedule()
+
+    def _note_time(self, result: Results, count: int) -> None:
+        sample_ns = max(1.0, float(result.times_ns.sum()) / count)
+        before = self._sample_ns
+        self._sample_ns = sample_ns if before == math.inf else before + 0.2 * (sample_ns - before)
 
     def _lane_is(self, lane: Lane | UnwaitedLane, up: bool, error: Exception | None) -> None:
         lane.up = up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -88,6 +88,17 @@ class Request:
         """Tell whoever waits that there is no answer."""
         self.error = error
         self.done(self)
+
+
+def joined(parts: Sequence[Request], rows: Rows) -> Request:
+    """A request whose ``rows`` were run in parts, each of which has its outputs."""
+    whole = Request(rows, parts[0].raw, parts[0].done)
+    whole.entered_ns, whole.sent_ns = parts[0].entered_ns, parts[0].sent_ns
+    whole.times_ns = np.concatenate([part.times_ns for part in parts])
+    whole.outputs = tuple(
+        np.concatenate(column) for column in zip(*(part.outputs or () for part in parts), strict=True)
+    )
+    return whole
 
 
 class Batch:

@@ -35,6 +35,9 @@ class UnwaitedLane:
         self._batches: collections.deque[Batch] = collections.deque()
         self._loop: asyncio.AbstractEventLoop
         self._writing = False
+        #: When the batch that runs began, and the next look whether it takes too long.
+        self._since = 0.0
+        self._look: asyncio.TimerHandle | None = None
         self._stopping = False
         self._replacing: asyncio.Task[None] | None = None
 
@@ -58,7 +61,11 @@ class UnwaitedLane:
         except Exception as error:
             self._loop.call_soon(self._done, self, batch, error)
             return
+        if not self._batches:
+            self._since = self._loop.time()
         self._batches.append(batch)
+        if self._look is None:
+            self._look = self._loop.call_later(self._runs.patience, self._look_at_time)
         try:
             self._runs.begin(calls)
         except EdgerigError as error:
@@ -80,6 +87,23 @@ class UnwaitedLane:
         self._session = session
         self._runs = UnwaitedRuns(session)  # type: ignore[arg-type] # `UnwaitedRuns.serves` was asked
         self._loop.add_reader(self._runs.fd, self._readable)
+
+    def _look_at_time(self) -> None:
+        """Give up a session that has not answered for too long."""
+        self._look = None
+        if self._runs is None or not self._batches:
+            return
+        patience = self._runs.patience
+        left = self._since + patience - self._loop.time()
+        if left > 0:
+            self._look = self._loop.call_later(left, self._look_at_time)
+            return
+        self._lost(
+            TargetError(
+                f"The network did not answer within {patience:g} s.",
+                "Where it needs so long, set the target's `timeout`: --target-option timeout=SECONDS.",
+            )
+        )
 
     def _watch_writing(self) -> None:
         assert self._runs is not None
@@ -113,6 +137,7 @@ class UnwaitedLane:
                     self._lost(error)
                     return
                 result = error
+            self._since = self._loop.time()
             self._done(self, self._batches.popleft(), result)
             if self._runs is None or not self._runs.more:
                 return

@@ -17,6 +17,9 @@ from edgerig.wire import messages
 from edgerig.wire.frame import Kind
 from edgerig.wire.link import SocketLink
 
+#: Seconds that the rest of an answer may take.
+REST_SECONDS = 5.0
+
 
 class Ran(msgspec.Struct, frozen=True):
     """One array (n, ...) for each output, and the on-device time of each inference in ns, shape (n,)."""
@@ -29,19 +32,21 @@ class UnwaitedRuns:
     """Runs samples on a session of this machine, without a thread that waits for it.
 
     While one of these exists nothing else may use the session. It never waits, save for the rest of an answer that has
-    begun to arrive, which a process of this machine sends at once.
+    begun to arrive, which a process of this machine sends at once. Whoever watches it looks at the time, too.
 
     Args:
         session: See `serves`.
 
     Attributes:
+        patience: Seconds that the session may take for an answer.
         fd: The file descriptor to watch: readable when `receive` has something to do, or the session is lost; while
             `unsent`, writable when `send` has.
     """
 
     def __init__(self, session: WireSession) -> None:
-        self._session, self._client = session, session.client
-        session.client.link.set_timeout(None)
+        self._session, self._client, self.patience = session, session.client, session.client.timeout
+        # For the rest of an answer that has begun: nobody else is served meanwhile.
+        session.client.link.set_timeout(REST_SECONDS)
         link = session.client.link
         assert isinstance(link, SocketLink)
         self.fd = link.socket.fileno()
