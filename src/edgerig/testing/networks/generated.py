@@ -19,7 +19,7 @@ from edgerig.micro.emit.source import Source
 Array = NDArray[Any]
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-O1")
 
 #: Reads for each network a number of samples and the samples, writes the outputs.
 PROGRAM = """\
