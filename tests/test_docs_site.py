@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.needs import need, need_module
 
+# The site is built.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 #: What a browser loads by itself: tag to the attribute with the address.
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from tests.later import Later
 
 from edgerig.measure.comparison import (
     LEVEL,
@@ -20,6 +20,8 @@ from edgerig.measure.comparison import (
     smallest_difference,
 )
 from edgerig.measure.student import t_quantile
+
+stats = Later("scipy.stats")
 
 ratios = st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=20)
 

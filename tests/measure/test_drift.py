@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from tests.later import Later
 
 from edgerig.measure.drift import drift_between, largest_step, trend_p_value
+
+stats = Later("scipy.stats")
 
 STEADY = [1.0, 1.01, 0.99, 1.005, 0.995]
 

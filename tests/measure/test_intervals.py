@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from tests.later import Later
 
 from edgerig.measure.intervals import (
     difference_interval,
@@ -11,6 +11,8 @@ from edgerig.measure.intervals import (
     round_interval,
     t_interval,
 )
+
+stats = Later("scipy.stats")
 
 
 def test_the_t_interval_is_that_of_scipy() -> None:

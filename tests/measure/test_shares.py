@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from tests.later import Later
 
 from edgerig.measure.shares import paired_difference
+
+optimize = Later("scipy.optimize")
 
 counts = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 200))
 

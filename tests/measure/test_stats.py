@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.signal import lfilter
+from tests.later import Later
 
 from edgerig.measure.stats import summarize
+
+signal = Later("scipy.signal")
 
 times = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=200)
 
@@ -76,7 +78,7 @@ def test_the_interval_of_a_long_series_covers_the_true_median_even_if_neighbours
     rng = np.random.default_rng(5)
     covered, series = 0, 200
     for _ in range(series):
-        found = summarize(10 + lfilter([1], [1, -correlation], rng.normal(0, 1, 5000))[1000:])
+        found = summarize(10 + signal.lfilter([1], [1, -correlation], rng.normal(0, 1, 5000))[1000:])
         covered += found.low <= 10 <= found.high
     assert 0.88 <= covered / series <= 1.0
 

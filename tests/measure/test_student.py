@@ -1,9 +1,11 @@
 """Student's t against scipy's."""
 
 import pytest
-from scipy import stats
+from tests.later import Later
 
 from edgerig.measure.student import t_p_value, t_probability, t_quantile
+
+stats = Later("scipy.stats")
 
 FREEDOMS = (1, 2, 3, 4, 5, 8, 9, 30, 101)
 

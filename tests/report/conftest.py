@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from html.parser import HTMLParser
 from pathlib import Path
@@ -157,6 +158,7 @@ def make_quality(accuracy: float, seed: int, samples: int = SAMPLES) -> Quality:
     )
 
 
+@functools.cache
 def digit_picture(seed: int) -> str:
     """A stroke on black, 28 by 28."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 import edgerig
 from edgerig.artifact import TensorSpec
@@ -22,6 +22,8 @@ from edgerig.tasks.judgement import Agreement
 from edgerig.testing.contracts.task import TaskContract
 from edgerig.testing.networks import linear_tflite
 from edgerig.views import Curve, Matrix
+
+metrics = Later("sklearn.metrics")
 
 COUNT, NUMBERS = 60, 6
 QUICK = {"samples": None, "warmup": 1, "rounds": 2, "seconds": 0, "profile_samples": 2, "transport_samples": 2}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 import edgerig
 from edgerig.artifact import TensorSpec
@@ -21,6 +21,8 @@ from edgerig.tasks.multilabel import Multilabel, MultilabelSettings
 from edgerig.testing.contracts.task import TaskContract
 from edgerig.testing.networks import linear_tflite
 from edgerig.views import Table
+
+metrics = Later("sklearn.metrics")
 
 COUNT, LABELS = 50, ("cat", "dog", "emu")
 QUICK = {"samples": None, "warmup": 1, "rounds": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}

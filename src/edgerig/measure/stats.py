@@ -107,13 +107,19 @@ def _block_bootstrap_median(x: NDArray[np.float64], resamples: int, seed: int) -
     """Percentile-bootstrap bounds of the median over non-overlapping blocks of neighbours.
 
     A resample's median is found on a grid of the series' own values: how many samples of each block lie at or below
-    each of them is counted once, and a resample only adds up the counts of the blocks that it drew.
+    each of them is counted once, and a resample only adds up the counts of the blocks that it drew. They grow along the
+    grid, so that the place of the median is found by halving.
     """
     blocks = np.array_split(x, BLOCKS)
     grid = np.quantile(x, np.linspace(0, 1, 2001), method="inverted_cdf")
     # As floats: counts are exact in them, and numpy has no fast product of integer matrices.
-    below = np.array([np.searchsorted(np.sort(block), grid, side="right") for block in blocks], np.float64)
+    below = np.array([np.searchsorted(np.sort(block), grid, side="right") for block in blocks], np.float64).T
     drawn = np.random.default_rng(seed).multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS), size=resamples).astype(float)
     half = drawn @ np.array([block.size for block in blocks]) / 2
-    medians = grid[np.argmax(drawn @ below >= half[:, None], axis=1)]
+    first, last = np.zeros(resamples, np.int64), np.full(resamples, grid.size - 1)
+    for _ in range(int(grid.size).bit_length()):
+        middle = (first + last) // 2
+        enough = (drawn * below[middle]).sum(axis=1) >= half
+        first, last = np.where(enough, first, np.minimum(middle + 1, last)), np.where(enough, middle, last)
+    medians = grid[last]
     return float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))

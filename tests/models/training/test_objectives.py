@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.friedman import Friedman
@@ -23,6 +23,8 @@ from edgerig.models.training.batches import Feed
 from edgerig.models.training.objectives import learnt_from
 from edgerig.models.training.scores import score_of
 from edgerig.plugins import make
+
+metrics = Later("sklearn.metrics")
 
 ONE = TrainSettings(epochs=1, batch_size=16)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from tests.later import Later
 from tests.report.conftest import number
 from tests.results.conftest import make_measured
 
@@ -14,6 +14,8 @@ from edgerig.results.compare.exact import exact, exact_verdicts
 from edgerig.results.compare.failures import failure_verdict, fisher_exact
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import LATENCY, PEAK_RSS, judged, undecided
+
+stats = Later("scipy.stats")
 
 N = 1000
 

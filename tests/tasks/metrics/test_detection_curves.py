@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 from edgerig.tasks.metrics.detection_curves import (
     area_interval,
@@ -16,6 +16,8 @@ from edgerig.tasks.metrics.detection_curves import (
 )
 from edgerig.tasks.metrics.functions import wilson_interval
 from edgerig.tasks.metrics.resampling import resamples_of
+
+metrics, sklearn = Later("sklearn.metrics"), Later("sklearn")
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,10 +112,12 @@ def test_the_interval_of_the_partial_area_is_that_of_the_resamples_by_scikit_lea
     anomalous = np.arange(80) % 4 == 0
     scores = np.round(rng.normal(anomalous * 1.0, 1.0), 1)
     areas = []
-    for weights in resamples_of(len(scores)):
-        for row in weights.astype(int):
-            drawn = np.repeat(np.arange(80), row)
-            areas.append(metrics.roc_auc_score(anomalous[drawn], scores[drawn], max_fpr=0.1))
+    # Its checks of arguments take longer than the area.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        for weights in resamples_of(len(scores)):
+            for row in weights.astype(int):
+                drawn = np.repeat(np.arange(80), row)
+                areas.append(metrics.roc_auc_score(anomalous[drawn], scores[drawn], max_fpr=0.1))
     low, high = np.quantile(areas, (0.025, 0.975))
     bounds = partial_area_interval(scores, anomalous, 0.1)
     assert bounds == pytest.approx((low, high), abs=1e-9)

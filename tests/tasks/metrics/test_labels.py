@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 from edgerig.tasks.metrics.labels import (
     average_precisions,
@@ -14,6 +14,8 @@ from edgerig.tasks.metrics.labels import (
     mean_defined,
     micro_f1,
 )
+
+metrics = Later("sklearn.metrics")
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.later import Later
 
 from edgerig.errors import IncompatibleError, InferenceError
 from edgerig.tasks import metrics
@@ -29,14 +28,7 @@ from edgerig.tasks.metrics.functions import mean_ranks
 Case = tuple[np.ndarray, np.ndarray]
 
 
-class Sklearn:
-    """``sklearn.metrics``, imported when first used: when tests are collected it would cost each worker a second."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module("sklearn.metrics"), name)
-
-
-sk = Sklearn()
+sk = Later("sklearn.metrics")
 
 
 @st.composite

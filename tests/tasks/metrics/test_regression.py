@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from sklearn import metrics
+from tests.later import Later
 
 from edgerig.tasks.metrics.regression import _weighted, bootstrap, errors_of
 from edgerig.tasks.metrics.resampling import bounds_of
+
+metrics = Later("sklearn.metrics")
 
 
 @pytest.mark.parametrize("seed", range(5))
