@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgerig.engine.pair_series import PairSeries
 from edgerig.engine.pairs import Pair, Run, bytes_of, paired_chunks
@@ -31,7 +32,7 @@ _METHOD = "log ratios of pairs of fresh processes; Student's interval at the lev
 #: Shortest inference whose processor time is told; the scheduler leaves shorter ones alone often enough.
 SHORTEST_CPU = 1e-3
 #: What a message of a chunk takes of a processor at most, and each of its bytes; and the share of it that is tolerated.
-_MESSAGE_SECONDS, _BYTE_SECONDS, _MESSAGE_SHARE = 200e-6, 1e-9, 0.02
+_MESSAGE_SECONDS, _BYTE_SECONDS, _MESSAGE_SHARE = 200e-6, 1e-9, 0.1
 #: Fewest inferences of a process for a 99th percentile.
 _TAIL = TAIL_SAMPLES * 100
 
@@ -98,7 +99,7 @@ def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dic
         "first": _of_runs(FIRST, series, lambda run: run.first_ns * 1e-9, refused),
     }
     if series.pairs and all(math.isfinite(_cpu(run)) for run in _runs(series)):
-        metrics["cpu"] = _of_runs(_with_margin(CPU, margin), series, _cpu, refused)
+        metrics["cpu"] = _processor(_with_margin(CPU, margin), series, refused)
     if series.pairs and all(math.isfinite(bytes_of("peak_rss")(run)) for run in _runs(series)):
         metrics["peak_rss"] = _of_runs(PEAK_RSS, series, bytes_of("peak_rss"), None)
     return metrics
@@ -143,17 +144,38 @@ def _tail(run: Run) -> float:
     return float(np.quantile(times, 0.99)) * 1e-9 if times.size >= _TAIL else math.nan
 
 
-def _cpu(run: Run) -> float:
-    """Processor time of an inference in seconds, median over chunks; NaN where it is not known well enough.
+def _processor(metric: Metric, series: PairSeries, refused: str | None) -> MetricVerdict:
+    """The verdict on the processor time of an inference.
 
-    A chunk's holds its messages too, which are no part of the inference and would hide a change of it.
+    A chunk's holds its messages too, which both variants have alike: where they are a share s of it, a ratio r of all
+    of it is one of ``1 + (r - 1) / (1 - s)`` of the inferences. The interval holds both ends of that.
     """
+    if refused is not None or (refused := _too_few(series)) is not None:
+        return undecided(metric, refused)
+    values = np.array([(_cpu(pair.first), _cpu(pair.second)) for pair in series.pairs])
+    estimated = estimate(np.log(values[:, 1] / values[:, 0]), LOOK_LEVEL)
+    share = max(_message_seconds(run) / _cpu(run) for run in _runs(series))
+    low, high = (1 + (bound - 1) / (1 - share) for bound in (estimated.low, estimated.high))
+    if low <= 0:
+        return undecided(metric, "the processor times of the pairs are too far apart")
+    widened = replace(estimated, low=min(estimated.low, low), high=max(estimated.high, high))
+    a, b = (_mean(list(column)) for column in values.T)
+    return judged(metric, widened, a, b, what="pairs", method=f"processor time of chunks, messages included; {_METHOD}")
+
+
+def _cpu(run: Run) -> float:
+    """Processor time of an inference in seconds, median over chunks; NaN where it is not known well enough."""
     if not run.cpu_ns or run.threads != 1:
         return math.nan
     counts = np.array([len(chunk) for chunk in run.chunks])
     inference = float(np.median(np.array(run.cpu_ns) / counts)) * 1e-9
-    message = _MESSAGE_SECONDS / float(counts.min()) + run.message_bytes * _BYTE_SECONDS
-    return inference if inference >= SHORTEST_CPU and message <= _MESSAGE_SHARE * inference else math.nan
+    known = inference >= SHORTEST_CPU and _message_seconds(run) <= _MESSAGE_SHARE * inference
+    return inference if known else math.nan
+
+
+def _message_seconds(run: Run) -> float:
+    """What the messages of an inference take of a processor at most."""
+    return _MESSAGE_SECONDS / min(len(chunk) for chunk in run.chunks) + run.message_bytes * _BYTE_SECONDS
 
 
 def _too_few(series: PairSeries) -> str | None:

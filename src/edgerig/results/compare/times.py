@@ -33,7 +33,7 @@ P99 = Metric(name="p99", words="the 99th percentile", margin=0.25)
 LOAD = Metric(name="load", words="loading", margin=0.25)
 FIRST = Metric(name="first", words="the first inference", margin=0.25)
 #: Time on a processor: on a busy machine an inference of milliseconds waits for a core longer than it computes.
-CPU = Metric(name="cpu", words="the processor time of an inference", margin=0.02)
+CPU = Metric(name="cpu", words="an inference on the processor", margin=0.02)
 PEAK_RSS = Metric(name="peak_rss", words="the process's memory", unit="B", margin=0.05, slower=False)
 
 
