@@ -1,13 +1,14 @@
-"""Write what is generated: the schema of rig files, the reference of every setting, the tutorial as a notebook.
+"""Write what is generated: the schema of rig files, the reference of every setting, the tutorials as notebooks.
 
-Run it after changing a setting or the tutorial; a test holds the files against the code. The notebook ships with its
-outputs: where its cells have changed, it is run, which trains a small network and takes about half a minute.
+Run it after changing a setting or a tutorial; a test holds the files against the code. The notebooks ship with
+their outputs: where the cells of one have changed, it is run, which trains a small network and takes up to a minute.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -22,8 +23,8 @@ from edgerig.rig.types import Measure
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "examples" / "rig.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
-TUTORIAL = ROOT / "examples" / "mnist" / "tutorial.py"
-NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
+#: The tutorials, each of which is a notebook, too.
+TUTORIALS = (ROOT / "examples" / "mnist" / "tutorial.py", ROOT / "examples" / "digits" / "tutorial.py")
 
 
 def check_installed() -> None:
@@ -45,9 +46,16 @@ def reference_text() -> str:
     return "\n".join(_reference_lines()) + "\n"
 
 
-def notebook_text() -> str:
+def notebook_of(tutorial: Path) -> Path:
+    """The notebook that a tutorial is as well."""
+    return tutorial.with_suffix(".ipynb")
+
+
+def notebook_text(tutorial: Path) -> str:
     """Content of the notebook: the tutorial's docstring and numbered comments as text, the rest as code."""
-    text = TUTORIAL.read_text().replace('sys.argv[1] if len(sys.argv) > 1 else "runs/tutorial"', '"runs/tutorial"')
+    text = re.sub(r'sys\.argv\[1\] if len\(sys\.argv\) > 1 else ("[\w/]+")', r"\1", tutorial.read_text())
+    # A notebook has no file of its own; what lies beside it is in its folder.
+    text = re.sub(r'Path\(__file__\)\.with_name\(("[\w.]+")\)', r"Path(\1)", text)
     title, body = text.removeprefix('"""').split('"""', 1)
     cells = [_cell("markdown", 0, "# " + title.split(". Run it:")[0])]
     for number, part in enumerate(re.split(r"\n(?=# \d)", body.replace("import sys\n", "")), 1):
@@ -69,13 +77,16 @@ def without_outputs(text: str) -> str:
     return _json(notebook)
 
 
-def executed(text: str) -> str:
-    """The text of a notebook after running it in an empty folder; what is printed is kept, progress is not."""
+def executed(text: str, beside: Path) -> str:
+    """The text of a notebook after running it in a folder with the JSON files of ``beside``; what is printed is kept,
+    progress is not."""
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.reads(text, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
+        for path in beside.glob("*.json"):
+            shutil.copy(path, folder)
         NotebookClient(notebook, timeout=280, resources={"metadata": {"path": folder}}).execute()
     plain = json.loads(nbformat.writes(notebook))
     for cell in plain["cells"]:
@@ -130,7 +141,8 @@ if __name__ == "__main__":
     check_installed()
     SCHEMA.write_text(schema_text())
     REFERENCE.write_text(reference_text())
-    wanted = notebook_text()
-    if not NOTEBOOK.exists() or without_outputs(NOTEBOOK.read_text()) != wanted:
-        NOTEBOOK.write_text(executed(wanted))
-    sys.stdout.write(f"{SCHEMA}\n{REFERENCE}\n{NOTEBOOK}\n")
+    for tutorial in TUTORIALS:
+        wanted, notebook = notebook_text(tutorial), notebook_of(tutorial)
+        if not notebook.exists() or without_outputs(notebook.read_text()) != wanted:
+            notebook.write_text(executed(wanted, tutorial.parent))
+    sys.stdout.write("".join(f"{path}\n" for path in (SCHEMA, REFERENCE, *map(notebook_of, TUTORIALS))))

@@ -5,11 +5,13 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.needs import need_module
 
 from edgerig.plugins import NOUNS, group_of
 
@@ -283,6 +285,55 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     text = json.dumps(notebook)
     assert "mnist-cnn_int8-litert-local: accuracy" in text
     assert (tmp_path / "runs" / "tutorial" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_notebook_of_digits_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """Its drawn digits are the same to the host, to a server in FlatBuffers and to a simulated board over its UART."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    need_module("anywidget", "anywidget")
+    example = ROOT / "examples" / "digits"
+    shutil.copy(example / "strokes.json", tmp_path)
+    notebook = nbformat.read(example / "tutorial.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    text = json.dumps(notebook)
+    assert "10 of 10 digits have the same answer on host, server and board" in text
+    for device in ("host", "server", "board"):
+        assert f"the {device} says of the 7: 7" in text
+    assert {path.suffix for path in (tmp_path / "runs/digits").glob("seven.*")} == {".txt", ".png", ".h"}
+
+
+@pytest.mark.slow
+def test_the_digits_example_can_be_followed_step_by_step(tmp_path: Path) -> None:
+    """The commands of its page, on a port of their own, with less training; the window needs a screen and a user."""
+    commands = commands_of(ROOT / "examples" / "digits" / "README.md")
+    serving: subprocess.Popen[str] | None = None
+    shutil.copytree(ROOT / "examples" / "digits", tmp_path / "examples" / "digits")
+    try:
+        for command in commands:
+            words = command.replace("32001", "32751").replace("--epochs 2", "--epochs 1 --train-samples 3000")
+            if " digits draw" in words or " serve build" in words:
+                continue
+            if " digits serve" in words:
+                serving = subprocess.Popen(
+                    [str(BIN / "edgerig"), *shlex.split(words)[1:]], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+                )
+                assert serving.stdout is not None
+                assert serving.stdout.readline().startswith("listening on 127.0.0.1:32751")
+                continue
+            done = shell(words, tmp_path)
+            assert done.returncode == 0, f"{words}\n{done.stderr}"
+            if " digits ask" in words:
+                assert "Digit: 7" in done.stdout
+            if " stress" in words:
+                assert json.loads(done.stdout)["good"] == 500
+    finally:
+        if serving is not None:
+            serving.terminate()
+            serving.communicate()
+    assert serving is not None
 
 
 @pytest.mark.slow
