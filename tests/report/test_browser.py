@@ -134,6 +134,19 @@ def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], na
     assert (inner, whole <= inner) == (width, True)
 
 
+@pytest.mark.parametrize("width", [390, 500, 1400])
+def test_what_a_variant_was_made_from_is_in_sight(browser: Any, pages: dict[str, str], width: int) -> None:
+    load(browser, pages["demo"], width=width)
+    browser.execute_script(SHOW_ALL)
+    browser.execute_script(OPEN_ALL)
+    seen = browser.execute_script(
+        "return [...document.querySelectorAll('[data-name=origins]')].filter(t => t.checkVisibility())"
+        ".map(t => t.closest('.scroll')).map(s => [s.clientWidth, s.scrollWidth])"
+    )
+    assert seen
+    assert all(whole <= shown for shown, whole in seen)
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("name", ["demo", "rounds", "two", "one", "long", "long two"])
 def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
