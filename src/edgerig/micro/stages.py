@@ -92,7 +92,8 @@ def best_plan(compilation: Compilation) -> Planned:
 def _stages(program: Program, whole: Planned, ram: int | None) -> list[Stage]:
     """Stages whose arenas are estimated to be small enough, the best first."""
     scratch = {layer.node: layer.context.scratch_bytes for layer in whole.layers}
-    levels = {layer.node: whole.memory.plan.covered(step) for step, layer in enumerate(whole.layers)}
+    counted = whole.memory.plan.levels(len(whole.layers))
+    levels = {layer.node: level for layer, level in zip(whole.layers, counted, strict=True)}
     estimates: list[tuple[int, int, int, Stage]] = []
     for chain in chains(program):
         if not any(levels[node] > max(levels.values()) * (1 - _WORTH) for node in chain if node in levels):

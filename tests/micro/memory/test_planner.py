@@ -62,6 +62,35 @@ def test_branches_come_close_to_the_bound() -> None:
     assert plan.nbytes <= 1.03 * plan.lower_bound
 
 
+def test_an_output_over_its_input_counts_once_and_keeps_its_lead() -> None:
+    grows = [Buffer("x", 400, 0, 0), Buffer("y", 800, 0, 1, over=0, lead=400), Buffer("s", 80, 0, 0)]
+    plan = place(grows)
+    x, y, _ = plan.buffers
+    assert x.offset - y.offset >= 400
+    assert plan.nbytes == plan.lower_bound == 880
+    assert plan.levels(2) == [880, 800]
+    shrinks = [Buffer("x", 800, 0, 0), Buffer("y", 400, 0, 1, over=0, lead=-64)]
+    assert place(shrinks).nbytes == 800
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 5000), min_size=2, max_size=12),
+    leads=st.lists(st.integers(-5000, 5000), min_size=12, max_size=12),
+)
+def test_leads_are_kept_in_chains_of_any_sizes(sizes: list[int], leads: list[int]) -> None:
+    chain = [
+        Buffer("x", size, max(i - 1, 0), i, over=i - 1 if i else None, lead=lead if i else 0)
+        for i, (size, lead) in enumerate(zip(sizes, leads, strict=False))
+    ]
+    plan = place(chain)
+    assert plan.nbytes >= plan.lower_bound
+    for first, second in itertools.combinations(range(len(chain)), 2):
+        one, two = plan.buffers[first], plan.buffers[second]
+        apart = not one.overlaps(two) or one.end <= two.offset or two.end <= one.offset
+        assert apart or (two.over == first and one.offset - two.offset >= two.lead)
+
+
 def test_nothing_needs_nothing() -> None:
     assert (place([]).nbytes, place([]).lower_bound) == (0, 0)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overlaps, first_gaps, most_alive
 
@@ -60,14 +61,21 @@ class Plan:
     lower_bound: int
     method: str
 
-    def covered(self, layer: int) -> int:
-        """Bytes that some buffer needs at ``layer``; where two lie over one another, they count once."""
-        covered = end = 0
-        alive = (buffer for buffer in self.buffers if buffer.first <= layer <= buffer.last)
-        for buffer in sorted(alive, key=lambda buffer: buffer.offset):
-            covered += max(0, buffer.end - max(end, buffer.offset))
-            end = max(end, buffer.end)
-        return covered
+    def levels(self, layers: int) -> list[int]:
+        """Bytes that buffers take at each of ``layers`` layers; where two lie over one another, they count once."""
+        changes = [0] * (layers + 1)
+
+        def count(first: int, last: int, nbytes: int) -> None:
+            if first <= min(last, layers - 1):
+                changes[first] += nbytes
+                changes[min(last, layers - 1) + 1] -= nbytes
+
+        for buffer in self.buffers:
+            count(buffer.first, buffer.last, padded(buffer.nbytes))
+            for other in (self.buffers[index] for index in (buffer.alias, buffer.over) if index is not None):
+                both = min(buffer.end, other.end) - max(buffer.offset, other.offset)
+                count(max(buffer.first, other.first), min(buffer.last, other.last), -max(both, 0))
+        return list(accumulate(changes[:layers]))
 
 
 def padded(nbytes: int) -> int:

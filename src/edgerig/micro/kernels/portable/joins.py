@@ -51,9 +51,10 @@ class Concatenate(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Concatenation)
-        # One run is a memcpy, whose sides must not overlap.
         runs = math.prod(node.input.shape[: node.axis])
-        alone = runs > 1 and not node.input.constant
+        # What moves as a whole is a memcpy, whose sides must not overlap.
+        _, first, _ = self.moves(node)[0]
+        alone = bool(first.sizes) and not node.input.constant
         return replace(moved(_joined(self, node, context)), accesses=(_first_moved(node, runs),) if alone else ())
 
 
