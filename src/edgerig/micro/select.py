@@ -46,11 +46,12 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
     """Fuse the chains that kernels ask for, the best kernel first; the result says which of them refused, and why.
 
     A chain is fused where each node is the only reader of the one before, whose output is no output of the network.
-    The fused node stands where the last of them stood.
+    The fused node stands where the last of them stood. A chain whose nodes better kernels take one by one is left to
+    them: portable code fuses convolutions with what stands behind them.
     """
     refusals = Refusals()
     outputs = set(program.outputs)
-    for kernel in kernels:
+    for position, kernel in enumerate(kernels):
         if kernel.pattern:
             users = program.users()
             changes: dict[Node, Node | None] = {}
@@ -61,11 +62,19 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
                 candidate = Fused.of(*chain)
                 answer = kernel.accepts(candidate, options)
                 refusals.note(node, kernel, answer)
-                if answer:
+                if answer and not _better_alone(chain, kernels[:position], kernel, options):
                     changes.update(dict.fromkeys(chain))
                     changes[chain[-1]] = candidate
             program.replace(changes)
     return refusals
+
+
+def _better_alone(chain: Sequence[Node], better: Sequence[Kernel], kernel: Kernel, options: Options) -> bool:
+    """Kernels for a CPU take every node of a chain that a kernel for any CPU would fuse."""
+    if kernel.needs:
+        return False
+    fast = [candidate for candidate in better if candidate.needs]
+    return all(any(_takes(candidate, node, options) for candidate in fast) for node in chain)
 
 
 def _chain(
