@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from collections.abc import Iterator
@@ -183,6 +184,25 @@ def test_a_network_of_something_else_has_no_page_of_digits(tmp_path: Path) -> No
         Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(["sim:stm32f746"]),))
     with Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(),)) as running:
         assert ask(running, "/")[0] == 404
+
+
+def test_a_browser_asks_its_user_for_the_token_of_the_server(tmp_path: Path, weights: tuple[Any, Any]) -> None:
+    path = networks.linear_tflite(tmp_path / "linear.tflite", *weights)
+    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(),), token=b"a-secret") as running:
+        status, headers, _ = ask(running, "/")
+        assert status == 401
+        assert 'Basic realm="edgerig"' in ", ".join(headers.get_all("WWW-Authenticate"))
+
+        def shown(password: str, **more: str) -> int:
+            text = base64.b64encode(f"anyone:{password}".encode()).decode()
+            return ask(running, "/digits/infer", "POST", b"\0" * 784, Authorization=f"Basic {text}", **more)[0]
+
+        assert shown("a-secret") == 200
+        assert shown("a-secret", Origin=url(running).rstrip("/")) == 200
+        assert [shown(""), shown("a-secre"), shown("a-secret:")] == [401] * 3
+        assert shown("a-secret", Origin="http://example.com") == 401, "browsers show it for pages of other sites, too"
+        assert ask(running, "/", Authorization="Basic ???")[0] == 401
+        assert ask(running, "/", Authorization="Bearer a-secret")[0] == 200
 
 
 @pytest.mark.slow

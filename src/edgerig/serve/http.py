@@ -13,6 +13,7 @@ from edgerig.serve.records import Collector, Records, exposition
 from edgerig.serve.refusals import send
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
+from edgerig.serve.ways.origin import refusal
 
 if TYPE_CHECKING:
     import uvicorn
@@ -48,13 +49,19 @@ class _Admission:
 
     async def __call__(self, scope: Any, receive: Any, send_: Any) -> None:
         shown = dict(scope["headers"]).get(b"authorization")
-        if scope["path"] in OPEN or self.access.admits(shown):
+        if scope["path"] in OPEN or self.access.admits(shown) or self._own_browser(scope, shown):
             await self.app(scope, receive, send_)
         elif scope["type"] == "websocket":
             await send_({"type": "websocket.close", "code": 1008})
         else:
             text = b'{"error":"Show the token: Authorization: Bearer TOKEN."}'
-            await send(send_, 401, b"application/json", [text], [(b"www-authenticate", b"Bearer")])
+            asks = [(b"www-authenticate", b"Bearer"), (b"www-authenticate", b'Basic realm="edgerig", charset="UTF-8"')]
+            await send(send_, 401, b"application/json", [text], asks)
+
+    def _own_browser(self, scope: Any, shown: bytes | None) -> bool:
+        """Whether a browser shows the token, and not for the page of another site, for which it shows it, too."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return self.access.admits_browser(shown) and refusal(headers, scope.get("server")) is None
 
 
 def application(service: Service, ways: Sequence[Way], access: Access) -> Any:

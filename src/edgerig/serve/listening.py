@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import logging
 import socket
@@ -44,6 +45,16 @@ class Access:
         if self.token is None:
             return True
         return authorization is not None and hmac.compare_digest(authorization, b"Bearer " + self.token)
+
+    def admits_browser(self, authorization: bytes | None) -> bool:
+        """Whether a browser shows the token as the password that its user was asked for (RFC 7617), under any name."""
+        if self.token is None or authorization is None or not authorization.startswith(b"Basic "):
+            return False
+        try:
+            _, _, password = base64.b64decode(authorization[6:], validate=True).partition(b":")
+        except ValueError:
+            return False
+        return hmac.compare_digest(password, self.token)
 
     def check(self, address: Address, *, takes_token: bool) -> None:
         """Check that not everybody may come to ``address`` by accident.
