@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
@@ -17,9 +16,8 @@ from edgerig.boards.board import firmware_folder, load_board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.boards.network import check_takes_digits, network_of
 from edgerig.errors import CompileError, MissingExtraError, MissingProgramError, UsageError
+from edgerig.runtimes.micro import run_c_compiler
 
-#: Time limit of the C compiler, in seconds.
-PATIENCE = 300.0
 #: What every build is made with. Sums and products stay apart, so that outputs equal those of every other machine.
 _FLAGS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wall", "-Werror=implicit-function-declaration")
 
@@ -51,7 +49,7 @@ def build_digits_program(artifact: Artifact, out: Path, settings: ProgramSetting
     sources = [*sorted(Path(network.folder).rglob("*.c")), *_server_sources(firmware_folder())]
     with files.atomic_path(out, 0o755) as temporary:
         words = [*command, *_FLAGS, f"-I{network.folder}", *map(str, sources), "-o", str(temporary)]
-        _run(words)
+        run_c_compiler(words, "the server", CompileError)
     return network
 
 
@@ -80,20 +78,3 @@ def _compiler(settings: ProgramSettings) -> list[str]:
     if program is None:
         raise MissingProgramError("A digits server in C needs a C compiler.", "apt-get install gcc")
     return [program, "-march=native"]
-
-
-def _run(words: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CompileError(f"The C compiler {words[0]} does not work: {error}.") from error
-    if done.returncode:
-        raise CompileError(f"The C compiler cannot build the server:\n{done.stderr[:2000].strip()}")

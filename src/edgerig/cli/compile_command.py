@@ -156,6 +156,13 @@ def command(
     )
     if as_json:
         print_json(_document(source, steps, rows, failures, explain))
+    _show(steps, rows, explain)
+    if failures:
+        raise _error(failures)
+
+
+def _show(steps: list[CompiledFile], rows: list[SizeRow], explain: bool) -> None:
+    """Files, sizes, fronts and, where asked for, kernels."""
     for step in steps:
         echo(f"{step.compiler}: {step.artifact.path}")
     if steps:
@@ -164,8 +171,6 @@ def command(
     _show_fronts(steps)
     if explain:
         _explain(steps)
-    if failures:
-        raise _error(failures)
 
 
 def _show_fronts(steps: list[CompiledFile]) -> None:

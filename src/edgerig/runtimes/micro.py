@@ -192,9 +192,18 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
     if words is None:
         raise _no_compiler()
     flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
+    run_c_compiler([*words, *flags, *map(str, sources), "-o", str(output)], "the network", InferenceError)
+
+
+def run_c_compiler(words: Sequence[str], what: str, failed: type[EdgerigError]) -> None:
+    """Run a C compiler to build ``what``, with a time limit.
+
+    Raises:
+        EdgerigError: It does not work, or refuses the code; of the type ``failed``.
+    """
     try:
         done = subprocess.run(
-            [*words, *flags, *map(str, sources), "-o", str(output)],
+            words,
             capture_output=True,
             text=True,
             errors="replace",
@@ -203,9 +212,9 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InferenceError(f"The C compiler {words[0]} does not work: {error}.") from error
+        raise failed(f"The C compiler {words[0]} does not work: {error}.") from error
     if done.returncode:
-        raise InferenceError(f"{words[0]} cannot compile the network:\n{done.stderr[:2000].strip()}")
+        raise failed(f"{words[0]} cannot compile {what}:\n{done.stderr[:2000].strip()}")
 
 
 def _no_compiler() -> MissingProgramError:

@@ -208,6 +208,6 @@ def test_what_cannot_be_built_is_refused(tmp_path: Path, digit_net: Path) -> Non
     settings = ProgramSettings(compiler="cc", machine="aarch64-linux-musl")
     with pytest.raises(UsageError, match="does not build for aarch64"):
         build_digits_program(open_artifact(digit_net), tmp_path / "server", settings)
-    with pytest.raises(CompileError, match="cannot build the server"):
+    with pytest.raises(CompileError, match="cannot compile the server"):
         build_digits_program(open_artifact(digit_net), tmp_path / "server", ProgramSettings(machine="no-such-machine"))
     assert not (tmp_path / "server").exists()
