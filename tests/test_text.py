@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerig.text import cut, harmless, harmless_json, lines, one_line
+from edgerig.text import _CLEAN, cut, harmless, harmless_json, lines, one_line
 
 #: Title of the window, cursor, C1, direction, line separator, NUL, backspace, carriage return over what stood there.
 NASTY = "net\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj.exe\u2066\u2028x\x00\b\b\rgone\u200b\ufeff"
@@ -215,3 +215,11 @@ def test_console_of_a_board_passes_on_control_characters_only_if_asked_to(monkey
     assert done.exit_code == 0
     assert bool(obeyed(done.stdout)) == raw
     assert "owned" in done.stdout
+
+
+def test_nothing_harmful_is_printable() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    harmful = _CLEAN.findall(every)
+    assert len(harmful) > 200
+    assert not [character for character in harmful if character.isprintable()]
+    assert harmless("a\u200bb\n") == "a\\u200bb\n"

@@ -65,7 +65,8 @@ def lines(text: object, longest: int = LONGEST_TEXT) -> str:
 
 def harmless(text: str) -> str:
     """The whole ``text``, with its line breaks and tabs, harmful characters escaped."""
-    return _CLEAN_LINES.sub(_escape, text)
+    # Nothing harmful is printable; and a page has a hundred thousand texts.
+    return text if text.isprintable() else _CLEAN_LINES.sub(_escape, text)
 
 
 def harmless_json(document: str) -> str:

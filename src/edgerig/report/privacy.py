@@ -30,7 +30,10 @@ def shorten_paths(text: str) -> str:
 
     The name of the run that holds a device, which tells user and host, becomes ``another run``.
     """
-    return _RUN.sub("another run", _PATH.sub(r"…/\1", _HOME.sub("…", text)))
+    # Of a report's texts few have a slash, and fewer name a run.
+    if "/" in text or "\\" in text:
+        text = _PATH.sub(r"…/\1", _HOME.sub("…", text))
+    return _RUN.sub("another run", text) if "@" in text else text
 
 
 def anonymous(value: T) -> T:
@@ -42,7 +45,8 @@ def _anonymous(value: object) -> object:
     if isinstance(value, str):
         return shorten_paths(value)
     if isinstance(value, tuple):
-        return tuple(_anonymous(item) for item in value)
+        # Series of times are long.
+        return tuple(item if type(item) is float else _anonymous(item) for item in value)
     if isinstance(value, dict):
         return {key: _anonymous(item) for key, item in value.items()}
     if isinstance(value, msgspec.Struct):

@@ -95,8 +95,8 @@ def test_a_size_that_is_no_multiple_of_a_cell_is_refused() -> None:
 @pytest.mark.slow
 def test_it_learns_to_find_digits(tmp_path: Path) -> None:
     dataset = MnistScenes(MnistScenesSettings(train=600, validation=50, test=100, most=2))
-    settings = TrainSettings(epochs=6, learning_rate=0.005, batch_size=16)
-    artifact = Detector().train(dataset, settings, tmp_path)
+    settings = TrainSettings(epochs=8, learning_rate=0.005, batch_size=16)
+    artifact = Detector(DetectorSettings(filters=8)).train(dataset, settings, tmp_path)
     assert open_artifact(Path(artifact.path)).classes == tuple("0123456789")
     from edgerig.models.keras.files import load_keras
 

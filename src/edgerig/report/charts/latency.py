@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -113,7 +112,8 @@ def _dots(points: Sequence[tuple[float, float]]) -> str:
 
 def _short(tenths: int) -> str:
     """A coordinate of so many tenths, as short as SVG takes it: ``-.5``."""
-    return re.sub(r"^(-?)0(?=\.)", r"\1", number(tenths / 10))
+    text = number(tenths / 10)
+    return text[1:] if text.startswith("0.") else f"-{text[2:]}" if text.startswith("-0.") else text
 
 
 def _marks(drawing: Drawing, x: Linear, marks: tuple[tuple[str, Figure], ...]) -> None:
