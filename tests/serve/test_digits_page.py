@@ -102,6 +102,7 @@ def test_every_answer_forbids_what_comes_from_elsewhere(server: Server) -> None:
         {"Origin": "http://example.com"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://[::1"},
         {"Host": "example.com"},
         {"Host": "example.com:8080", "Origin": "http://example.com:8080"},
         {"Host": ""},

@@ -70,6 +70,8 @@ def test_a_server_runs_in_the_background_of_a_program_until_it_is_stopped(float_
 def test_what_cannot_be_served_is_said_before_anything_is_left_behind(float_net: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"0\.0\.0\.0 can be reached from other machines"):
         Server(float_net, listen="0.0.0.0:0")
+    with pytest.raises(UsageError, match="oip-grpc listens at the port after HTTP's, and 65535 is the last one"):
+        Server(float_net, listen="127.0.0.1:65535")
     with pytest.raises(UsageError, match="listen nowhere"):
         Server(float_net, listen=None, ways=[])
     with pytest.raises(ModelError):

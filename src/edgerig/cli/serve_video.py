@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from edgerig.cli.options import FiniteRange, layout_option, parse_options
 from edgerig.errors import UsageError
@@ -125,11 +126,25 @@ def video_way(options: dict[str, Any]) -> Video | None:
     fields = {field: options.pop(name) for name, field in _FIELDS.items()}
     task_settings = parse_options(options.pop("task_option"), "--task-option")
     if fields["source"] is None:
-        for name, field in (("record", "record"), ("keep", "keep"), ("labels", "labels"), ("task", "task")):
-            if fields[field] is not None:
-                raise UsageError(f"--{name} is for a video, and none is named.", "Name it: --video street.mp4.")
+        for name in (*_FIELDS, "task_option"):
+            if _is_typed(name):
+                raise UsageError(f"{_written(name)} is for a video, and none is named.", "Name it: --video street.mp4.")
         return None
+    for name in ("keep_rule", "keep_max", "keep_form"):
+        if fields["keep"] is None and _is_typed(name):
+            raise UsageError(
+                f"{_written(name)} is for stored frames, and no folder is named.", "Name it: --keep frames."
+            )
     from edgerig.serve.video.settings import VideoSettings
     from edgerig.serve.video.way import Video
 
     return Video(VideoSettings(**fields, task_settings=task_settings))
+
+
+def _is_typed(name: str) -> bool:
+    """Whether an option is on the command line, and not its default."""
+    return click.get_current_context().get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+
+def _written(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -135,4 +135,4 @@ def _folder(path: Path) -> ModelError:
             f"{path.name} is a SavedModel of TensorFlow, which edgerig does not read.",
             _FROM_SAVED_MODEL.format(path=path),
         )
-    return ModelError(f"{path.name} is a folder, not a model file.", _known())
+    return ModelError(f"{path} is a folder, not a model file.", _known())

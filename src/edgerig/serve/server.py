@@ -34,6 +34,7 @@ from edgerig.targets.resolve import default_runtime, target_for
 T = TypeVar("T")
 #: The HTTP port where none is said.
 PORT = 8080
+LAST_PORT = 65535
 #: Seconds that accepted requests get when a server stops.
 STOP_SECONDS = 30.0
 #: Most sessions on this machine by default, whatever the number of its cores.
@@ -164,6 +165,11 @@ class Server:
         for way in self.ways:
             if way.listens:
                 port = way.default_port(http_port)
+                if not way.listen and port > LAST_PORT:
+                    raise UsageError(
+                        f"{way.name} listens at the port after HTTP's, and {http_port} is the last one.",
+                        "Choose a lower port, or 0 for free ones.",
+                    )
                 text = way.listen or f"{_bracketed(base.host) if base is not None else '127.0.0.1'}:{port}"
                 self._open_port(way, way.name, text, port, takes_token=way.takes_token)
 

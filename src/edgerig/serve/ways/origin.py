@@ -25,11 +25,19 @@ def refusal(headers: Mapping[str, str], server: Sequence[object] | None) -> str 
     if server and is_loopback(str(server[0])) and not is_loopback(host_of(host)):
         return f"This server is on this machine alone, and has no name such as {host_of(host)[:100]!r}."
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and (not host or _netloc(origin).lower() != host.lower()):
         return "A page of another site may not use this server."
     if headers.get("sec-fetch-site", "none") not in _OWN and headers.get("sec-fetch-mode") != "navigate":
         return "A page of another site may not use this server."
     return None
+
+
+def _netloc(origin: str) -> str:
+    """``HOST:PORT`` of an origin; empty where it is none, as browsers' own ``null``."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def host_of(netloc: str) -> str:
