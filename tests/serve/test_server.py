@@ -24,7 +24,7 @@ import edgerig
 from edgerig.agent.address import Address
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
-from edgerig.errors import EdgerigError, InferenceError, ModelError, Overloaded, TargetError, UsageError
+from edgerig.errors import EdgerigError, InferenceError, ModelError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.serve import Server, pool
 from edgerig.testing import networks
 from edgerig.wire.digits import REPLY_SIZE, encode_inference_request
@@ -58,8 +58,19 @@ def test_a_server_runs_in_the_background_of_a_program_until_it_is_stopped(float_
     ended.start()
     pids = server.pool.pids
     np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+    lists = server.infer({"x": samples(2).tolist()}).outputs["y"]
+    np.testing.assert_allclose(lists, expected(samples(2)), rtol=1e-5)
+    for wrong, words in (
+        ([[1.0] * 8, [1.0]], "no regular array"),
+        ("seven", "takes the shape"),
+        ([["a"] * 8], "numbers"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            server.infer({"x": wrong})
     server.stop()
     server.stop()
+    with pytest.raises(Overloaded, match="has stopped"):
+        server.infer({"x": samples(2)})
     ended.join(60)
     assert not ended.is_alive()
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

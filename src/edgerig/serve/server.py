@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from edgerig.agent.address import Address, parse_address
 from edgerig.artifact import Artifact
-from edgerig.errors import IncompatibleError, MissingExtraError, UsageError
+from edgerig.errors import IncompatibleError, MissingExtraError, Overloaded, RequestError, UsageError
 from edgerig.formats import named
 from edgerig.models.files import open_artifact
 from edgerig.serve import http
@@ -124,8 +126,14 @@ class Server:
         return next(iter(self.addresses.values()))
 
     def infer(self, inputs: Mapping[str, Array], *, raw: bool = False) -> Answer:
-        """Run n samples beside what clients ask; see `edgerig.serve.pool.Pool.infer`."""
-        return self.run(self.pool.infer(inputs, raw=raw))
+        """Run n samples beside what clients ask; see `edgerig.serve.pool.Pool.infer`. Lists are taken as arrays.
+
+        Raises:
+            Overloaded: The server has stopped.
+        """
+        if self._stopped.is_set():
+            raise Overloaded("The server has stopped.", "Start another one.")
+        return self.run(self.pool.infer({name: _array(name, values) for name, values in inputs.items()}, raw=raw))
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine on the server's event loop, where its pool is used."""
@@ -247,6 +255,13 @@ def usual_runtime(artifact: Artifact, target: str) -> str:
 def usual_sessions(target: Target) -> int:
     """One for each core that this process may use, where they run on this machine; else one."""
     return min(len(os.sched_getaffinity(0)), MOST_SESSIONS) if target.side_by_side else 1
+
+
+def _array(name: str, values: Any) -> Array:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise RequestError(f"Input {name!r} is no regular array of numbers.") from error
 
 
 def _bracketed(host: str) -> str:

@@ -108,6 +108,12 @@ WRONG: list[tuple[str, dict[str, Any], grpc.StatusCode, str]] = [
         "takes 'x', not 'z'",
     ),
     (
+        "two contents",
+        {"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "contents": {"fp32_contents": [0.0] * 8}}]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "both in raw_input_contents and in contents",
+    ),
+    (
         "no contents",
         {"raw_input_contents": []},
         grpc.StatusCode.INVALID_ARGUMENT,

@@ -42,6 +42,8 @@ def input_tensors(request: Any) -> dict[str, Array]:
             raise RequestError(f"{what} has the shape {one_line(shape, 80)}.")
         count = math.prod(shape)
         if raw:
+            if tensor.HasField("contents"):
+                raise RequestError(f"{what} comes both in raw_input_contents and in contents.")
             if len(raw[position]) != count * dtype.itemsize:
                 raise RequestError(
                     f"{what} of shape {shape} has {count * dtype.itemsize} B, not {len(raw[position])} B."
