@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edgerig.errors import IncompatibleError, TargetError, UsageError, WireError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.serve import Server
 from edgerig.serve.stress.load import Load
+from edgerig.serve.stress.protocols import oip_http
 from edgerig.serve.stress.protocols.oip import Input
 from edgerig.serve.stress.protocols.oip_http import HttpParser
 from edgerig.serve.stress.replies import FailedReply, Reply
@@ -90,6 +92,7 @@ def test_a_reply_is_whole_however_it_is_cut() -> None:
         (HEAD + b"\r\n" + BODY + b"more", "more bytes than the reply has", True),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "reply that is no HTTP, or does not say its", True),
         (b"\0" * 70000, "reply that is no HTTP", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "reply that is too long", True),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "reply that is no HTTP", True),
     ],
 )
@@ -117,3 +120,27 @@ def test_values_have_the_datatype_and_are_the_same_again(datatype: str) -> None:
 def test_inputs_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(IncompatibleError, match="takes BYTES, not numbers"):
         Input("x", "BYTES", [1]).values(0)
+
+
+@pytest.mark.parametrize("shape", [[1, 99999999, 9999999], [2**62, 2**62], [1] * 40])
+def test_a_shape_that_would_fill_the_memory_is_refused(shape: list[int]) -> None:
+    with pytest.raises(IncompatibleError, match="of more than 256 MiB or 32 axes"):
+        Input("x", "FP32", shape).values(0)
+
+
+def test_a_description_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oip_http, "MOST_BYTES", 1000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + b"{" * 5000)
+
+        server = threading.Thread(target=answer, daemon=True)
+        server.start()
+        load = Load(host="127.0.0.1", port=listener.getsockname()[1], protocol="oip-http", model="x")
+        with pytest.raises(WireError, match=r"GET /v2/models/x was answered with more than"):
+            oip_http.OipHttp(load).prepare()
+        server.join(60)

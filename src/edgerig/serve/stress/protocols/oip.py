@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -12,6 +13,10 @@ from edgerig.errors import IncompatibleError, UsageError
 from edgerig.serve.stress.load import Load
 from edgerig.text import one_line
 
+#: Most bytes of an input, and of a reply: a server must not fill this machine's memory by what it says.
+MOST_BYTES = 256 << 20
+#: numpy 1 has no arrays of more.
+MOST_AXES = 32
 #: numpy's dtype of each of the protocol's datatypes.
 DTYPES = {
     "BOOL": "bool", "UINT8": "uint8", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "int8",
@@ -30,12 +35,17 @@ class Input(msgspec.Struct, frozen=True):
         """Random values, the same for the same seed: reals from 0 to 1, or any integers; axes of any size have 1.
 
         Raises:
-            IncompatibleError: They are no numbers.
+            IncompatibleError: They are no numbers, or more than `MOST_BYTES`.
         """
         if self.datatype not in DTYPES:
             raise IncompatibleError(f"The input {one_line(self.name)} takes {one_line(self.datatype)}, not numbers.")
         dtype, rng = np.dtype(DTYPES[self.datatype]), np.random.default_rng(seed)
         shape = [max(1, size) for size in self.shape]
+        if len(shape) > MOST_AXES or math.prod(shape) * dtype.itemsize > MOST_BYTES:
+            raise IncompatibleError(
+                f"The input {one_line(self.name)} has the shape {one_line(self.shape, 80)}, of more than "
+                f"{MOST_BYTES >> 20} MiB or {MOST_AXES} axes."
+            )
         if dtype.kind == "f":
             return rng.random(shape).astype(dtype)
         if dtype.kind == "b":

@@ -13,7 +13,7 @@ import msgspec
 from edgerig.errors import TargetError, WireError
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.protocols.base import StressProtocol
-from edgerig.serve.stress.protocols.oip import Input, model_of
+from edgerig.serve.stress.protocols.oip import MOST_BYTES, Input, model_of
 from edgerig.serve.stress.replies import FailedReply, Parser, Reply
 from edgerig.serve.stress.slot import Owner, Slot, StreamSlot
 from edgerig.text import one_line
@@ -72,6 +72,8 @@ class HttpParser(Parser):
         if _STATUS.match(head) is None or length is None:
             raise FailedReply("reply that is no HTTP, or does not say its length")
         self._length = int(length[1])
+        if self._length > MOST_BYTES:
+            raise FailedReply("reply that is too long")
         return True
 
 
@@ -122,7 +124,9 @@ class OipHttp(StressProtocol):
     ) -> bytes:
         connection.request(method, path, body, {**headers, **self._token()})
         answer = connection.getresponse()
-        content = answer.read()
+        content = answer.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise WireError(f"{method} {path} was answered with more than {MOST_BYTES >> 20} MiB.")
         if answer.status != 200:
             text = one_line(content[:300].decode(errors="replace"))
             raise TargetError(f"{method} {path} was answered with HTTP {answer.status}: {text}")

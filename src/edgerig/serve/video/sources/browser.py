@@ -22,7 +22,7 @@ def pixels_of(data: bytes) -> Pixels:
     Raises:
         SourceError: It is too large, or no JPEG.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if len(data) > MOST_BYTES:
         raise SourceError(f"A picture of {len(data):,} B was sent; at most {MOST_BYTES:,} B are taken.")
@@ -32,6 +32,9 @@ def pixels_of(data: bytes) -> Pixels:
             return as_pixels(np.asarray(image.convert("RGB")))
     except SourceError:
         raise
+    except UnidentifiedImageError as error:
+        # Its text is the address of a Python object.
+        raise SourceError("What was sent is no JPEG.") from error
     except Exception as error:
         # Pillow's decoders have no common error.
         raise SourceError(f"What was sent is no JPEG: {cause_of(error)}.") from error
