@@ -11,6 +11,7 @@ import click
 from edgerig.cli.console import print_json
 from edgerig.cli.load_options import LOAD_OPTIONS, load_options
 from edgerig.cli.options import (
+    FiniteRange,
     custom_layers,
     custom_option,
     dataset_settings,
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
 @rounds_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="Inference that the rounds of a cell measure together, by running samples again; 0: each once.  [default: 1]",
 )
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
