@@ -116,8 +116,7 @@ def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_
         "--inconclusive",
         "retry",
         "--set",
-        # Wide, so that a few pairs decide on a busy machine, too.
-        "gate.latency=2000 %",
+        "gate.latency=200 %",
         "--json",
     )
     document = json.loads(out)
