@@ -11,6 +11,8 @@ from edgerig.errors import (
     EdgerigError,
     Interrupted,
     MissingExtraError,
+    Overloaded,
+    RequestError,
     TargetError,
     UnknownNameError,
     WireError,
@@ -22,8 +24,8 @@ from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pa
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, EdgerigError)]
 
 
-#: Raised on the host alone: what a device answers, and what a user does.
-OF_THE_HOST = (AnswerError, Interrupted)
+#: Raised on the host alone: what a device answers, what a user does, and what a served network refuses.
+OF_THE_HOST = (AnswerError, Interrupted, Overloaded, RequestError)
 
 
 @pytest.mark.parametrize("cls", [c for c in CLASSES if c not in (UnknownNameError, MissingExtraError, *OF_THE_HOST)])

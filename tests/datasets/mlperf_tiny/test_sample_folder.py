@@ -93,12 +93,12 @@ def test_a_missing_folder_is_told_with_those_that_there_are(make_samples: MakeSa
         ("c" * 300 + ",12,1", "line 2: the file cannot be looked at: File name too long"),
         ("short.bin,12,1", "line 2: short.bin has 489 bytes, not 490"),
         ("real.bin,12,1", "line 2: real.bin has 1,960 bytes, not 490"),
-        ("a.bin,10,1", "line 2: a.bin is of 10 classes, and kws01 has 12"),
-        ("a.bin,12,1,490,490", "line 2: samples of kws01 are not cut into windows"),
+        ("good.bin,10,1", "line 2: good.bin is of 10 classes, and kws01 has 12"),
+        ("good.bin,12,1,490,490", "line 2: samples of kws01 are not cut into windows"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_with_its_line(make_samples: MakeSamples, line: str, said: str) -> None:
-    contents = {"a.bin": bytes(490), "short.bin": bytes(489), "real.bin": bytes(4 * 490)}
+    contents = {"a.bin": bytes(490), "good.bin": bytes(490), "short.bin": bytes(489), "real.bin": bytes(4 * 490)}
     root = make_samples("kws01", contents, f"a.bin,12,1\n{line}\n")
     (root / "kws01" / "folder").mkdir()
     with pytest.raises(DatasetError, match=said) as error:

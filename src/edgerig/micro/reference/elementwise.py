@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.arithmetic.conversion import cast, dequantize, quantize
-from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
+from edgerig.micro.arithmetic.requantize import activation_range, finite_range, scale_by
 from edgerig.micro.arithmetic.scales import SidesScales, product_scale, sides_scales, slope_scales
 from edgerig.micro.arithmetic.tables import REAL, look_up, real_function
 from edgerig.micro.ir import Add, Binary, Dequantize, Lookup, Mul, Node, Quantize, Sub, Unary, Value
@@ -87,7 +87,8 @@ def _centred(content: Array, value: Value) -> Array:
 
 def _clamp(node: Binary, values: Array) -> Array:
     if node.output.dtype == "float32":
-        low, high = real_range(node.activation)
+        # As in LiteRT, what is infinite becomes the greatest float.
+        low, high = finite_range(node.activation)
         return np.clip(values, low, high).astype(np.float32)
     if node.output.dtype == "int8":
         least, most = activation_range(node.activation, node.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -35,11 +36,18 @@ class Oracle:
 
 
 def difference(expected: Array, actual: Array) -> float:
-    """Largest difference: of integers in steps, of floats relative to the largest value, or to 1 if that is more."""
-    gap = float(np.abs(expected.astype(np.float64) - actual.astype(np.float64)).max())
+    """Largest difference: of integers in steps, of floats relative to the largest value, or to 1 if that is more.
+
+    What is no number, or infinite, must be so in both: it differs by nothing, or infinitely.
+    """
+    wanted, given = expected.astype(np.float64), actual.astype(np.float64)
+    finite = np.isfinite(wanted)
+    if not np.array_equal(wanted[~finite], given[~finite], equal_nan=True) or not np.isfinite(given[finite]).all():
+        return math.inf
+    gap = float(np.abs(wanted[finite] - given[finite]).max(initial=0.0))
     if expected.dtype.kind != "f":
         return gap
-    return gap / max(1.0, float(np.abs(expected).max()))
+    return gap / max(1.0, float(np.abs(wanted[finite]).max(initial=0.0)))
 
 
 def tolerance(dtype: Any) -> float:
