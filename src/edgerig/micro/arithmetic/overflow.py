@@ -61,8 +61,9 @@ def _reach(node: Node) -> tuple[int, int]:
     if isinstance(node, ir.Mean):
         return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
     if isinstance(node, Svdf):
-        # Sums over time that get beyond 32 bits wrap around, as LiteRT's do.
-        return _REACH * 128 * node.input.elements, svdf_scales(node)[0][1]
+        # Sums over time use all bits, and wrap around beyond them as LiteRT's do: no room for a shift to the left.
+        first, second = svdf_scales(node)
+        return max((_REACH * 128 * node.input.elements, first[1]), (1 << 30, second[1]), key=_shifted)
     if isinstance(node, ir.Relu | ir.Quantize) and node.input.dtype in ("int8", "uint8"):
         return _REACH, rescaling(node)[1]
     return 0, 0
