@@ -214,6 +214,7 @@ def test_a_second_build_comes_out_of_the_cache_and_a_changed_one_does_not(
     assert calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [ELF, BIN, MANIFEST])
 def test_a_firmware_in_the_cache_that_was_changed_is_built_anew_and_that_is_said(
     write_network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str

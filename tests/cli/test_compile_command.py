@@ -83,6 +83,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp
     return run
 
 
+@pytest.mark.slow
 def test_the_call_of_the_guide_makes_int8_and_prints_the_table(call: Call) -> None:
     code, out, err = call("net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--out", "build/")
     assert (code, out) == (0, "")

@@ -117,6 +117,7 @@ def test_an_onnx_network_with_a_free_batch_takes_it_at_once(colours: Path, tmp_p
     assert result.agreement.max_abs_error < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("own", "inferences"), [(1, 8), (4, 2), (8, 1)])
 def test_a_fixed_batch_runs_in_turn_and_says_so(own: int, inferences: int, colours: Path, tmp_path: Path) -> None:
     net = torch_like_onnx(tmp_path / "net.onnx", (own, 3, *SIZE))
@@ -167,6 +168,7 @@ def test_an_agent_sets_the_batch_as_this_machine_does(agent: Agent, vectors: Pat
     check_figures(cell, cell.offline, Bundle(tmp_path / "out").samples(cell.id)["times_ns"])
 
 
+@pytest.mark.slow
 def test_intervals_of_batches_are_between_rounds(vectors: Path, tmp_path: Path) -> None:
     net = dense_tflite_int8(tmp_path / "net.tflite")
     cell, result = offline(net, vectors, tmp_path / "out", "tflm", batch=8, rounds=3)

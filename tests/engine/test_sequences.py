@@ -191,6 +191,7 @@ class Mortal(Local):
         return run_or_die
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["stream.npz", "cut.npz"])
 @pytest.mark.parametrize("first", [0, 11, 30])
 def test_a_device_that_was_lost_goes_on_with_the_state_that_it_had(

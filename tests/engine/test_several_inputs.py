@@ -112,6 +112,7 @@ def test_integers_and_truth_values_arrive_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Bundle(tmp_path / "out").samples(cell.id)["scores"], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["micro", "tflm"])
 @pytest.mark.parametrize("int8", [False, True])
 def test_engines_for_microcontrollers_answer_the_same(runtime: str, int8: bool, tmp_path: Path) -> None:

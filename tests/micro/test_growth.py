@@ -132,6 +132,7 @@ def streams(count: int) -> bytes:
     return net.build([x], [y])
 
 
+@pytest.mark.slow
 def test_state_grows_with_the_network() -> None:
     assert growth(lambda data: compile_model(data, "net", Options()), streams) < 5
 

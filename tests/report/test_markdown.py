@@ -117,6 +117,7 @@ def test_names_call_nobody_and_link_nowhere() -> None:
     assert escape("&lt;b&gt;") == "&amp;lt;b&amp;gt;"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["\\", "|", "\\|", "`", "www."])
 def test_the_cost_of_a_long_row_grows_with_its_length(row: str) -> None:
     # With its square, this would take the better part of an hour.

@@ -135,6 +135,7 @@ class NotInstalledEither(NotInstalled):
     modules: ClassVar[tuple[str, ...]] = ("no_such_module_either",)
 
 
+@pytest.mark.slow
 def test_one_missing_engine_names_its_extra() -> None:
     with pytest.raises(MissingExtraError, match=re.escape(install_command("exotic"))):
         plan({"compilers": ["int8"], "runtimes": [f"{__name__}:NotInstalled"]})

@@ -67,6 +67,7 @@ def three(target: Any, faulty: Any) -> list[Session]:
     return [target.open(faulty, faults.NAME, {}) for _ in range(3)]
 
 
+@pytest.mark.slow
 def test_sessions_of_a_run_are_processes_of_their_own_and_run_at_once(agent, owned, faulty, x) -> None:
     address, process = agent
     target = owned(address)
@@ -102,6 +103,7 @@ def test_sessions_of_a_run_are_processes_of_their_own_and_run_at_once(agent, own
         assert len(session.run(x).times_ns) == 5
 
 
+@pytest.mark.slow
 def test_others_are_kept_out_as_by_one_session(agent, owned, faulty) -> None:
     ann, bob = owned(agent[0]), owned(agent[0])
     three(ann, faulty)

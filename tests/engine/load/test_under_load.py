@@ -121,6 +121,7 @@ def test_arrivals_at_a_rate_are_the_seeded_ones(net: Path, tmp_path: Path) -> No
     assert "too short for p99" in load.latency.p99.reason
 
 
+@pytest.mark.slow
 def test_the_highest_rate_within_a_bound_is_found_in_each_round(net: Path, tmp_path: Path) -> None:
     cell, load = measured(net, tmp_path, scenario="server", latency_bound="200 ms", percentile=90, rounds=2)
     assert [entry.number for entry in load.rounds] == [1, 2]
@@ -186,6 +187,7 @@ class StopsIn(Progress):
         return super().task(name, total)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_at_its_round(net: Path, tmp_path: Path) -> None:
     given = rig(net, scenario="streams", streams=2, rounds=3)
     with pytest.raises(Interrupted):

@@ -36,6 +36,7 @@ def results(timer_ms: float, transaction: str) -> list[str]:
     return ["======== Results ========", time, *outputs, f"Transaction time: {transaction} ms"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mhz", "transaction"), [(160, "36.726881"), (80, "73.453762")])
 def test_test_prints_the_results_by_the_clock_that_the_processor_has(
     sketch: Callable[..., Any], mhz: int, transaction: str

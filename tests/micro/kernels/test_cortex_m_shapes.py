@@ -16,6 +16,7 @@ from edgerig.testing.networks.reference_runs import Oracle
 FAST = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [32, 224])
 @pytest.mark.parametrize("name", SHAPES)
 def test_no_layer_with_weights_goes_to_portable_code(name: str, side: int) -> None:

@@ -164,6 +164,7 @@ def test_constants_of_channels_are_told_from_others() -> None:
     assert constant_side(node(Add, scales, zeros, "NONE", *shape)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4"])
 def test_constants_of_channels_on_the_board(cpu: str, tmp_path: Path) -> None:
     bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(0)

@@ -271,6 +271,7 @@ def functional(layers: list[dict[str, Any]], last: str) -> dict[str, Any]:
     return {"class_name": "Functional", "config": config}
 
 
+@pytest.mark.slow
 def test_a_chain_in_any_order_costs_its_length(tmp_path: Path) -> None:
     # With its cube, 20,000 layers take the better part of an hour.
     count = 20_000

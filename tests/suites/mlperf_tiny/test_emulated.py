@@ -324,6 +324,7 @@ def test_a_network_that_keeps_state_begins_anew_with_each_command(tmp_path: Path
         board.link.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "error"), [("serial:///dev/ttyACM0", SpecError), ("sim:nothing", UnknownNameError), ("sim:", SpecError)]
 )

@@ -123,6 +123,7 @@ def test_a_mistake_with_quantized_samples_is_named(
     assert "0.5847 * (q - 83), as it must be" in problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mistake", ["taken for int8", "without the scale", "from -128 to 127", "red and blue exchanged"]
 )

@@ -49,6 +49,7 @@ def test_curves_are_those_of_scikit_learn(seed: int, decimals: int) -> None:
     np.testing.assert_allclose(precision_recall(scores, anomalous), (precision[-2::-1], recall[-2::-1]), atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [0, 1, 6])
 @pytest.mark.parametrize("seed", range(20))
 def test_the_best_f1_is_that_of_scikit_learn_over_all_scores(seed: int, decimals: int) -> None:
