@@ -79,7 +79,7 @@ def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], i
         starts = [np.rint(side * units).astype(np.int64) for side in (first, second)]
         starts[0] += (2 * zero + 1) << shift >> 1
         tables = _in_turns(wanted, starts[0], starts[1], shift)
-        if tables is not None:
+        if tables is not None and _exact(*tables, wanted, shift):
             return tables[0].astype(np.int32), tables[1].astype(np.int32), shift
     return Refusal("no two tables are exact for all pairs of bytes")
 
@@ -92,12 +92,25 @@ def _in_turns(wanted: Ints, first: Ints, second: Ints, shift: int) -> tuple[Ints
         low, high = (least - second).max(1), (most - second).min(1)
         if (low <= high).all():
             return np.clip(first, low, high), second
-        first = (low + high) // 2
+        first = _between(low, high, first)
         low, high = (least - first[:, None]).max(0), (most - first[:, None]).min(0)
         if (low <= high).all():
             return first, np.clip(second, low, high)
-        second = (low + high) // 2
+        second = _between(low, high, second)
     return None
+
+
+def _between(low: Ints, high: Ints, start: Ints) -> Ints:
+    """The middle of both limits; where there is but one, what is nearest to ``start``: it must fit 32 bits."""
+    open_ended = (low < -_FAR // 2) | (high > _FAR // 2)
+    return np.where(open_ended, np.clip(start, low, high), (low + high) // 2)
+
+
+def _exact(first: Ints, second: Ints, wanted: Ints, shift: int) -> bool:
+    """Whether sums of the tables stay within 32 bits, and are what they must be for all pairs."""
+    if int(np.abs(first).max()) + int(np.abs(second).max()) >= 1 << 31:
+        return False
+    return np.array_equal(np.clip(first[:, None] + second[None, :] >> shift, -128, 127), wanted)
 
 
 def _code(shift: int) -> Function:
