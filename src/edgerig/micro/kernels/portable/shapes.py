@@ -49,7 +49,17 @@ class GatherKernel(Kernel):
         return moved([f"micro_gather_run({indices}, {sizes}, {x}, {y});"])
 
 
-class SliceKernel(Moving):
+class Picking(Moving):
+    """Kernels whose one walk takes the whole output from one input."""
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        ((offset, move, _),) = self.moves(node)
+        return moved(
+            [move.text(context, "move", at_offset(context.read(node.input), offset), context.write(node.output))]
+        )
+
+
+class SliceKernel(Picking):
     """SLICE, STRIDED_SLICE."""
 
     name = "portable-slice"
@@ -62,14 +72,8 @@ class SliceKernel(Moving):
         source = [by * step for by, step in zip(node.step, steps, strict=True)]
         return [(start, Move(node.size, source, strides(node.size), ITEM_SIZES[node.input.dtype]), 0)]
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        ((offset, move, _),) = self.moves(node)
-        return moved(
-            [move.text(context, "move", at_offset(context.read(node.input), offset), context.write(node.output))]
-        )
 
-
-class Permute(Moving):
+class Permute(Picking):
     """TRANSPOSE."""
 
     name = "portable-transpose"
@@ -81,12 +85,8 @@ class Permute(Moving):
         source = [steps[axis] for axis in node.permutation]
         return [(0, Move(node.output.shape, source, strides(node.output.shape), ITEM_SIZES[node.input.dtype]), 0)]
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        ((_, move, _),) = self.moves(node)
-        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
-
-class Repeat(Moving):
+class Repeat(Picking):
     """BROADCAST_TO."""
 
     name = "portable-broadcast"
@@ -98,12 +98,8 @@ class Repeat(Moving):
         source = [0 if size == 1 else step for size, step in zip(given, strides(given), strict=True)]
         return [(0, Move(shape, source, strides(shape), ITEM_SIZES[node.input.dtype]), 0)]
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        ((_, move, _),) = self.moves(node)
-        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
-
-class Rearranged(Moving):
+class Rearranged(Picking):
     """TILE, SPACE_TO_DEPTH, DEPTH_TO_SPACE."""
 
     name = "portable-rearrangement"
@@ -113,10 +109,6 @@ class Rearranged(Moving):
         assert isinstance(node, Rearrangement)
         sizes, source = node.walk()
         return [(0, Move(sizes, source, strides(sizes), ITEM_SIZES[node.input.dtype]), 0)]
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        ((_, move, _),) = self.moves(node)
-        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
 
 class Fill(Moving):
