@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model, ir
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.passes.canonical import canonical
@@ -279,3 +280,67 @@ def test_state_that_is_shifted_is_shifted_in_its_place(begin: int, left: list[st
     machine, oracle = Machine(read_program(stream(begin, 0.5), "net")), Oracle(stream(begin, 0.5))
     for inputs in random_inputs(machine.program.inputs, 5, 3):
         assert np.allclose(machine.run(inputs)[0], oracle.run(inputs)[0], atol=1e-6)
+
+
+def dealt_out(kernel: tuple[int, int], block: list[int], pads: list[list[int]], cuts: list[list[int]]) -> bytes:
+    """SPACE_TO_BATCH_ND, a convolution without padding, BATCH_TO_SPACE_ND; of a sequence where there is one block."""
+    rng = np.random.default_rng(sum(block))
+    net = TfliteBuilder()
+    sizes = [9, 7][: len(block)]
+    padded = [size + sum(sides) for size, sides in zip(sizes, pads, strict=True)]
+    inner = [size // step for size, step in zip(padded, block, strict=True)]
+    batch = int(np.prod(block))
+    deep = [1, *inner] if len(block) == 1 else inner
+    out = [size - length + 1 for size, length in zip(deep, kernel, strict=True)]
+    narrow = out[1:] if len(block) == 1 else out
+    last = [size * step - sum(sides) for size, step, sides in zip(narrow, block, cuts, strict=True)]
+    like, target = {"scale": 0.05, "zero_point": -7}, {"scale": 0.3, "zero_point": 4}
+    x = net.tensor("x", (1, *sizes, 3), "int8", **like)
+    dealt = net.tensor("dealt", (batch, *inner, 3), "int8", **like)
+    y = net.tensor("y", (1, *last, 4), "int8", **target)
+    result = net.tensor("result", (batch, *narrow, 4), "int8", **target)
+    blocks = net.tensor("block", (len(block),), "int32", np.array(block))
+    sides = [net.tensor(name, (len(block), 2), "int32", np.array(each)) for name, each in (("p", pads), ("c", cuts))]
+    w = net.tensor("w", (4, *kernel, 3), "int8", rng.integers(-127, 128, (4, *kernel, 3)), 0.01)
+    b = net.tensor("b", (4,), "int32", rng.integers(-900, 900, 4), 0.0005)
+    net.operator("SPACE_TO_BATCH_ND", [x, blocks, sides[0]], [dealt], "SpaceToBatchNDOptions")
+    image, made = dealt, result
+    if len(block) == 1:
+        axis = net.tensor("axis", (), "int32", np.array(1))
+        image = net.tensor("image", (batch, *deep, 3), "int8", **like)
+        made = net.tensor("made", (batch, *out, 4), "int8", **target)
+        net.operator("EXPAND_DIMS", [dealt, axis], [image], "ExpandDimsOptions")
+    net.operator("CONV_2D", [image, w, b], [made], "Conv2DOptions", padding=1, strideH=1, strideW=1)
+    if len(block) == 1:
+        net.operator("SQUEEZE", [made], [result], "SqueezeOptions", squeezeDims=[1])
+    net.operator("BATCH_TO_SPACE_ND", [result, blocks, sides[1]], [y], "BatchToSpaceNDOptions")
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize("cpu", ["portable", "cortex-m7"])
+@pytest.mark.parametrize(
+    ("kernel", "block", "pads", "cuts"),
+    [
+        ((3, 3), [2, 2], [[2, 3], [2, 3]], [[0, 1], [0, 1]]),
+        ((2, 3), [3, 2], [[0, 0], [1, 2]], [[0, 0], [1, 0]]),
+        ((1, 3), [4], [[8, 3]], [[0, 3]]),
+    ],
+)
+def test_a_convolution_of_pixels_dealt_out_to_a_batch_is_a_dilated_one(
+    kernel: tuple[int, int], block: list[int], pads: list[list[int]], cuts: list[list[int]], cpu: str, tmp_path: Path
+) -> None:
+    """As converters wrote a dilation, of a sequence too: causal, the padding all in front of it."""
+    data = dealt_out(kernel, block, pads, cuts)
+    source = compile_model(data, "net", Options(cpu=cpu))
+    assert [layer.op for layer in source.manifest.layers] == ["CONV_2D"]
+    if cpu == "portable":
+        network, oracle = load(source, tmp_path), Oracle(data)
+        for inputs in random_inputs(source.manifest.inputs, 4, 1):
+            np.testing.assert_array_equal(network.run(inputs)[0], oracle.run(inputs)[0])
+
+
+def test_a_convolution_of_a_batch_that_is_no_dilation_is_refused_by_name() -> None:
+    """More is cut off than was put around."""
+    data = dealt_out((3, 3), [3, 3], [[0, 0], [1, 1]], [[1, 0], [0, 1]])
+    with pytest.raises(CompileError, match=r"operator 1 \(CONV_2D, result\) cannot be compiled: its batch is 9"):
+        compile_model(data, "net", Options())

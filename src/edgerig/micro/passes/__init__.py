@@ -10,6 +10,7 @@ from collections.abc import Callable
 from edgerig.micro.ir import Program
 from edgerig.micro.passes.activations import merge_activations
 from edgerig.micro.passes.canonical import canonical
+from edgerig.micro.passes.dilation import dilate
 from edgerig.micro.passes.fold import fold
 from edgerig.micro.passes.groups import ungroup
 from edgerig.micro.passes.padding import merge_padding
@@ -19,6 +20,7 @@ from edgerig.micro.passes.unused import drop_unused
 
 PASSES: tuple[Callable[[Program], None], ...] = (
     fold,
+    dilate,
     ungroup,
     canonical,
     merge_padding,

@@ -18,6 +18,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
+from edgerig.micro.ir.operators.batches import BatchToSpace, SpaceToBatch
 from edgerig.micro.ir.operators.data_movement import Gather, Unpack
 from edgerig.micro.ir.operators.rearrangement import DepthToSpace, SpaceToDepth, Tile
 from edgerig.micro.reference.operation import Array, Operation
@@ -89,6 +90,33 @@ def depth_to_space(node: DepthToSpace, inputs: list[Array]) -> list[Array]:
     return [parts.transpose(0, 1, 3, 2, 4, 5).reshape(node.output.shape)]
 
 
+def space_to_batch(node: SpaceToBatch, inputs: list[Array]) -> list[Array]:
+    """SPACE_TO_BATCH_ND, one image for each place in a block."""
+    pads = ((0, 0), *zip(node.before, node.after, strict=True), (0, 0))
+    zero = node.input.zero_point if node.input.quantized else 0
+    padded = np.pad(inputs[0], pads, constant_values=inputs[0].dtype.type(zero))
+    images = [padded[(slice(None), *starts)] for starts in _starts(node.block)]
+    return [np.concatenate(images).reshape(node.output.shape)]
+
+
+def batch_to_space(node: BatchToSpace, inputs: list[Array]) -> list[Array]:
+    """BATCH_TO_SPACE_ND, the other way round."""
+    batch = node.output.shape[0]
+    whole = np.empty((batch, *node.whole, node.output.shape[-1]), inputs[0].dtype)
+    for index, starts in enumerate(_starts(node.block)):
+        whole[(slice(None), *starts)] = inputs[0][index * batch : (index + 1) * batch]
+    ends = (slice(cut, size - after) for cut, size, after in zip(node.before, node.whole, node.after, strict=True))
+    return [np.ascontiguousarray(whole[(slice(None), *ends)])]
+
+
+def _starts(block: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """Every ``block``-th element along each axis, from each first one on."""
+    return [
+        tuple(slice(first, None, step) for first, step in zip(firsts, block, strict=True))
+        for firsts in np.ndindex(block)
+    ]
+
+
 def shape(node: Node, _: list[Array]) -> list[Array]:
     """SHAPE."""
     return [np.array(node.input.shape, node.output.dtype)]
@@ -127,6 +155,8 @@ OPERATIONS: dict[type[Node], Operation] = {
     Tile: tile,
     SpaceToDepth: space_to_depth,
     DepthToSpace: depth_to_space,
+    SpaceToBatch: space_to_batch,
+    BatchToSpace: batch_to_space,
     Shape: shape,
     Pack: pack,
     Gather: gather,

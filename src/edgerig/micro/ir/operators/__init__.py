@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgerig.micro.ir.operators import (
+    batches,
     data_movement,
     elementwise,
     extremes,
@@ -30,6 +31,7 @@ RECORDS: dict[str, OperatorRecord] = {
         extremes,
         data_movement,
         rearrangement,
+        batches,
         slices,
         state,
         recurrent,

@@ -72,10 +72,10 @@ class OperatorReader:
             self.refuse(f"{value.name} has the shape {list(value.shape)} and should have {rank} axes")
         return value
 
-    def image(self, position: int = 0) -> Value:
-        """An activation (1, H, W, C)."""
+    def image(self, position: int = 0, *, batched: bool = False) -> Value:
+        """An activation (1, H, W, C); ``batched`` ones may be several, which a pass refuses if it cannot fold them."""
         value = self.rank(self.input(position), 4)
-        if value.shape[0] != 1:
+        if value.shape[0] != 1 and not batched:
             self.refuse(f"its batch is {value.shape[0]}; only single samples are supported")
         return value
 

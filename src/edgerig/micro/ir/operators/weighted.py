@@ -57,7 +57,7 @@ class Conv2D(Weighted):
 
     def output_shapes(self) -> tuple[Sizes, ...]:
         size = window_count(self.input.shape, self.kernel, self.stride, self.dilation, self.padding)
-        return ((1, *size, self.weights.shape[0]),)
+        return ((self.input.shape[0], *size, self.weights.shape[0]),)
 
 
 @dataclass(eq=False)
@@ -81,7 +81,7 @@ class DepthwiseConv2D(Weighted):
 
     def output_shapes(self) -> tuple[Sizes, ...]:
         size = window_count(self.input.shape, self.kernel, self.stride, self.dilation, self.padding)
-        return ((1, *size, self.weights.shape[3]),)
+        return ((self.input.shape[0], *size, self.weights.shape[3]),)
 
 
 @dataclass(eq=False)
@@ -173,7 +173,7 @@ def check_scales(reader: OperatorReader, weights: Value, channels: int, axis: in
 
 def conv(reader: OperatorReader) -> Node:
     """Reads CONV_2D."""
-    image, weights = reader.image(), reader.rank(reader.weights(), 4)
+    image, weights = reader.image(batched=True), reader.rank(reader.weights(), 4)
     channels, height, width, depth = weights.shape
     groups = image.shape[3] // max(depth, 1)
     if groups * depth != image.shape[3] or channels % groups:
@@ -186,7 +186,7 @@ def conv(reader: OperatorReader) -> Node:
 
 def depthwise(reader: OperatorReader) -> Node:
     """Reads DEPTHWISE_CONV_2D."""
-    image, weights = reader.image(), reader.rank(reader.weights(), 4)
+    image, weights = reader.image(batched=True), reader.rank(reader.weights(), 4)
     _, height, width, channels = weights.shape
     if weights.shape[0] != 1 or channels % image.shape[3]:
         reader.wrong(f"has weights {list(weights.shape)} for an input {list(image.shape)}")

@@ -100,7 +100,7 @@ class Repeat(Picking):
 
 
 class Rearranged(Picking):
-    """TILE, SPACE_TO_DEPTH, DEPTH_TO_SPACE."""
+    """TILE, SPACE_TO_DEPTH and SPACE_TO_BATCH_ND and the ways back; a pass has taken what pads or cuts."""
 
     name = "portable-rearrangement"
     node = Rearrangement

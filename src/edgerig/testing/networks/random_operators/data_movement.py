@@ -237,6 +237,22 @@ def shape_arithmetic(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def batches(draw: Draw) -> bytes:
+    """SPACE_TO_BATCH_ND, BATCH_TO_SPACE_ND, of images or of sequences."""
+    spatial, like, depth = draw.whole(1, 2), draw.quantization(), draw.whole(1, 4)
+    block, sizes = ([draw.whole(1, 3) for _ in range(spatial)] for _ in range(2))
+    whole = [step * size for step, size in zip(block, sizes, strict=True)]
+    before = [draw.whole(0, size - 1) for size in whole]
+    after = [draw.whole(0, size - 1 - first) for size, first in zip(whole, before, strict=True)]
+    inner = [size - first - last for size, first, last in zip(whole, before, after, strict=True)]
+    wide, dealt = (1, *inner, depth), (int(np.prod(block)), *sizes, depth)
+    first, second = (wide, dealt) if draw.op == "SPACE_TO_BATCH_ND" else (dealt, wide)
+    x, y = draw.input(first, like=like), draw.input(second, "y", like)
+    sides = list(zip(before, after, strict=True))
+    draw.operator([x, draw.indices("block", block), draw.indices("sides", sides)], [y])
+    return draw.build([x], [y])
+
+
 def state(draw: Draw) -> bytes:
     """VAR_HANDLE, CALL_ONCE, READ_VARIABLE, ASSIGN_VARIABLE: a window over a sequence that arrives in chunks.
 
@@ -280,6 +296,8 @@ GENERATORS: dict[str, Generator] = {
     "TILE": tile,
     "SPACE_TO_DEPTH": blocks,
     "DEPTH_TO_SPACE": blocks,
+    "SPACE_TO_BATCH_ND": batches,
+    "BATCH_TO_SPACE_ND": batches,
     "SLICE": slice_,
     "STRIDED_SLICE": strided_slice,
     "VAR_HANDLE": state,
