@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -16,11 +15,13 @@ from numpy.typing import NDArray
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
+from edgerig.measure.census import Census, Fallback
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
 from edgerig.runtimes.carried import Calls as Calls
 from edgerig.runtimes.carried import CarriedState
+from edgerig.runtimes.checked_inputs import check_sample_axis, checked_inputs
 from edgerig.runtimes.operator_times import with_warning
 from edgerig.text import cause_of
 
@@ -41,6 +42,13 @@ class RuntimeSettings(Settings, frozen=True, kw_only=True):
             "is said of the model"
         ),
     ] = msgspec.field(default_factory=dict)
+    fallback: Annotated[
+        Fallback,
+        msgspec.Meta(
+            description="what is asked for by name (a delegate, a provider, a type) may also run elsewhere: forbid: "
+            "not one operator; part: some of them, which is told beside the numbers; allow: all of them"
+        ),
+    ] = "part"
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -149,7 +157,7 @@ class Runtime(Plugin, ABC):
                     f"{path.name} has no input: there is nothing that a sample could be given to.",
                     "Export the network with an input.",
                 )
-            _check_sample_axis(self._specs)
+            check_sample_axis(self._specs)
         except InferenceError:
             self.close()
             raise
@@ -263,6 +271,22 @@ class Runtime(Plugin, ABC):
         except Exception as error:
             return Unavailable(f"{self.name} failed while profiling: {cause_of(error)}")
 
+    def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
+        """What of the network really runs where and in which type, asked of the engine and not of the settings.
+
+        Args:
+            inputs: As in `run`; the first sample may be run, for engines that tell of what has run. Like profiling it
+                may open a session of its own, so that it belongs behind the measurement of times and memory.
+        """
+        self._need_loaded("census")
+        try:
+            batches = self._check([array[:1] for array in inputs])
+            return self._census(batches if self._carried is None else self._carried.with_beginning(batches))
+        except InferenceError:
+            raise
+        except Exception as error:
+            return Unavailable(f"{self.name} failed while it was asked what runs where: {cause_of(error)}")
+
     def memory(self) -> dict[str, Quantity]:
         """The engine's own figures of its memory in bytes, by name (``arena``, ``peak``)."""
         self._need_loaded("memory")
@@ -307,6 +331,10 @@ class Runtime(Plugin, ABC):
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         return Unavailable(f"{self.name} has no per-operator profile")
 
+    def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
+        """The operators that run, and what was asked for by name; ``batches`` hold one sample."""
+        return Unavailable(f"{self.name} does not tell what runs where")
+
     def _memory(self) -> dict[str, Quantity]:
         return {}
 
@@ -336,49 +364,7 @@ class Runtime(Plugin, ABC):
         return tuple(joined)
 
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
-        """The inputs as contiguous arrays (n, batch, ...), so that iterating gives what one inference takes."""
-        specs = self._specs
-        if len(inputs) != len(specs):
-            raise InferenceError(
-                f"The network has {len(specs)} inputs, {len(inputs)} were given.",
-                "Give one array for each input, in the network's order.",
-            )
-        batches = []
-        for spec, array in zip(specs, inputs, strict=True):
-            if array.ndim == 0 or _dtype_name(array.dtype) != spec.dtype or array.shape[1:] != spec.call_shape:
-                raise InferenceError(
-                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} {_unit(spec)}, "
-                    f"not {array.dtype.name} {list(array.shape[1:])}.",
-                    "Choose a dataset of that shape, or a preprocessing that resizes to it.",
-                )
-            if len(array) == 0 or len(array) != len(inputs[0]):
-                raise InferenceError(
-                    "The inputs must have the same number of samples, at least one; "
-                    f"they have {', '.join(str(len(given)) for given in inputs)}."
-                )
-            whole = np.ascontiguousarray(array)
-            batches.append(whole[:, None] if spec.batch == 1 else whole)
-        return batches
-
-
-@lru_cache(64)
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    """A dtype's name, cached because numpy composes it at each access."""
-    return dtype.name
-
-
-def _check_sample_axis(specs: Sequence[TensorSpec]) -> None:
-    for spec in specs:
-        if not spec.shape or any(size < 1 for size in spec.shape):
-            raise InferenceError(
-                f"Input {spec.name!r} has the shape {list(spec.shape)}; it must have a batch axis in front, and no "
-                "axis may be free or empty.",
-                "Export the network with fixed sizes, the first axis counting the samples that it runs at once.",
-            )
-
-
-def _unit(spec: TensorSpec) -> str:
-    return "a sample" if spec.batch == 1 else f"an inference (a batch of {spec.batch})"
+        return checked_inputs(self._specs, inputs)
 
 
 def _some(shapes: set[tuple[int, ...]]) -> str:
