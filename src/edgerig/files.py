@@ -58,7 +58,7 @@ def atomic_path(path: Path, mode: int | None = None) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask() if mode is None else mode)
+            temporary.chmod(0o666 & ~umask() if mode is None else mode)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -83,11 +83,20 @@ def write_json(path: Path, value: Any, mode: int | None = None) -> None:
     Raises:
         StorageError: ``value`` contains an infinite number or NaN, which JSON lacks: they would be read back as null.
     """
-    bad = _not_finite(value, "")
-    if bad is not None:
-        raise StorageError(f"{path.name} was not written: {bad}, which is no finite number.")
+    check_finite(value, path.name)
     document = harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
     write_bytes(path, document.encode() + b"\n", mode)
+
+
+def check_finite(value: Any, what: str) -> None:
+    """Check that ``value`` holds no infinite number and no NaN, which JSON lacks.
+
+    Raises:
+        StorageError: It does; says that ``what`` was not written, and where the number stands.
+    """
+    bad = _not_finite(value, "")
+    if bad is not None:
+        raise StorageError(f"{what} was not written: {bad}, which is no finite number.")
 
 
 def _not_finite(value: Any, where: str) -> str | None:
@@ -122,7 +131,8 @@ def check_writable(folder: Path) -> None:
         pass
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that files of this process do not get."""
     # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)

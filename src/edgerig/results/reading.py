@@ -67,7 +67,7 @@ def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCU
                 f"{path} was written by another version of edgerig (layout {version}, this one reads {known})."
             )
         value = msgspec.json.decode(data, type=kind)
-        _check_numbers(value, "")
+        check_numbers(value, "")
     except RecursionError as error:
         raise StorageError(f"{path} is damaged: it is nested too deep.", _HINT) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
@@ -193,7 +193,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def _check_numbers(value: Any, where: str) -> None:
+def check_numbers(value: Any, where: str = "") -> None:
     """Refuse numbers that cannot be measurements.
 
     Raises:
@@ -207,10 +207,10 @@ def _check_numbers(value: Any, where: str) -> None:
         raise ValueError(f"{where} is {value}")
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            _check_numbers(getattr(value, name), f"{where}.{name}" if where else name)
+            check_numbers(getattr(value, name), f"{where}.{name}" if where else name)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_numbers(item, f"{where}.{key}")
+            check_numbers(item, f"{where}.{key}")
     elif isinstance(value, tuple | list):
         for number, item in enumerate(value):
-            _check_numbers(item, f"{where}[{number}]")
+            check_numbers(item, f"{where}[{number}]")

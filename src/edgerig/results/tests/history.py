@@ -1,0 +1,99 @@
+"""A history of tests at one address: records are appended, and read with those of all other writers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+from edgerig.errors import StorageError
+from edgerig.results.tests.folder import FolderRecords
+from edgerig.results.tests.record import MAX_RECORD, RecordedTest, decode_record, encode_record
+
+#: The usual folder of tests within that of the bundles.
+TESTS = "tests"
+#: Records that are read at once from a store, where most of the time is waiting.
+_AT_ONCE = 16
+
+
+class Records(Protocol):
+    """Where records lie: a folder, or a prefix of an object store."""
+
+    @property
+    def address(self) -> str:
+        """What `open_history` opens again."""
+
+    def names(self) -> list[str]:
+        """Names of all files, sorted; raises StorageError."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The first ``limit + 1`` bytes of a file; raises StorageError."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a file, whole or not at all, and tell whether it is new; raises StorageError."""
+
+
+class TestHistory:
+    """The tests at an address, in the order of time.
+
+    Args:
+        records: Where they lie.
+    """
+
+    __test__ = False  # pytest must not take it for a test class
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    @property
+    def address(self) -> str:
+        """Folder or address in a store."""
+        return self.records.address
+
+    def append(self, record: RecordedTest) -> str:
+        """Add a test and return the name of its file. Appending a test again changes nothing.
+
+        Raises:
+            StorageError: It could not be written, or another file has taken its name.
+        """
+        file = encode_record(record)
+        if not self.records.create(file.name, file.data):
+            decode_record(file.name, self.records.read(file.name, MAX_RECORD))
+        return file.name
+
+    def names(self) -> list[str]:
+        """Names of the files, the oldest first, foreign ones among them."""
+        return self.records.names()
+
+    def read(
+        self, names: Iterable[str] | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> Iterator[tuple[str, RecordedTest]]:
+        """The tests of all files, or of ``names``, each with the name of its file.
+
+        Args:
+            names: The files to read; all by default.
+            say: Receives a message about each file that is left out: foreign, cut off, changed, of another version.
+        """
+        chosen = self.names() if names is None else list(names)
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            for name, outcome in zip(chosen, threads.map(self._read, chosen), strict=True):
+                if isinstance(outcome, StorageError):
+                    say(f"left out: {outcome.message}")
+                else:
+                    yield name, outcome
+
+    def _read(self, name: str) -> RecordedTest | StorageError:
+        try:
+            return decode_record(name, self.records.read(name, MAX_RECORD))
+        except StorageError as error:
+            return error
+
+
+def open_history(address: str | Path) -> TestHistory:
+    """The history at ``address``: a folder, which need not exist yet.
+
+    Raises:
+        StorageError: The store cannot be reached.
+    """
+    return TestHistory(FolderRecords(Path(address)))
