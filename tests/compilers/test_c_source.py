@@ -20,7 +20,7 @@ from edgerig.testing.networks import dense_tflite
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
-FILES = {"model.h", "model.c", "weights.h", "weights.c", "kernels", "manifest.json"}
+FILES = {"model.h", "model.c", "weights.h", "weights.c", "kernels", "CMakeLists.txt", "manifest.json"}
 
 
 @pytest.fixture

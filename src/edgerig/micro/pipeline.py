@@ -15,6 +15,8 @@ from edgerig.errors import CompileError, UsageError
 from edgerig.files import sha256
 from edgerig.micro.c_text import includes, prefixed
 from edgerig.micro.emit import model, weights
+from edgerig.micro.emit.cmake import NAME as CMAKE
+from edgerig.micro.emit.cmake import cmake_lists
 from edgerig.micro.emit.manifest import (
     FORMAT,
     ConstantEntry,
@@ -111,6 +113,7 @@ def _emit(
         "weights.c": weights.code(constants, name),
         **{path: text.encode() for path, text in _kernel_files(layers, name).items()},
     }
+    files[CMAKE] = cmake_lists(name, options.cpu, files)
     manifest = _manifest(program, name, options, layers, memory, sums, constants, files)
     files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     return Source(files, manifest)
