@@ -1,0 +1,116 @@
+"""Masks, class maps and boxes of labelled images: the one file in which shapes become pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.datasets.labels import runs
+from edgerig.datasets.labels.polygons import polygons_to_runs
+from edgerig.datasets.labels.shapes import Box, ImageLabels, Shape
+from edgerig.errors import DatasetError
+from edgerig.tasks.box_truth import ImageBoxes
+
+
+def shape_runs(shape: Shape, height: int, width: int) -> runs.Lengths:
+    """The runs of a shape's mask, of its ``runs`` or ``polygons``.
+
+    Raises:
+        DatasetError: It has a box only.
+    """
+    if shape.runs:
+        return np.asarray(shape.runs, np.int64)
+    if shape.polygons:
+        return polygons_to_runs(shape.polygons, height, width)
+    raise DatasetError(
+        f"An object of class {shape.category!r} has a box and no outline, so no mask.",
+        "Annotate its polygon or mask, or use the labels for detection.",
+    )
+
+
+def shape_mask(shape: Shape, height: int, width: int) -> runs.Mask:
+    """A shape's mask, shape (H, W), bool; raises as `shape_runs`."""
+    return runs.decode(shape_runs(shape, height, width), height, width)
+
+
+def shape_box(shape: Shape, height: int, width: int) -> Box | None:
+    """A shape's box as annotated, else the smallest around its mask's pixels; None where the mask is empty."""
+    if shape.box is not None:
+        return shape.box
+    bounds = runs.bounds(shape_runs(shape, height, width), height)
+    return None if bounds is None else Box(*map(float, bounds))
+
+
+def class_map(labels: ImageLabels, numbers: Mapping[str, int], background: int = 0) -> NDArray[np.uint8]:
+    """The class of each pixel, shape (H, W), uint8; later shapes lie over earlier ones.
+
+    Args:
+        labels: Of an image; each shape has an outline.
+        numbers: The number of each class, 0 to 255; classes may share one.
+        background: That of pixels in no shape.
+
+    Raises:
+        DatasetError: A shape has a box only, or a class without a number.
+    """
+    pixels = np.full((labels.height, labels.width), background, np.uint8)
+    for shape in labels.shapes:
+        pixels[shape_mask(shape, labels.height, labels.width)] = number_of(shape, numbers)
+    return pixels
+
+
+def instance_map(labels: ImageLabels) -> NDArray[np.uint16]:
+    """The object of each pixel, shape (H, W), uint16: 1 for the first shape, 0 in none; later ones lie over earlier.
+
+    Raises:
+        DatasetError: A shape has a box only, or there are more than 65,535.
+    """
+    if len(labels.shapes) > np.iinfo(np.uint16).max:
+        raise DatasetError(f"An image has {len(labels.shapes):,} objects; a map of objects holds 65,535.")
+    pixels = np.zeros((labels.height, labels.width), np.uint16)
+    for number, shape in enumerate(labels.shapes, 1):
+        pixels[shape_mask(shape, labels.height, labels.width)] = number
+    return pixels
+
+
+def image_boxes(labels: ImageLabels, numbers: Mapping[str, int]) -> ImageBoxes:
+    """The boxes of an image as the task ``detection`` takes them; shapes whose mask is empty have none.
+
+    Raises:
+        DatasetError: A class has no number.
+    """
+    height, width = labels.height, labels.width
+    pairs = [(shape, shape_box(shape, height, width)) for shape in labels.shapes]
+    boxed = [(shape, box) for shape, box in pairs if box is not None]
+    areas = [_area(shape, box, height, width) for shape, box in boxed]
+    return ImageBoxes(
+        np.array([box for _, box in boxed], np.float64).reshape(-1, 4),
+        np.array([number_of(shape, numbers) for shape, _ in boxed], np.int64),
+        np.array([shape.crowd for shape, _ in boxed], bool),
+        np.array(areas, np.float64),
+    )
+
+
+def number_of(shape: Shape, numbers: Mapping[str, int]) -> int:
+    """The number of a shape's class.
+
+    Raises:
+        DatasetError: It has none.
+    """
+    try:
+        return numbers[shape.category]
+    except KeyError as error:
+        raise DatasetError(
+            f"An object is of class {shape.category!r}, which is none of {', '.join(map(repr, numbers))}.",
+            "Name the class, or map it to another.",
+        ) from error
+
+
+def _area(shape: Shape, box: Box, height: int, width: int) -> float:
+    """Square pixels of an object: as annotated, else of its mask, else of its box."""
+    if shape.area is not None:
+        return shape.area
+    if shape.runs or shape.polygons:
+        return float(runs.area(shape_runs(shape, height, width)))
+    return box.width * box.height
