@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.environments_made import AGENT, LITERT, made_environment
 from tests.heard import Heard
 
 from edgerig.testing import networks
@@ -50,6 +51,18 @@ def heard() -> Heard:
 def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense layer from 784 pixels to 10 classes; its weights are `networks.dense_weights(784, 10)`."""
     return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
+
+
+@pytest.fixture(scope="session")
+def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of Python with what edgerig's part of a measurement needs, and no engine."""
+    return made_environment(tmp_path_factory.mktemp("environments") / "bare", AGENT)
+
+
+@pytest.fixture(scope="session")
+def litert_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of Python with LiteRT as its only engine."""
+    return made_environment(tmp_path_factory.mktemp("environments") / "litert", (*AGENT, *LITERT))
 
 
 # The suite starts thousands of processes: were what is compiled not written, each would compile edgerig anew.

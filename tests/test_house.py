@@ -15,10 +15,10 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
     "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache", "progress",
-    "named_files", "plugin_code", "setting_values", "plugins", "tensors", "formats", "external_data", "artifact",
-    "measure", "views", "wire", "power", "tasks", "datasets", "bounded", "results", "report", "models", "micro",
-    "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig", "engine", "api", "serve", "suites",
-    "testing", "cli",
+    "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors", "formats",
+    "external_data", "artifact", "measure", "views", "wire", "power", "tasks", "datasets", "bounded", "results",
+    "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig",
+    "engine", "api", "serve", "suites", "testing", "cli",
 ]  # fmt: skip
 
 #: The heavy engines: each may be imported only inside a function.

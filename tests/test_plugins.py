@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -6,7 +7,7 @@ import pytest
 from edgerig import plugins
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError, UnknownNameError
-from edgerig.plugins import Settings, convert_settings
+from edgerig.plugins import Settings, convert_settings, is_there
 
 
 class ListSettings(Settings, frozen=True, kw_only=True):
@@ -60,3 +61,24 @@ def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:
 def test_a_setting_that_is_missing_is_named_with_its_meaning() -> None:
     with pytest.raises(SpecError, match=r"the setting 'root' is missing \(folder that holds one folder of images"):
         plugins.make("dataset", "folder", Dataset)
+
+
+def test_a_module_whose_package_fails_is_there_and_one_that_is_missing_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {
+        "edgerig_test_sound": "",
+        "edgerig_test_hungry": "import edgerig_test_no_such_module",
+        "edgerig_test_raising": "raise OSError('libgone.so.1: cannot open shared object file')",
+    }
+    for name, code in sources.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(code)
+        (tmp_path / name / "inner.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in sources:
+        assert is_there(name), "a package is found without being imported"
+        assert is_there(f"{name}.inner"), "why it fails is told where it is used"
+    assert not is_there("edgerig_test_sound.absent")
+    assert not is_there("edgerig_test_no_such_module.inner")
+    assert not is_there("edgerig_test_sound.inner.deeper"), "a module that is no package has nothing within"

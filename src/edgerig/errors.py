@@ -17,6 +17,7 @@
     |-- CompileError             a compiler could not make the artifact
     |   `-- ArtifactCheckError   the artifact is not what was asked for; names the tensor
     |-- InferenceError           a runtime refused or failed to run a network
+    |-- EngineError              an engine, or the interpreter that it is to run in, cannot be used or installed
     |-- TargetError              a device is not there, or went away, or answered nonsense
     |   |-- WireError            bytes on the wire that are no valid message
     |   |-- LeaseError           another run owns the device
@@ -139,6 +140,10 @@ class ModelError(EdgerigError):
 
 class CompileError(EdgerigError):
     """A compiler could not make the artifact."""
+
+
+class EngineError(EdgerigError):
+    """An engine, or the Python interpreter that it is to run in, cannot be used or installed."""
 
 
 class ArtifactCheckError(CompileError):

@@ -346,8 +346,16 @@ def _import_class(name: str) -> object:
 
 
 def is_there(module: str) -> bool:
-    """Whether a module, as ``package.module``, can be found; of its packages the outer ones are imported."""
+    """Whether a module, as ``package.module``, can be found; of its packages the outer ones are imported.
+
+    One whose package fails when it is imported is there: why it fails is told where it is used.
+    """
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
+    except ModuleNotFoundError as error:
+        # A package that lacks what it needs in its turn is there, too.
+        return error.name is not None and not f"{module}.".startswith(f"{error.name}.")
+    except ValueError:
         return False
+    except Exception:
+        return True

@@ -17,6 +17,8 @@ import msgspec
 
 from edgerig import child_logs
 from edgerig.agent.scratch import session_folder
+from edgerig.environments.interpreter import Interpreter
+from edgerig.environments.source import module_path
 from edgerig.errors import TargetError
 from edgerig.wire.ownership import TOKEN_VARIABLE
 
@@ -60,6 +62,7 @@ class WorkerProcess:
         idle: Seconds without a request after which the session ends; None for never.
         parent_folder: Where the worker's folder is made; the system's temporary folder if None.
         limits: What it may use.
+        interpreter: Python that runs it, where that is not this process's own.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class WorkerProcess:
         idle: float | None = None,
         parent_folder: Path | None = None,
         limits: WorkerLimits | None = None,
+        interpreter: Interpreter | None = None,
     ) -> None:
         self.folder, self._held = session_folder(parent_folder)
-        words = [sys.executable, "-P", "-m", "edgerig.agent.worker"]
+        self._environment = own_environment(interpreter)
+        words = [interpreter.executable if interpreter else sys.executable, "-P", "-m", "edgerig.agent.worker"]
         words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]
         words += ["--idle", str(idle)] if idle is not None else []
         for name in runtimes:
@@ -102,7 +107,7 @@ class WorkerProcess:
                     stdin=subprocess.PIPE,
                     stdout=errors,
                     stderr=errors,
-                    env=_own_environment(),
+                    env=self._environment,
                     pass_fds=(connected, writer),
                     start_new_session=True,
                 )
@@ -166,20 +171,26 @@ class WorkerProcess:
         return " | ".join(line.strip() for line in lines[-_LAST_WORDS:] if line.strip())[:500]
 
 
-def _own_environment() -> dict[str, str]:
+def own_environment(interpreter: Interpreter | None = None) -> dict[str, str]:
     """The worker's environment, without secrets."""
-    return {key: value for key, value in environment().items() if key not in SECRETS}
+    return {key: value for key, value in environment(interpreter).items() if key not in SECRETS}
 
 
-def environment() -> dict[str, str]:
+def environment(interpreter: Interpreter | None = None) -> dict[str, str]:
     """The environment for a child process: our module path, and no variables that set threads.
+
+    Another interpreter gets of our module path edgerig and the user's modules alone.
 
     But for numpy's own BLAS, which would start threads for each core: in a worker numpy copies and scales, and an
     engine written in numpy runs on one thread, as the others do by default.
     """
     result = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
     result["OPENBLAS_NUM_THREADS"] = "1"
-    result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    if interpreter is not None:
+        result.pop("PYTHONHOME", None)
+        result["PYTHONPATH"] = module_path()
+    else:
+        result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return result
 
 

@@ -26,7 +26,7 @@ KEYS = ("name", "model", "models", "dataset", "task", "matrix", "measure", "gate
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
-PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
+PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder", "python"})
 #: The setting that names a module of the user's: it is looked for where their classes are.
 MODULE_SETTING = "custom"
 #: Longest name in characters, addresses included.

@@ -11,6 +11,7 @@ import msgspec
 from edgerig import files
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
+from edgerig.environments.choice import SETTING, missing
 from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
@@ -287,25 +288,32 @@ def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:
 
 
 def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
-    plugins: list[type[Plugin]] = [find("dataset", rig.dataset.use, Dataset)]
-    plugins += [find("task", rig.task.use, Task)] if rig.task is not None else []
-    plugins += [find("model", part.use, ModelWrapper) for part in rig.models if part.use]
-    compilers = dict.fromkeys(part.use for cell in cells for part in cell.compilers)
-    plugins += [find("compiler", name, ModelCompiler) for name in compilers]
-    for address, runtime in dict.fromkeys((cell.target.use, cell.runtime.use) for cell in cells):
-        plugins.append(plugin_of(address))
-        if plugins[-1].name == "local":
-            plugins.append(find("runtime", runtime, Runtime))
-    for plugin in dict.fromkeys(plugins):
+    plugins: list[tuple[type[Plugin], str | None]] = [(find("dataset", rig.dataset.use, Dataset), None)]
+    plugins += [(find("task", rig.task.use, Task), None)] if rig.task is not None else []
+    plugins += [(find("model", part.use, ModelWrapper), None) for part in rig.models if part.use]
+    compilers = dict.fromkeys(_with_interpreter(part) for cell in cells for part in cell.compilers)
+    plugins += [(find("compiler", name, ModelCompiler), python) for name, python in compilers]
+    for address, runtime in dict.fromkeys((cell.target.use, _with_interpreter(cell.runtime)) for cell in cells):
+        target = plugin_of(address)
+        plugins.append((target, None))
+        if target.chooses_interpreter:
+            plugins.append((find("runtime", runtime[0], Runtime), runtime[1]))
+    for plugin in dict.fromkeys(plugin for plugin, _ in plugins):
         if not plugin.__module__.startswith("edgerig."):
             check_loaded(plugin)
-    missing = {plugin: error for plugin in plugins if (error := plugin.missing()) is not None}
-    if len(missing) == 1:
-        raise next(iter(missing.values()))
-    if missing:
-        extras = sorted({error.extra for error in missing.values() if isinstance(error, MissingExtraError)})
-        others = [error.hint for error in missing.values() if not isinstance(error, MissingExtraError) and error.hint]
+    errors = [error for plugin, python in dict.fromkeys(plugins) if (error := missing(plugin, python)) is not None]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        extras = sorted({error.extra for error in errors if isinstance(error, MissingExtraError)})
+        others = [error.hint for error in errors if not isinstance(error, MissingExtraError) and error.hint]
         raise SpecError(
-            "The rig needs what is not installed:\n" + "\n".join(f"  - {error.message}" for error in missing.values()),
+            "The rig needs what is not installed:\n" + "\n".join(f"  - {error.message}" for error in errors),
             "; ".join([*([install_command(*extras)] if extras else []), *dict.fromkeys(others)]),
         )
+
+
+def _with_interpreter(part: Part) -> tuple[str, str | None]:
+    """A runtime or compiler, and the interpreter that its settings name."""
+    named = part.options.get(SETTING)
+    return part.use, str(named) if named is not None else None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
+from edgerig.environments import choice
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
 from edgerig.measure.census import Census, Fallback
@@ -49,6 +50,7 @@ class RuntimeSettings(Settings, frozen=True, kw_only=True):
             "not one operator; part: some of them, which is told beside the numbers; allow: all of them"
         ),
     ] = "part"
+    python: Annotated[str | None, msgspec.Meta(description=choice.DESCRIPTION)] = None
 
 
 class RunResult(msgspec.Struct, frozen=True):

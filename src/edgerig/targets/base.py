@@ -167,6 +167,7 @@ class Target(Plugin, ABC):
         parallel: Whether a run may have several sessions there at once although it is not ``side_by_side``, as far as
             that is known without asking the device (`allow_sessions`).
         exact: Whether each session tells exactly the same numbers, so that one round is enough.
+        chooses_interpreter: Whether the runtime's setting ``python`` says which interpreter runs it there.
     """
 
     kind: ClassVar[str] = "measured"
@@ -174,6 +175,7 @@ class Target(Plugin, ABC):
     side_by_side: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
     exact: ClassVar[bool] = False
+    chooses_interpreter: ClassVar[bool] = False
     address: str
     log: Callable[[str], None] = staticmethod(lambda text: None)
 
@@ -189,7 +191,16 @@ class Target(Plugin, ABC):
     def refuses(cls, address: str, runtime: type[Runtime], settings: RuntimeSettings) -> str | None:
         """Why networks cannot be run at ``address`` by that engine with such settings, as far as that is known without
         asking the device; None if nothing speaks against it."""
-        return runtime.refuses_settings(settings)
+        return runtime.refuses_settings(settings) or cls._refuses_interpreter(address, settings)
+
+    @classmethod
+    def _refuses_interpreter(cls, address: str, settings: RuntimeSettings) -> str | None:
+        if settings.python is None or cls.chooses_interpreter:
+            return None
+        return (
+            f"'python' names an interpreter of this machine, and {address} is another: start its agent with "
+            "that machine's, edgerig agent --python FOLDER"
+        )
 
     @property
     def description(self) -> str:

@@ -7,8 +7,11 @@ from typing import Any
 
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.artifact import Artifact
+from edgerig.environments.choice import SETTING, interpreter_for
 from edgerig.formats.payload import OVERHEAD
 from edgerig.measure.machine import MachineState, observe
+from edgerig.plugins import find
+from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.session import WireSession
 from edgerig.targets.settings import LinkSettings
@@ -30,6 +33,7 @@ class Local(Target):
     settings: LocalSettings
     address = "local"
     side_by_side = True
+    chooses_interpreter = True
 
     def __init__(self, settings: LocalSettings | None = None) -> None:
         super().__init__(settings)
@@ -39,12 +43,15 @@ class Local(Target):
         return observe()
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
+        interpreter = interpreter_for(find("runtime", runtime, Runtime, keyed=False), options.get(SETTING))
+        if interpreter is not None:
+            self.log(f"{runtime} runs in Python {interpreter.version}, {interpreter.prefix}")
         ours, theirs = socket.socketpair()
         try:
             # The network is a local file and trusted: no limit on its size.
             largest = max(artifact.size + OVERHEAD, WorkerLimits().model)
             limits = WorkerLimits(model=largest, message=Limits().payload)
-            worker = WorkerProcess(theirs, limits=limits)
+            worker = WorkerProcess(theirs, limits=limits, interpreter=interpreter)
         except BaseException:
             ours.close()
             raise
