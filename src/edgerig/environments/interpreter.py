@@ -161,9 +161,9 @@ def _probe(executable: Path, modules: tuple[str, ...], changed: tuple[int, ...])
         if numbers(answer.packages.get(name, "0")) < oldest
     ]
     if lacking:
-        told = ", ".join(f"{name} {answer.packages.get(name, 'not at all')}" for name in NEEDED)
+        versions = ", ".join(f"{name} {answer.packages.get(name, 'not at all')}" for name in NEEDED)
         raise EngineError(
-            f"edgerig's part of a measurement needs {' and '.join(lacking)} in {executable}, which has {told}.",
+            f"edgerig's part of a measurement needs {' and '.join(lacking)} in {executable}, which has {versions}.",
             interpreter.pip(*lacking),
         )
     return interpreter
