@@ -16,8 +16,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 ORDER = [
     "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache", "progress",
     "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors", "formats",
-    "external_data", "artifact", "measure", "views", "wire", "power", "tasks", "datasets", "bounded", "results",
-    "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig",
+    "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets", "bounded",
+    "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig",
     "engine", "api", "serve", "suites", "testing", "cli",
 ]  # fmt: skip
 
@@ -26,7 +26,7 @@ ENGINES = {
     "av",
     "keras", "jax", "onnx", "onnxruntime", "tflite_micro", "litert_converter", "litert_quantizer", "PIL", "sklearn",
     "tensorboardX", "pyjls", "ai_edge_litert", "tensorflow", "torch", "unicorn", "elftools", "starlette",
-    "prometheus_client", "grpc", "tritonclient", "uvloop",
+    "prometheus_client", "grpc", "tritonclient", "uvloop", "obstore",
 }  # fmt: skip
 
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -24,6 +24,9 @@
     |   `-- AnswerError          a device refuses a request, or answers what cannot be: asking again does not help
     |-- Overloaded               a served network has too much to do, or stops; later it may answer
     |-- StorageError             a folder or file could not be written
+    |   `-- StoreError           a store of datasets is not there, or refuses
+    |       |-- DamagedObjectError   an object in it is not what its name says
+    |       `-- ConflictError        another writer has changed the same entries of a dataset
     `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
 
 Each carries a ``message`` (what is wrong) and, where there is one, a ``hint`` (how to mend it).
@@ -184,6 +187,26 @@ class Overloaded(EdgerigError):  # noqa: N818 - it is a state, not a fault
 
 class StorageError(EdgerigError):
     """A folder or file could not be read or written."""
+
+
+class StoreError(StorageError):
+    """A store of datasets is not there, refuses, or lacks what is asked of it."""
+
+
+class DamagedObjectError(StoreError):
+    """An object of a store is truncated, changed, or missing though a version of a dataset names it."""
+
+
+class ConflictError(StoreError):
+    """Another writer has committed other values for the same entries of a dataset.
+
+    Args:
+        conflicts: What each of the two writers says, an entry a line.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, conflicts: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.conflicts = conflicts
 
 
 class Interrupted(EdgerigError):  # noqa: N818 - it is a request, not a fault

@@ -1,0 +1,164 @@
+"""Contents under their SHA-256: ``objects/ab/abcd..``, each checked whenever it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from edgerig import files
+from edgerig.errors import DamagedObjectError, StoreError, storing
+from edgerig.store.faults import Missing
+from edgerig.store.keyed_bytes import KeyedBytes
+from edgerig.store.parallel import in_parallel
+
+FOLDER = "objects"
+#: Bytes from which on a file is sent and fetched in pieces, so that memory stays bounded.
+LARGE = 8 << 20
+_MEND = "Send its dataset there again from where it is whole (edgerig data push)."
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What was stored: the SHA-256 of its bytes and their number."""
+
+    sha256: str
+    size: int
+
+
+def key_of(sha256: str) -> str:
+    """The key of an object.
+
+    >>> key_of("abcd" + 60 * "0")[:16]
+    'objects/ab/abcd0'
+    """
+    return f"{FOLDER}/{sha256[:2]}/{sha256}"
+
+
+class Objects:
+    """The contents of a store, `edgerig.store.store.Store.objects`.
+
+    What is there whole is never sent again; what is there with another number of bytes is replaced.
+    """
+
+    def __init__(self, store: KeyedBytes) -> None:
+        self._store = store
+
+    def add(self, data: bytes) -> Stored:
+        """Store bytes, if they are not there yet."""
+        stored = Stored(files.sha256(data), len(data))
+        if not self.has(stored.sha256, stored.size):
+            self._store.put(key_of(stored.sha256), data)
+        return stored
+
+    def send(self, path: Path, expected: Stored) -> None:
+        """Store the bytes of a file, whether they are there or not.
+
+        Raises:
+            StoreError: The file is not what was expected any more: it was changed meanwhile.
+        """
+        if expected.size < LARGE:
+            data = path.read_bytes()
+            if files.sha256(data) != expected.sha256:
+                raise _changed(path)
+            self._store.put(key_of(expected.sha256), data)
+            return
+        self._store.put_pieces(key_of(expected.sha256), _checked(path, expected.sha256))
+
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether an object of that hash is there, and has that many bytes; its content is not read."""
+        return self._store.size(key_of(sha256)) == size
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes of an object, checked.
+
+        Raises:
+            DamagedObjectError: It is missing, truncated or changed; names it.
+        """
+        try:
+            data = self._store.get(key_of(sha256))
+        except Missing:
+            raise self._missing(sha256) from None
+        if files.sha256(data) != sha256:
+            raise self._damaged(sha256, len(data))
+        return data
+
+    def fetch(self, sha256: str, path: Path, size: int | None = None) -> None:
+        """Write an object to a file, checked before the file is there; a folder is made for it.
+
+        Args:
+            size: Its bytes, where they are known: small objects take less time then.
+
+        Raises:
+            DamagedObjectError: As for `get`; the file is not written.
+        """
+        if size is not None and size < LARGE:
+            data = self.get(sha256)
+            with storing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_bytes(path, data)
+            return
+        with files.atomic_path(path) as temporary, storing(path), temporary.open("wb") as file:
+            self._check(sha256, file.write)
+
+    def check(self, sha256: str) -> None:
+        """Read an object and compare it with its hash.
+
+        Raises:
+            DamagedObjectError: As for `get`.
+        """
+        self._check(sha256, len)
+
+    def _check(self, sha256: str, sink: Callable[[bytes], object]) -> None:
+        digest, count = hashlib.sha256(), 0
+        try:
+            for piece in self._store.stream(key_of(sha256)):
+                digest.update(piece)
+                count += len(piece)
+                sink(piece)
+        except Missing:
+            raise self._missing(sha256) from None
+        if digest.hexdigest() != sha256:
+            raise self._damaged(sha256, count)
+
+    def present(self, needed: Iterable[Stored]) -> set[str]:
+        """Which of these are there whole, by their hashes: listed where that takes less than asking for each."""
+        sizes = {each.sha256: each.size for each in needed}
+        listed: dict[str, int] = {}
+        # A page of a list takes about as long as ten questions.
+        budget, complete = len(sizes) // 10, False
+        if budget:
+            for number, page in enumerate(self._store.pages(FOLDER)):
+                if number == budget:
+                    break
+                listed.update((key.rpartition("/")[2], size) for key, size in page.items())
+            else:
+                complete = True
+        unknown = [] if complete else [sha256 for sha256 in sizes if sha256 not in listed]
+        whole = {sha256 for sha256, size in sizes.items() if listed.get(sha256) == size}
+        answers = in_parallel(lambda sha256: (sha256, self.has(sha256, sizes[sha256])), unknown)
+        return whole | {sha256 for sha256, there in answers if there}
+
+    def _missing(self, sha256: str) -> DamagedObjectError:
+        return DamagedObjectError(f"{self._store.address} lacks the object {sha256}.", _MEND)
+
+    def _damaged(self, sha256: str, count: int) -> DamagedObjectError:
+        what = f"The object {sha256} in {self._store.address} is not what its name says ({count:,} bytes)"
+        return DamagedObjectError(f"{what}: it is truncated or was changed.", _MEND)
+
+
+def _checked(path: Path, sha256: str) -> Iterator[bytes]:
+    """The bytes of a file in pieces; an error instead of their end where they are not those of the hash, so that the
+    upload is never completed."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(LARGE):
+            digest.update(piece)
+            yield piece
+    if digest.hexdigest() != sha256:
+        raise _changed(path)
+
+
+def _changed(path: Path) -> StoreError:
+    return StoreError(f"{path} was changed while it was read.", "Do it again when it is finished.")

@@ -1,0 +1,199 @@
+"""The versions of a dataset: a log of files ``NAME/v000012.json`` that are created once and never change."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from edgerig.errors import StoreError, UsageError, nearest
+from edgerig.store.address import DatasetAddress, check_name
+from edgerig.store.faults import Missing
+from edgerig.store.merge import difference, merge, merge_classes
+from edgerig.store.parallel import in_parallel
+from edgerig.store.single_writer import single_writer
+from edgerig.store.store import Store
+from edgerig.store.types import Entry, Header, Version, check_entries, decode, decode_header, encode
+
+_FILE = re.compile(r"v(\d{6})\.json")
+#: Bytes that a header fits in, classes and all, as a rule; a longer one is read with its whole version.
+_HEADER_BYTES = 16 << 10
+#: Times that a commit is tried on the next number. Each failure means that somebody else succeeded.
+_ATTEMPTS = 1000
+_LAST = 999_999
+
+
+class Versions:
+    """The versions of one dataset in a store.
+
+    Args:
+        store: From `edgerig.store.open_store`.
+        name: The dataset's name in it.
+
+    Raises:
+        UsageError: A dataset cannot be called so, or the store's settings leave that name out.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, check_name(name)
+        if store.shown_names not in name:
+            raise UsageError(
+                f"{name!r} is none of the datasets of {store.address}: their names hold {store.shown_names!r}.",
+                "That is the dataset_filter of the set in the file of credentials.",
+            )
+
+    @property
+    def address(self) -> str:
+        """The dataset's address, without a version."""
+        return str(DatasetAddress(self.store.address, self.name))
+
+    def numbers(self) -> list[int]:
+        """The numbers of all versions, the oldest first; empty where there is no such dataset."""
+        matches = (_FILE.fullmatch(name) for name in self.store.files(self.name))
+        return sorted(int(match[1]) for match in matches if match)
+
+    def latest(self) -> int | None:
+        """The number of the newest version; None where there is none."""
+        return max(self.numbers(), default=None)
+
+    def read(self, number: int | None = None) -> Version:
+        """A version with its entries; the newest by default.
+
+        Raises:
+            StoreError: There is none of that number, or it is damaged.
+        """
+        if number is None:
+            number = self.latest()
+            if number is None:
+                raise self._nothing(None)
+        return decode(self._bytes(number), self._named(number))
+
+    def headers(self) -> list[Header]:
+        """What there is to say of each version but its entries, the oldest first.
+
+        Raises:
+            StoreError: There is no such dataset, or a version is damaged.
+        """
+        numbers = self.numbers()
+        if not numbers:
+            raise self._nothing(None)
+        return sorted(in_parallel(self._header, numbers), key=lambda header: header.version)
+
+    def commit(
+        self,
+        entries: Iterable[Entry],
+        *,
+        base: Version | None,
+        classes: Sequence[str] = (),
+        note: str = "",
+        kind: str = "dataset",
+    ) -> Version:
+        """Make the next version, whoever else does so at the same time.
+
+        The objects of the entries must be in the store. Where others committed since ``base``, this makes what was
+        changed here of theirs (`edgerig.store.merge.merge`), and tries the number after. Where nothing is changed, no
+        version is made.
+
+        Args:
+            entries: All entries of the new version, in any order.
+            base: The version that they were made from; None for a dataset that was empty.
+            classes: The names of all classes.
+            note: What changed, for people.
+            kind: What the files are.
+
+        Returns:
+            The version as it was stored, or the one that has all these entries already.
+
+        Raises:
+            ConflictError: Others changed the same entries, too; lists them, and changes nothing.
+            StoreError: Names or labels are not valid, or the store refuses.
+        """
+        ours, our_classes = tuple(sorted(entries, key=lambda entry: entry.name)), tuple(classes)
+        check_entries(ours, our_classes, f"A new version of {self.name}")
+        # A store that cannot create only is written by one program at a time.
+        guard = contextlib.nullcontext() if self.store.creates_only else single_writer(self.store, self.name)
+        with guard:
+            for attempt in range(_ATTEMPTS):
+                version, data = self._next(ours, our_classes, base, note, kind)
+                if data is None:
+                    return version
+                key = self._key(version.version)
+                # Where the answer to a first attempt was lost, the file that is there is ours.
+                if self.store.create(key, data) or self.store.get(key) == data:
+                    return version
+                time.sleep(random.uniform(0, 0.02 * min(attempt + 1, 10)))
+        raise StoreError(f"{self.address} is written by others all the time.", "Do it again later.")
+
+    def _next(
+        self, ours: tuple[Entry, ...], classes: tuple[str, ...], base: Version | None, note: str, kind: str
+    ) -> tuple[Version, bytes | None]:
+        """The version to make after the newest, and its file; None for that where the newest says all of it."""
+        newest = self.latest()
+        parent = base
+        if newest is not None and (base is None or newest > base.version):
+            parent, whose = self.read(newest), f"version {newest}"
+            before = base.entries if base is not None else ()
+            ours = merge(before, ours, parent.entries, whose)
+            classes = merge_classes(base.classes if base is not None else (), classes, parent.classes, whose)
+            check_entries(ours, classes, f"A new version of {self.name}")
+        change = difference(parent.entries if parent is not None else (), ours)
+        if parent is not None and not change and classes == parent.classes:
+            return parent, None
+        number = parent.version + 1 if parent is not None else 1
+        if number > _LAST:
+            raise StoreError(f"{self.address} has {_LAST:,} versions, and can have no more.", "Begin another dataset.")
+        header = Header(
+            version=number,
+            parent=parent.version if parent is not None else None,
+            date=datetime.now(UTC).isoformat(timespec="microseconds"),
+            note=note,
+            classes=classes,
+            kind=kind if parent is None else parent.header.kind,
+            count=len(ours),
+            size=sum(entry.size for entry in ours),
+            added=len(change.added),
+            changed=len(change.changed),
+            removed=len(change.removed),
+        )
+        data = encode(header, ours)
+        return decode(data, self._named(number)), data
+
+    def _header(self, number: int) -> Header:
+        try:
+            header = decode_header(self.store.beginning(self._key(number), _HEADER_BYTES))
+        except Missing:
+            raise self._nothing(number) from None
+        return header if header is not None else self.read(number).header
+
+    def _bytes(self, number: int) -> bytes:
+        try:
+            return self.store.get(self._key(number))
+        except Missing:
+            raise self._nothing(number) from None
+
+    def _key(self, number: int) -> str:
+        return f"{self.name}/v{number:06d}.json"
+
+    def _named(self, number: int) -> str:
+        return f"{self.address}@{number}"
+
+    def _nothing(self, number: int | None) -> StoreError:
+        newest = self.latest()
+        if number is not None and newest is not None:
+            return StoreError(f"{self.address} has no version {number}.", f"The newest is {newest}.")
+        names = dataset_names(self.store)
+        near = nearest(self.name, names)
+        known = f"Datasets there: {', '.join(names[:20])}." if names else "There is no dataset yet."
+        return StoreError(
+            f"There is no dataset {self.name!r} in {self.store.address}.",
+            f"Did you mean {near!r}? {known}" if near else known,
+        )
+
+
+def dataset_names(store: Store) -> list[str]:
+    """The names of the datasets in a store, sorted; those that its settings leave out are not among them."""
+    folders = [name for name in store.folders() if name not in ("objects", "probe") and store.shown_names in name]
+    return [name for name in folders if any(_FILE.fullmatch(file) for file in store.files(name))]
