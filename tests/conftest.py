@@ -31,6 +31,7 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERIG_CACHE", str(folder))
+        patch.setenv("EDGERIG_STATE", str(folder / "state"))
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
         patch.setenv("XLA_FLAGS", QUICKLY_COMPILED)
         # Thousands of processes would start a thread of numpy's BLAS for each core, and multiply nothing with them.

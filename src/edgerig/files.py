@@ -145,3 +145,12 @@ def cache_folder() -> Path:
     if own:
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "edgerig"
+
+
+def state_folder() -> Path:
+    """The folder of what must outlive a run and lies nowhere else: ``$EDGERIG_STATE``, or ``edgerig`` in the user's
+    state folder (XDG Base Directory Specification)."""
+    own = os.environ.get("EDGERIG_STATE")
+    if own:
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser() / "edgerig"

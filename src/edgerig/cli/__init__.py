@@ -24,6 +24,7 @@ _REFUSED_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, er
 COMMANDS = {
     "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
     "bench": ("bench", "Measure one model file on one target, without a rig file."),
+    "test": ("test", "Run a dataset through a model on a device, and record it in a history."),
     "compare": ("compare", "Tell whether B is slower, larger or worse than A: in pairs of fresh processes."),
     "layers": ("layers", "Show what each layer takes, in several variants side by side."),
     "gate": ("gate", "Measure a rig and fail if it has become worse than a baseline."),

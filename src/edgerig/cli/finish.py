@@ -26,8 +26,9 @@ from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
 
 
-def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_page: bool = False) -> None:
-    """Measure what a plan names, into the bundle ``out`` or ``runs/<name of the rig>``, and show what came out.
+def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_page: bool = False) -> RunResult:
+    """Measure what a plan names, into the bundle ``out`` or ``runs/<name of the rig>``, show what came out, and return
+    it.
 
     Args:
         resume: Go on with the unfinished run in that folder.
@@ -46,6 +47,7 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_
         echo(f"Report: {folder / 'report.html'}")
     if open_page:
         click.launch(str((folder / "report.html").resolve()))
+    return result
 
 
 def finish(folder: Path, result: RunResult) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from edgerig.errors import StorageError
 from edgerig.results.tests.folder import FolderRecords
-from edgerig.results.tests.record import MAX_RECORD, RecordedTest, decode_record, encode_record
+from edgerig.results.tests.record import MAX_RECORD, RecordedTest, RecordFile, decode_record, encode_record
 
 #: The usual folder of tests within that of the bundles.
 TESTS = "tests"
@@ -58,9 +58,13 @@ class TestHistory:
             StorageError: It could not be written, or another file has taken its name.
         """
         file = encode_record(record)
+        self.put(file)
+        return file.name
+
+    def put(self, file: RecordFile) -> None:
+        """As `append`, of a record that is a file already."""
         if not self.records.create(file.name, file.data):
             decode_record(file.name, self.records.read(file.name, MAX_RECORD))
-        return file.name
 
     def names(self) -> list[str]:
         """Names of the files, the oldest first, foreign ones among them."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.results.tests.record import ClassOverlap, Platform, RecordedTest, TestedData, TestedModel
-from edgerig.results.types import CellResult, Latency, RunResult
+from edgerig.results.types import CellResult, RunResult
 from edgerig.tasks.judgement import Quality
 from edgerig.views import Matrix
 
@@ -40,7 +40,7 @@ def _record(
     run: RunResult, cell: CellResult, name: str, description: str, data: TestedData, commit: str
 ) -> RecordedTest:
     names, confusion = confusion_of(cell.quality, run.dataset.classes)
-    inference = inference_of(cell.latency)
+    inference = inference_of(cell)
     stages = {
         "preprocessing": cell.latency.preprocessing,
         "transport": cell.latency.transport,
@@ -62,7 +62,7 @@ def _record(
         classes=overlaps(names, confusion),
         confusion=confusion,
         images=cell.measured_samples,
-        batch=cell.batch,
+        batch=cell.offline.batch if cell.offline else cell.batch,
         inference=inference,
         image_time=image_time(stages),
         stages=stages,
@@ -110,8 +110,11 @@ def similarity_of(confusion: Sequence[Sequence[int]]) -> float | None:
     return sum(intersection for intersection, _ in counts) / unions if unions else None
 
 
-def inference_of(latency: Latency) -> Quantity:
-    """Seconds of inference a sample, on the device."""
+def inference_of(cell: CellResult) -> Quantity:
+    """Seconds of inference a sample, on the device; of a batch its share."""
+    if cell.offline:
+        return cell.offline.per_sample
+    latency = cell.latency
     return latency.per_sample if isinstance(latency.per_sample, Measurement | Unavailable) else latency.steady
 
 
