@@ -30,7 +30,7 @@ def call(capfd, tmp_path, monkeypatch):
 
 def test_a_history_without_runs_says_so_and_makes_nothing(call, tmp_path: Path) -> None:
     code, out, _ = call("list")
-    assert (code, out) == (0, "No finished run is in runs yet.\n")
+    assert (code, out) == (0, "No finished run and no test is in runs yet.\n")
     assert json.loads(call("list", "--json")[1]) == {"runs": [], "baselines": {}}
     assert not (tmp_path / "runs").exists()
 

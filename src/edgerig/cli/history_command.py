@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from edgerig.cli.console import echo, print_json, say, terminal_width
+from edgerig.cli.history_tests import export, import_, runs_option, send, tests_option, updated
 
 if TYPE_CHECKING:
-    from edgerig.results.history.store import History, Series
+    from edgerig.results.history.entries import RunEntry
+    from edgerig.results.history.store import Series
 
-_FOLDER = click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    help="The folder of the bundles, and of the index.",
-)
 _RIG = click.option("--rig", help="Only runs of the rig of that name.")
 
 
@@ -30,9 +25,13 @@ def command() -> None:
     The history is an index of the bundles in a folder: every command first takes up what is new there. It is a SQLite
     file beside them that holds nothing of its own, and can be made anew. Nothing leaves this machine.
 
+    Beside bundles it takes up what `edgerig test` recorded in RUNS/tests and where --tests says.
+
     \b
     Examples:
       edgerig history list
+      edgerig history series --tests s3://lab/tests --metric similarity
+      edgerig history export tests.json --tests data/tests
       edgerig history page --out history.html
       edgerig history name main runs/demo
       edgerig gate rig.yaml --baseline main
@@ -40,14 +39,15 @@ def command() -> None:
 
 
 @command.command("list")
-@_FOLDER
+@runs_option
+@tests_option
 @_RIG
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as one JSON document.")
-def list_(runs: Path, rig: str | None, as_json: bool) -> None:
-    """List the runs, the latest first, and the baselines."""
+def list_(runs: Path, tests: tuple[str, ...], rig: str | None, as_json: bool) -> None:
+    """List the runs and recorded tests, the latest first, and the baselines."""
     from edgerig.cli.tables import Column, render_table
 
-    history = _updated(runs)
+    history = updated(runs, tests)
     names: dict[str, list[str]] = {}
     for name, bundle in history.baselines().items():
         names.setdefault(bundle, []).append(name)
@@ -61,7 +61,7 @@ def list_(runs: Path, rig: str | None, as_json: bool) -> None:
                 "edgerig": run.edgerig,
                 "dataset": run.dataset,
                 "bundle": run.bundle,
-                "there": Path(run.bundle).is_dir(),
+                "there": _is_there(run),
                 "baselines": names.get(run.bundle, []),
             }
             for run in entries
@@ -83,24 +83,27 @@ def list_(runs: Path, rig: str | None, as_json: bool) -> None:
             run.commit[:12] or "-",
             run.dataset,
             ", ".join(names.get(run.bundle, [])) or "-",
-            run.bundle + ("" if Path(run.bundle).is_dir() else " (gone)"),
+            run.bundle + ("" if _is_there(run) else " (gone)"),
         ]
         for run in entries
     ]
     if not cells:
-        say(f"No finished run is in {runs} yet.")
+        say(f"No finished run and no test is in {runs} yet.")
         return
     for line in render_table(columns, cells, terminal_width(sys.stdout)):
         say(line)
 
 
 @command.command("series")
-@_FOLDER
+@runs_option
+@tests_option
 @_RIG
 @click.option("--metric", help="Only that metric, such as latency.")
 @click.option("--json", "as_json", is_flag=True, help="Print the series as one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every point as a row of CSV, in SI units.")
-def series(runs: Path, rig: str | None, metric: str | None, as_json: bool, as_csv: bool) -> None:
+def series(
+    runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None, as_json: bool, as_csv: bool
+) -> None:
     """Print each metric of each cell over time, and where its level changed.
 
     Metrics: latency, p99, load (loading), peak_rss, arena, flash, ram, size, instructions, cycles, energy (a series for
@@ -112,7 +115,7 @@ def series(runs: Path, rig: str | None, metric: str | None, as_json: bool, as_cs
 
     if as_json and as_csv:
         raise UsageError("--json and --csv are two formats.", "Give one of them.")
-    all_series = _updated(runs).series(rig, metric)
+    all_series = updated(runs, tests).series(rig, metric)
     if as_csv:
         say(history_csv(all_series), nl=False)
         return
@@ -128,22 +131,23 @@ def series(runs: Path, rig: str | None, metric: str | None, as_json: bool, as_cs
 
 
 @command.command("page")
-@_FOLDER
+@runs_option
+@tests_option
 @_RIG
 @click.option("--metric", help="Only that metric, such as latency.")
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: history.html in --runs]")
-def page(runs: Path, rig: str | None, metric: str | None, out: Path | None) -> None:
+def page(runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None, out: Path | None) -> None:
     """Write a page with a chart for each series, changes of level marked."""
     from edgerig.files import write_text
     from edgerig.report.history import render_history
 
     path = out if out is not None else runs / "history.html"
-    write_text(path, render_history(_updated(runs).series(rig, metric)))
+    write_text(path, render_history(updated(runs, tests).series(rig, metric)))
     echo(f"Page: {path}")
 
 
 @command.command("name")
-@_FOLDER
+@runs_option
 @click.argument("name")
 @click.argument("bundle", type=click.Path(path_type=Path))
 def name_(runs: Path, name: str, bundle: Path) -> None:
@@ -155,7 +159,7 @@ def name_(runs: Path, name: str, bundle: Path) -> None:
 
 
 @command.command("add")
-@_FOLDER
+@runs_option
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def add(runs: Path, bundles: tuple[Path, ...]) -> None:
     """Take up bundles that lie elsewhere."""
@@ -166,7 +170,7 @@ def add(runs: Path, bundles: tuple[Path, ...]) -> None:
 
 
 @command.command("mlflow")
-@_FOLDER
+@runs_option
 @click.option("--to", required=True, metavar="URI", help="http://host:5000, or sqlite:///mlflow.db.")
 @click.option("--experiment", help="MLflow's experiment.  [default: the name of each run's rig]")
 @click.argument("bundles", metavar="[BUNDLE]...", nargs=-1, type=click.Path(path_type=Path))
@@ -184,14 +188,14 @@ def mlflow(runs: Path, to: str, experiment: str | None, bundles: tuple[Path, ...
     from edgerig.results.history.mlflow import export_bundles
 
     if not bundles:
-        entries = reversed(_updated(runs).runs())
+        entries = reversed(updated(runs).runs())
         bundles = tuple(path for entry in entries if (path := Path(entry.bundle)).is_dir())
     exported = export_bundles(bundles, to, experiment, echo)
     echo(f"{exported.copied} copied to {to}, {exported.present} were there")
 
 
 @command.command("rebuild")
-@_FOLDER
+@runs_option
 def rebuild(runs: Path) -> None:
     """Make the index anew out of the bundles that are there."""
     from edgerig.results.history.store import History
@@ -211,30 +215,12 @@ def _latest(series: Series) -> str:
     return f"{text}, {show_interval(point.low, point.high, series.unit, point.value)}"
 
 
-def _updated(runs: Path) -> History:
-    """The history with what is new taken up; an index that cannot be written is read as it is, and made in memory where
-    there is none to be read."""
-    from edgerig.errors import StorageError
-    from edgerig.results.history.store import History, cannot_be_written
+def _is_there(run: RunEntry) -> bool:
+    """Whether a run's bundle is on this machine, or it is a test, whose file is never removed."""
+    from edgerig.results.history.tests import is_test
 
-    history = History(runs)
-    try:
-        history.update(echo)
-    except StorageError as error:
-        if not cannot_be_written(error) or _has_runs(history):
-            echo(f"(!) The history is as it was: {error.message}")
-            return history
-        echo(f"(!) The history is of the bundles in {runs}, and is not kept: {error.message}")
-        history = History(runs, in_memory=True)
-        history.update(echo)
-    return history
+    return is_test(run) or Path(run.bundle).is_dir()
 
 
-def _has_runs(history: History) -> bool:
-    """Whether the index can be read, and knows some run."""
-    from edgerig.errors import StorageError
-
-    try:
-        return bool(history.runs())
-    except StorageError:
-        return False
+for _command in (export, import_, send):
+    command.add_command(_command)

@@ -17,6 +17,14 @@ import msgspec
 from edgerig import files
 from edgerig.errors import StorageError, UnknownNameError, UsageError
 from edgerig.results.history.entries import FigureEntry, RunEntry, entry_of, stamp_of
+from edgerig.results.history.tests import (
+    BUNDLE_IS_THERE,
+    FIGURE_OF_BUNDLE_IS_THERE,
+    IS_TEST,
+    entry_of_test,
+    is_test,
+)
+from edgerig.results.tests.history import TestHistory
 
 #: Default folder of bundles.
 RUNS = Path("runs")
@@ -108,6 +116,32 @@ class History:
                 count += 1
         return count
 
+    def update_tests(self, tests: TestHistory, say: Callable[[str], None] = lambda text: None) -> int:
+        """Index the tests of a history that are new there; files that are created once need no second look.
+
+        Args:
+            tests: The history.
+            say: Receives a message about each file that is no record of a test.
+
+        Returns:
+            The number of indexed tests.
+
+        Raises:
+            StorageError: The index cannot be written, or the history not be read.
+        """
+        names = tests.names()
+        if not names:
+            return 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._opened() as index:
+            known = {bundle for (bundle,) in index.execute(f"SELECT bundle FROM runs WHERE {IS_TEST}")}
+            new = [name for name in names if f"{tests.address}/{name}" not in known]
+            count = 0
+            for name, record in tests.read(new, say):
+                self._store(index, entry_of_test(tests.address, name, record))
+                count += 1
+        return count
+
     def rebuild(self, say: Callable[[str], None] = lambda text: None) -> int:
         """Make the index anew out of the bundles that are there; runs whose bundles are gone are forgotten.
 
@@ -134,10 +168,10 @@ class History:
 
     def runs(self, rig: str | None = None) -> list[RunEntry]:
         """All runs, the latest first, without their figures."""
-        where = "WHERE rig = ?" if rig is not None else ""
+        where = "AND rig = ?" if rig is not None else ""
         query = (
-            f"SELECT bundle, stamp, rig, created, commit_id, edgerig, dataset FROM runs {where} "
-            "ORDER BY created DESC, id DESC"
+            "SELECT bundle, stamp, rig, created, commit_id, edgerig, dataset FROM runs "
+            f"WHERE NOT {BUNDLE_IS_THERE} {where} ORDER BY created DESC, id DESC"
         )
         rows = self._rows(query, (rig,) if rig is not None else ())
         return [
@@ -151,10 +185,10 @@ class History:
         """Every metric of every cell over time, oldest first; those of one rig or metric only, if given."""
         conditions = [("runs.rig = ?", rig), ("figures.metric = ?", metric)]
         wanted = [(text, value) for text, value in conditions if value is not None]
-        where = f"WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
+        where = "".join(f"AND {text} " for text, _ in wanted)
         query = (
             "SELECT rig, cell, device, metric, unit, kind, bundle, created, commit_id, value, low, high "
-            f"FROM figures JOIN runs ON runs.id = figures.run {where} "
+            f"FROM figures JOIN runs ON runs.id = figures.run WHERE NOT {FIGURE_OF_BUNDLE_IS_THERE} {where}"
             "ORDER BY rig, cell, device, metric, unit, kind, created, runs.id"
         )
         grouped: dict[tuple[Any, ...], list[Point]] = {}
@@ -210,10 +244,12 @@ class History:
     def _store(self, index: sqlite3.Connection, entry: RunEntry) -> None:
         """One run, whole or not at all; in place of what stood for its folder, or of itself before it was moved."""
         same_run = index.execute(
-            "SELECT bundle FROM runs WHERE rig = ? AND created = ? AND commit_id = ? AND bundle != ?",
+            "SELECT bundle FROM runs WHERE rig = ? AND created = ? AND commit_id = ? AND bundle != ? "
+            f"AND NOT {IS_TEST}",
             (entry.rig, entry.created, entry.commit, entry.bundle),
         )
-        replaced = [entry.bundle, *(bundle for (bundle,) in same_run.fetchall() if not Path(bundle).is_dir())]
+        moved = [] if is_test(entry) else [bundle for (bundle,) in same_run.fetchall() if not Path(bundle).is_dir()]
+        replaced = [entry.bundle, *moved]
         with _transaction(index):
             index.executemany("DELETE FROM runs WHERE bundle = ?", [(bundle,) for bundle in replaced])
             cursor = index.execute(

@@ -68,6 +68,7 @@ def _record(
         stages=stages,
         warnings=cell.warnings,
         run=run.name,
+        run_date=run.created,
         cell=cell.id,
         commit=commit,
         edgerig=run.edgerig,
@@ -146,7 +147,8 @@ def platform_of(cell: CellResult) -> Platform:
         software=" ".join(
             part for part in (cell.runtime, cell.runtime_version, cell.artifact.scheme or numbers) if part
         ),
-        hardware=f"{machine.cpu}, {machine.host}" if machine.host else machine.cpu,
+        processor=machine.cpu,
+        host=machine.host,
         system=f"{machine.system}, {machine.architecture}",
         target=cell.target,
         runtime=cell.runtime,

@@ -69,18 +69,25 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """What ran the network.
 
     Attributes:
-        software: Engine and number format, such as ``litert 2.3.0 int8``. hardware: the processor, and its host.
+        software: Engine and number format, such as ``litert 2.3.0 int8``.
+        processor: Its model. host: name of the machine.
         system: Operating system and architecture.
         target: Address of the device. runtime, threads: the engine and its threads.
     """
 
     software: str
-    hardware: str
+    processor: str
+    host: str = ""
     system: str = ""
     target: str = ""
     runtime: str = ""
     runtime_version: str = ""
     threads: int | None = None
+
+    @property
+    def hardware(self) -> str:
+        """Processor and machine."""
+        return f"{self.processor}, {self.host}" if self.host else self.processor
 
 
 class RecordedTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +105,7 @@ class RecordedTest(msgspec.Struct, frozen=True, kw_only=True):
         inference: Seconds a sample on the device. image_time: seconds a sample around everything: reading,
             preprocessing, transport, inference and postprocessing. Both tell their kind and method.
         stages: Seconds a sample of what `image_time` is the sum of.
-        run, cell, commit: Name of the run and the id of its cell, and the commit of the user's own sources.
+        run, run_date, cell: Name and date of the run, and the id of its cell. commit: of the user's own sources.
         source: ``edgerig``, or where a record was imported from.
     """
 
@@ -121,6 +128,7 @@ class RecordedTest(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, Quantity] = {}
     warnings: tuple[str, ...] = ()
     run: str = ""
+    run_date: str = ""
     cell: str = ""
     commit: str = ""
     edgerig: str = ""
