@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -13,7 +13,9 @@ from edgerig import plugins
 from edgerig.datasets.annotated_images import AnnotatedImages, AnnotatedImageSettings
 from edgerig.datasets.base import SPLITS, SplitName
 from edgerig.datasets.box_files import BoxedFiles, check_sizes
-from edgerig.datasets.coco_file import CocoImage, read_coco
+from edgerig.datasets.labels import coco
+from edgerig.datasets.labels.masks import image_boxes
+from edgerig.datasets.labels.shapes import Category, ImageLabels
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 from edgerig.tasks.box_truth import ImageBoxes
@@ -38,10 +40,11 @@ class CocoSettings(AnnotatedImageSettings, frozen=True, kw_only=True):
 
 
 class _Part(NamedTuple):
-    """Images of a split: their files, what the annotations say of them, their boxes."""
+    """Images of a split: their names and files, what the annotations say of them, their boxes."""
 
+    names: list[str]
     paths: list[Path]
-    images: list[CocoImage]
+    images: list[ImageLabels]
     boxes: list[ImageBoxes]
 
 
@@ -90,24 +93,25 @@ class Coco(AnnotatedImages):
                     f"{', '.join(classes['train'])}.",
                     "Name the same categories in the same order in all of them.",
                 )
-        return {split: parts.get(split, _Part([], [], [])) for split in SPLITS}
+        return {split: parts.get(split, _Part([], [], [], [])) for split in SPLITS}
 
     def _read(self, folder: Path) -> _Part:
-        annotated = read_coco(folder / self.settings.annotations, by_id=self.settings.numbers == "ids")
-        self._classes = annotated.classes
+        annotated = coco.read(folder / self.settings.annotations, outlines=False)
+        self._classes, numbers = _numbered(annotated.categories, by_id=self.settings.numbers == "ids")
         root = folder / self.settings.images
-        paths = [root / image.file_name for image in annotated.images]
+        names, images = list(annotated.images), list(annotated.images.values())
+        paths = [root / name for name in names]
         missing = [path for path in paths if not path.is_file()]
         if missing:
             raise DatasetError(
                 f"{len(missing):,} of {len(paths):,} annotated images are not there; the first is {missing[0]}.",
                 f"Put them into {root}, or name another folder: 'images'.",
             )
-        return _Part(paths, annotated.images, annotated.boxes)
+        return _Part(names, paths, images, [image_boxes(image, numbers) for image in images])
 
     def _read_and_cut(self, root: Path) -> dict[SplitName, _Part]:
         part = self._read(root)
-        chosen = self._cut([image.file_name for image in part.images])
+        chosen = self._cut(part.names)
         return {
             split: _Part(*([entries[index] for index in indices] for entries in part))
             for split, indices in chosen.items()
@@ -117,3 +121,15 @@ class Coco(AnnotatedImages):
         part = self._parts[name]
         sizes = np.array([(image.height, image.width) for image in part.images], np.int64).reshape(-1, 2)
         return BoxedFiles(part.paths, part.boxes, sizes, self.settings.channels)
+
+
+def _numbered(categories: Sequence[Category], *, by_id: bool) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The names of classes by their numbers, and the number of each.
+
+    A number is the rank of the category's id; where ``by_id``, the id, counted from the smallest, gaps included.
+    """
+    first = categories[0].id
+    numbers = {entry.name: entry.id - first if by_id else rank for rank, entry in enumerate(categories)}
+    names = {number: name for name, number in numbers.items()}
+    classes = tuple(names.get(number, f"no class {first + number}") for number in range(1 + max(names)))
+    return classes, numbers

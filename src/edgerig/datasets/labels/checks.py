@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
 from edgerig.datasets.labels import runs
 from edgerig.datasets.labels.polygons import LARGEST
@@ -78,6 +79,20 @@ def check_name(name: str, where: str) -> None:
     """
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise DatasetError(f"{where} has a class without a usable name: {name[:LONGEST_NAME]!r}.")
+
+
+def check_image_name(name: str, where: str) -> None:
+    """Check that the name of an image is a path within a folder, with ``/``.
+
+    Raises:
+        DatasetError: It is empty, absolute, leads out of the folder, or is no text for a path.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or "\\" in name or not name.isprintable() or ".." in parts or PurePosixPath(name).is_absolute():
+        raise DatasetError(
+            f"{where} names the image {name[:LONGEST_NAME]!r}, which is no path within a folder.",
+            "Write it relative to the folder of the images, with / between folders.",
+        )
 
 
 def check_box(box: Box | Sequence[float], height: int, width: int, where: str) -> None:

@@ -43,6 +43,15 @@ def shape_box(shape: Shape, height: int, width: int) -> Box | None:
     return None if bounds is None else Box(*map(float, bounds))
 
 
+def shape_area(shape: Shape, height: int, width: int) -> float:
+    """Square pixels of an object: as annotated, else of its mask, else of its box."""
+    if shape.area is not None:
+        return shape.area
+    if shape.box is not None and not (shape.runs or shape.polygons):
+        return shape.box.width * shape.box.height
+    return float(runs.area(shape_runs(shape, height, width)))
+
+
 def class_map(labels: ImageLabels, numbers: Mapping[str, int], background: int = 0) -> NDArray[np.uint8]:
     """The class of each pixel, shape (H, W), uint8; later shapes lie over earlier ones.
 
@@ -83,7 +92,7 @@ def image_boxes(labels: ImageLabels, numbers: Mapping[str, int]) -> ImageBoxes:
     height, width = labels.height, labels.width
     pairs = [(shape, shape_box(shape, height, width)) for shape in labels.shapes]
     boxed = [(shape, box) for shape, box in pairs if box is not None]
-    areas = [_area(shape, box, height, width) for shape, box in boxed]
+    areas = [shape_area(shape, height, width) for shape, _ in boxed]
     return ImageBoxes(
         np.array([box for _, box in boxed], np.float64).reshape(-1, 4),
         np.array([number_of(shape, numbers) for shape, _ in boxed], np.int64),
@@ -105,12 +114,3 @@ def number_of(shape: Shape, numbers: Mapping[str, int]) -> int:
             f"An object is of class {shape.category!r}, which is none of {', '.join(map(repr, numbers))}.",
             "Name the class, or map it to another.",
         ) from error
-
-
-def _area(shape: Shape, box: Box, height: int, width: int) -> float:
-    """Square pixels of an object: as annotated, else of its mask, else of its box."""
-    if shape.area is not None:
-        return shape.area
-    if shape.runs or shape.polygons:
-        return float(runs.area(shape_runs(shape, height, width)))
-    return box.width * box.height

@@ -52,7 +52,10 @@ def check(lengths: ArrayLike, height: int, width: int, where: str) -> Lengths:
     Raises:
         DatasetError: One is negative, or they do not add up to the pixels of the image; ``where`` names it.
     """
-    counts = np.asarray(lengths, np.int64)
+    try:
+        counts = np.asarray(lengths, np.int64)
+    except OverflowError as error:
+        raise DatasetError(f"{where} has a run that is longer than any image.", "Write the mask anew.") from error
     if counts.ndim != 1 or not counts.size:
         raise DatasetError(f"{where} has no run lengths.", "An empty mask is one run of all pixels.")
     if counts.min() < 0:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.cifar10 import Cifar10
-from edgerig.datasets.coco_file import read_coco
 from edgerig.datasets.images import read_image
+from edgerig.datasets.labels import coco
 from edgerig.datasets.mlperf_tiny.building.parts import Candidate, Candidates, in_turn
 from edgerig.datasets.preprocess import resize
 from edgerig.errors import DatasetError
@@ -103,17 +103,15 @@ def _scenes(source: Path, folders: tuple[str, ...]) -> list[Candidate]:
             f"{source} has no folder {' or '.join(folders)}.",
             "Give the folder that holds COCO's pictures in these, and `annotations` beside them.",
         )
-    annotated = read_coco(source / "annotations" / f"instances_{folder}.json")
-    if "person" not in annotated.classes:
+    annotated = coco.read(source / "annotations" / f"instances_{folder}.json", outlines=False)
+    if "person" not in (category.name for category in annotated.categories):
         raise DatasetError(f"The annotations of {folder} in {source} have no category 'person'.")
-    person = annotated.classes.index("person")
     candidates = []
-    for image, boxes in zip(annotated.images, annotated.boxes, strict=True):
-        crowd = np.zeros(len(boxes), bool) if boxes.crowd is None else boxes.crowd
-        own = boxes.boxes[(boxes.labels == person) & ~crowd]
-        large = (own[:, 2] * own[:, 3] / (image.width * image.height) > LEAST_SHARE).any()
-        if large or not len(own):
-            candidates.append(_scene(source / folder / image.file_name, int(large)))
+    for name, image in annotated.images.items():
+        own = [shape.box for shape in image.shapes if shape.category == "person" and shape.box and not shape.crowd]
+        large = any(box.width * box.height / (image.width * image.height) > LEAST_SHARE for box in own)
+        if large or not own:
+            candidates.append(_scene(source / folder / name, int(large)))
     return candidates
 
 

@@ -1,0 +1,67 @@
+"""What is wrong with annotations, collected: all of it is an error, unless the user wants the bad ones left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from edgerig.errors import DatasetError
+from edgerig.text import counted
+
+Value = TypeVar("Value")
+#: Problems that an error spells out.
+SHOWN = 5
+
+
+class Problems:
+    """Annotations that cannot be used, and what was left out or changed of those that can.
+
+    Args:
+        skip: Whether bad annotations are left out and counted; else they are an error.
+    """
+
+    def __init__(self, *, skip: bool = False) -> None:
+        self.skip = skip
+        self._errors: list[DatasetError] = []
+        self._changes: Counter[str] = Counter()
+
+    def guard(self, read: Callable[[], Value]) -> Value | None:
+        """What ``read`` returns; None where it raises a `DatasetError`, which is kept."""
+        try:
+            return read()
+        except DatasetError as error:
+            self.add(error)
+            return None
+
+    def add(self, error: DatasetError) -> None:
+        """Keep what is wrong with an annotation."""
+        self._errors.append(error)
+
+    def change(self, sentence: str, count: int = 1) -> None:
+        """Count something that is left out or changed; ``sentence`` has ``{}`` for the count in words, as in ``{} lost
+        its score``."""
+        if count:
+            self._changes[sentence] += count
+
+    def notes(self, noun: str = "object") -> tuple[str, ...]:
+        """What has been left out and changed, a sentence each.
+
+        Raises:
+            DatasetError: Something is wrong, and is not to be skipped; names the first ones.
+        """
+        notes = [sentence.format(counted(count, noun)) for sentence, count in self._changes.items()]
+        if not self._errors:
+            return tuple(notes)
+        number = len(self._errors)
+        shown = [error.message for error in self._errors[:SHOWN]]
+        if self.skip:
+            more = " .." if number > SHOWN else ""
+            return (*notes, f"Left out as unusable: {counted(number, 'annotation')}. {' '.join(shown)}{more}")
+        if number == 1:
+            raise self._errors[0]
+        rest = f"\n.. and {number - SHOWN:,} more." if number > SHOWN else ""
+        raise DatasetError(
+            f"{counted(number, 'annotation')} cannot be used:\n" + "\n".join(shown) + rest,
+            self._errors[0].hint or "Mend them, or leave them out: --skip-bad.",
+        )
