@@ -181,6 +181,7 @@ def test_a_class_typed_into_an_interpreter_has_no_code_to_see() -> None:
 
 def test_edgerigs_own_code_has_a_digest() -> None:
     assert len(own_code()) == 64
+    assert own_code(whole=True) != own_code(), "what judges and reports counts only as a whole"
 
 
 NAMES = {

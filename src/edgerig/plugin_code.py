@@ -24,8 +24,10 @@ from edgerig import __version__, files
 from edgerig.errors import SpecError
 from edgerig.named_files import existing, names_in
 
+#: Parts of edgerig that nothing depends on which it makes.
+NEVER = frozenset({"testing", "__pycache__"})
 #: Parts of edgerig that do not affect any built stage.
-ASIDE = frozenset({"cli", "report", "results", "rig", "suites", "testing", "data", "__pycache__"})
+ASIDE = NEVER | {"cli", "report", "results", "rig", "suites", "data"}
 #: Suffixes of code in a user's package.
 CODE = (".py", ".so", ".pyd")
 #: A file that was changed this shortly before it was compiled may have changed again within the clock's resolution.
@@ -125,15 +127,20 @@ def drop_racy_bytecode(module: str) -> None:
                 compiled.unlink()
 
 
-@lru_cache(maxsize=1)
-def own_code() -> str:
+@lru_cache(maxsize=2)
+def own_code(*, whole: bool = False) -> str:
     """Digest of edgerig's own code that stages depend on. The version is not enough: in a checkout it stays the same
-    through many changes."""
+    through many changes.
+
+    Args:
+        whole: Also of the parts that no built stage depends on, such as those that judge results.
+    """
     root = Path(__file__).parent
+    aside = NEVER if whole else ASIDE
     paths = sorted(
         path
         for path in root.rglob("*")
-        if path.is_file() and not ASIDE & set(path.relative_to(root).parts) and path.suffix != ".pyc"
+        if path.is_file() and not aside & set(path.relative_to(root).parts) and path.suffix != ".pyc"
     )
     return files.digest([__version__, [[str(path.relative_to(root)), files.sha256_file(path)] for path in paths]])
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "compile": ("compile", "Quantize, convert or lower a model file."),
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
+    "workflow": ("workflow", "Run steps from data to a device, once for equal inputs; or export them to an engine."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
     "stress": ("stress", "Load a server with requests, and tell throughput, latencies and failures."),
     "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
@@ -41,7 +42,7 @@ COMMANDS = {
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
     "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),
-    "schema": ("schema", "Print the JSON Schema of rig files."),
+    "schema": ("schema", "Print the JSON Schema of rig or workflow files."),
 }
 
 EXAMPLES = """

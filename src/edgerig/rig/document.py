@@ -25,6 +25,8 @@ NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+#: What most documents are.
+RIG_FILE = "rig file"
 #: Name of a rig that is given as values: by Python, or made from a command's options.
 NO_FILE = "the rig"
 
@@ -68,8 +70,12 @@ class Document:
         return f"{position}: {path}" if path else position
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, kind: str = RIG_FILE, needs: str = "model, dataset and, mostly, matrix") -> Document:
     """Read a YAML file.
+
+    Args:
+        kind: What the file is called in errors.
+        needs: The keys that it must have, in words.
 
     Raises:
         SpecError: It cannot be read, is not YAML, has a key twice, is no mapping, or exceeds the limits of a rig
@@ -81,19 +87,21 @@ def read_document(path: Path) -> Document:
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SpecError(f"Cannot read the rig file {path}: {reason}.", _hint_for(path)) from error
+        raise SpecError(f"Cannot read the {kind} {path}: {reason}.", _hint_for(path, kind)) from error
     if len(data) > MAX_BYTES:
-        raise SpecError(f"{path.name} has more than {MAX_BYTES:,} B: that is no rig file.")
+        raise SpecError(f"{path.name} has more than {MAX_BYTES:,} B: that is no {kind}.")
     lines: dict[Location, int] = {}
     node = _compose(text, path.name)
     content = _Plain(path.name, lines).value(node, ()) if node is not None else None
     if not isinstance(content, dict):
-        raise SpecError(f"{path.name}: a rig file is a mapping with the keys model, dataset and, mostly, matrix.")
+        raise SpecError(f"{path.name}: a {kind} is a mapping with the keys {needs}.")
     return Document(content, path.name, path.resolve().parent, lines)
 
 
-def _hint_for(path: Path) -> str:
-    """A hint for a file that cannot be read as a rig."""
+def _hint_for(path: Path, kind: str) -> str:
+    """A hint for a file that cannot be read."""
+    if kind != RIG_FILE:
+        return f"Is the path right? A {kind} is a text in YAML."
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
     if path.exists() and with_suffix(path.suffix) is not None:
