@@ -76,7 +76,7 @@ def import_(file: Path, history: str) -> None:
     from edgerig.results.tests.tests_json import import_tests
 
     records = list(import_tests(file, _left_out))
-    opened = open_history(history)
+    opened = open_history(history, writing=True)
     present = set(opened.names())
     with ConsoleProgress().task("import", len(records)) as task:
         for record in records:
@@ -90,15 +90,14 @@ def import_(file: Path, history: str) -> None:
 def send(history: str | None) -> None:
     """Send the tests that are kept on this machine because their history could not be reached."""
     from edgerig.errors import StorageError
-    from edgerig.results.tests.history import open_history
-    from edgerig.results.tests.unsent import UnsentTests, unsent_addresses
+    from edgerig.results.tests.unsent import UnsentTests, open_to_write, unsent_addresses
 
     addresses = [history] if history is not None else unsent_addresses()
     errors = []
     for address in addresses:
         unsent = UnsentTests(address)
         try:
-            count = len(unsent.send(open_history(unsent.address))) if unsent.names() else 0
+            count = len(unsent.send(open_to_write(unsent.address))) if unsent.names() else 0
             echo(f"{count:,} sent to {unsent.address}")
         except StorageError as error:
             errors.append(error)

@@ -115,6 +115,7 @@ def command(
     if options["samples"] is None:
         rig["measure"]["samples"] = None
     plan = make(rig)
+    _look_at(history)
     folder = out if out is not None else _own_folder(rig["name"])
     texts = {"name": name or model.stem, "description": description, "address": options["dataset"]}
     try:
@@ -126,6 +127,21 @@ def command(
             _record_measured(Path(error.bundle), history, texts)
         raise
     _record(result, history, texts, as_json=as_json)
+
+
+def _look_at(history: str) -> None:
+    """Refuse an address that is none before anything is measured; one that cannot be reached is only told.
+
+    Raises:
+        UsageError: The address is not valid, there are no keys for it, or its client is not installed.
+    """
+    from edgerig.errors import StorageError
+    from edgerig.results.tests.unsent import open_to_write
+
+    try:
+        open_to_write(history).names()
+    except StorageError as error:
+        echo(f"(!) The history {history} cannot be reached now: {error.message} The test will be kept on this machine.")
 
 
 def _run_name(model: Path, name: str | None) -> str:

@@ -94,10 +94,19 @@ class TestHistory:
             return error
 
 
-def open_history(address: str | Path) -> TestHistory:
-    """The history at ``address``: a folder, which need not exist yet.
+def open_history(address: str | Path, *, writing: bool = False) -> TestHistory:
+    """The history at ``address``: a folder, which need not exist yet, or a store (`edgerig.store.open_store`).
+
+    Args:
+        writing: Whether tests will be appended.
 
     Raises:
-        StorageError: The store cannot be reached.
+        StoreError: The store cannot be reached. UsageError: The address is not valid, or there are no keys for it.
+        MissingExtraError: The client of stores is not installed.
     """
-    return TestHistory(FolderRecords(Path(address)))
+    if "://" not in str(address):
+        return TestHistory(FolderRecords(Path(address)))
+    from edgerig.results.tests.object_records import ObjectRecords
+    from edgerig.store import open_store
+
+    return TestHistory(ObjectRecords(open_store(str(address), writing=writing)))

@@ -75,12 +75,17 @@ class UnsentTests:
         return sent
 
 
+def open_to_write(address: str) -> TestHistory:
+    """The history at ``address``, to append tests to it; raises as `open_history` does."""
+    return open_history(address, writing=True)
+
+
 def record_tests(
     address: str | Path,
     records: Sequence[RecordedTest],
     *,
     state: Path | None = None,
-    opened: Callable[[str], TestHistory] = open_history,
+    opened: Callable[[str], TestHistory] = open_to_write,
 ) -> Sent:
     """Append tests to the history at ``address``, with those that an earlier time could not send.
 
