@@ -80,6 +80,7 @@ def test_kinds_have_the_numbers_of_the_specification():
         "LOG": 14,
         "LEASE": 15,
         "BEGIN": 16,
+        "CENSUS": 17,
     }
 
 

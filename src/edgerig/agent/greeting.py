@@ -26,6 +26,7 @@ KINDS = (
     Kind.RESET,
     Kind.LOG,
     Kind.BEGIN,
+    Kind.CENSUS,
 )
 
 

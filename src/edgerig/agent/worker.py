@@ -105,6 +105,7 @@ class Worker:
             Kind.RESET: self._reset,
             Kind.LOG: self._log,
             Kind.BEGIN: self._begin,
+            Kind.CENSUS: self._census,
         }
 
     def serve(self) -> None:
@@ -269,6 +270,10 @@ class Worker:
     def _profile(self, frame: Frame) -> Answer:
         layers = self._loaded().profile(self._tensors(frame))
         return b"", [memoryview(pack(layers))]
+
+    def _census(self, frame: Frame) -> Answer:
+        census = self._loaded().census(self._tensors(frame))
+        return b"", [memoryview(pack(census))]
 
     def _report_memory(self, frame: Frame) -> Answer:
         engine = self._loaded().memory()

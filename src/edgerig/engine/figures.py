@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
+from edgerig.measure.census import Census, verdicts
 from edgerig.measure.drift import drift_between
 from edgerig.measure.intervals import Interval, round_interval
 from edgerig.measure.judge import judge, judge_rounds, judge_width
@@ -55,6 +56,7 @@ def summed_up(
     between = [*judge_rounds([entry.steady.median for entry in rounds if entry.steady]), *_unlike_outputs(rounds)]
     machine, machine_after = one_span([(entry.machine, entry.machine_after) for entry in rounds])
     doubts = (
+        *_unmet_requests(result.census),
         *_round_warnings(rounds),
         *(text for text in (drift_between([e.steady.median for e in rounds if e.steady]),) if text is not None),
         *between,
@@ -255,6 +257,11 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
 def _round_warnings(rounds: Sequence[Round]) -> list[str]:
     """The warnings of single rounds; of several, with the round's number."""
     return round_warnings([(entry.number, text) for entry in rounds for text in entry.warnings], len(rounds))
+
+
+def _unmet_requests(census: Census | Unavailable | msgspec.UnsetType) -> list[str]:
+    """What was asked for and did not run so, in sentences; nothing where the engine tells no census."""
+    return [verdict.text for verdict in verdicts(census) if verdict.text] if isinstance(census, Census) else []
 
 
 def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:

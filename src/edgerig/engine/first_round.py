@@ -17,12 +17,14 @@ from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import as_modelled, summed_up, times_of
 from edgerig.engine.journal import Journal
 from edgerig.engine.passing import HostTime
+from edgerig.engine.placement import census_of, fallback_of, refuse_unmet
 from edgerig.engine.prepare import now
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.score import score
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
+from edgerig.measure.census import Census
 from edgerig.measure.firmware import Counts, FirmwareReport
 from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
@@ -55,6 +57,7 @@ class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelBand | Unavailable | None
     memory: dict[str, Quantity]
     layers: Layers
+    census: Census | Unavailable
     transport: Quantity
     interruptions: tuple[str, ...]
     doubts: tuple[str, ...]
@@ -72,7 +75,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
 
     Raises:
         TargetError: The device is not there, did not come back, or ran another file than it was sent.
-        InferenceError: Its engine refused the network or failed.
+        InferenceError: Its engine refused the network or failed, or did something else than what it was asked for.
         IncompatibleError: Dataset and network do not fit.
     """
     started, begin, sleep, artifact = now(), time.perf_counter(), SleepWatch(), context.artifact
@@ -116,6 +119,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         latency=latency,
         memory=done.memory,
         layers=done.layers,
+        census=done.census,
         machine=done.machine,
         machine_after=done.machine_after,
         warnings=(),
@@ -181,6 +185,10 @@ def _run(context: CellContext) -> _FirstPass:
         model = deployment.session.time_model()
         memory = deployment.ask("while its memory was read", memory_of)
         layers, memory_after = deployment.ask("in the profile", lambda session: _profile(session, inputs, measure))
+        census = deployment.ask(
+            "while it was asked what runs where", lambda session: census_of(session, inputs, artifact)
+        )
+        refuse_unmet(census, fallback_of(context), context.cell.runtime.use)
         transport = deployment.ask(
             "while the transport was measured", lambda session: _transport(session, inputs, measure)
         )
@@ -203,6 +211,7 @@ def _run(context: CellContext) -> _FirstPass:
         model=model,
         memory=_with_memory_of_profile(memory, memory_after),
         layers=layers,
+        census=census,
         transport=transport,
         interruptions=interruptions,
         doubts=tuple(text for text in (clock, paused, waiting, *steady.pauses) if text is not None),

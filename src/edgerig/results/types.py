@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.input_fit import InputFit
+from edgerig.measure.census import Census
 from edgerig.measure.firmware import FirmwareReport
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
@@ -145,6 +146,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         offline: Batches of samples that are all there, in the scenario of that name; unset where samples come one by
             one.
         under_load: Several requests under way, in the scenarios streams and server; unset in the others.
+        census: What of the network really ran where and in which type, as the engine tells it, and what was asked for;
+            or why that is not known. Unset in bundles from before it was asked.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
@@ -186,6 +189,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
     offline: Offline | msgspec.UnsetType = msgspec.UNSET
     under_load: UnderLoad | msgspec.UnsetType = msgspec.UNSET
+    census: Census | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
         return frame.cell_repr(self)

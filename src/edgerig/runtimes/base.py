@@ -294,6 +294,10 @@ class Runtime(Plugin, ABC):
         self._need_loaded("memory")
         return self._memory()
 
+    def libraries(self) -> tuple[str, ...]:
+        """Files that the settings have code loaded from; an agent allows those alone that it was started with."""
+        return ()
+
     def close(self) -> None:
         """Release the network."""
         if self._loaded:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
 from edgerig.installed import version
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
@@ -121,6 +122,12 @@ class LiteRt(Runtime):
         if self.settings.kernels != "xnnpack":
             return Unavailable("LiteRT's profiler is had through its compiled model, which runs XNNPACK's kernels only")
         return profile(self._path, self.settings.threads, self._inputs(), batches)
+
+    def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
+        from edgerig.runtimes.litert_census import BUILTIN, REFERENCE, census_of
+
+        kernels = REFERENCE if self.settings.kernels == "reference" else BUILTIN
+        return census_of(self._interpreter, {}, kernels, [])
 
     def _close(self) -> None:
         del self._interpreter, self._input_details, self._output_details

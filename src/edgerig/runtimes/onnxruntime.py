@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,11 +13,21 @@ import numpy as np
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
-from edgerig.runtimes.onnx_providers import PROVIDER_TEXT, Provider, engine_version, open_session
+from edgerig.runtimes.onnx_binding import fixed, general, reader
+from edgerig.runtimes.onnx_census import ASSIGNMENT, census_of
+from edgerig.runtimes.onnx_providers import (
+    PROVIDER_TEXT,
+    Providers,
+    engine_version,
+    libraries,
+    open_session,
+    requested,
+)
 from edgerig.runtimes.operator_times import operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
@@ -38,7 +48,7 @@ PROFILE_METHOD = (
 class OnnxRuntimeSettings(ResizableSettings, frozen=True, kw_only=True):
     """Settings of ONNX Runtime."""
 
-    provider: Annotated[Provider, msgspec.Meta(description=PROVIDER_TEXT)] = "cpu"
+    provider: Annotated[Providers, msgspec.Meta(description=PROVIDER_TEXT)] = "cpu"
 
 
 class OnnxRuntime(Runtime):
@@ -91,8 +101,14 @@ class OnnxRuntime(Runtime):
         return options
 
     def _open(self, options: Any) -> Any:
-        provider = self.settings.provider if isinstance(self.settings, OnnxRuntimeSettings) else "cpu"
-        return open_session(self._path, options, provider)
+        return open_session(self._path, options, self._provider, self.settings.fallback == "forbid")
+
+    @property
+    def _provider(self) -> Providers:
+        return self.settings.provider if isinstance(self.settings, OnnxRuntimeSettings) else "cpu"
+
+    def libraries(self) -> tuple[str, ...]:
+        return libraries(self._provider)
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs
@@ -123,87 +139,46 @@ class OnnxRuntime(Runtime):
             run(binding)
 
         if free:
-            return _general(binding, places, free), invoke, _reader(binding, results)
-        set_inputs, get_outputs = _fixed(places, [buffer for buffer in results if buffer is not None])
+            return general(binding, places, free), invoke, reader(binding, results)
+        set_inputs, get_outputs = fixed(places, [buffer for buffer in results if buffer is not None])
         return set_inputs, invoke, get_outputs
 
     def _begin_sequence(self) -> None:
         """Nothing: operators of ONNX start from their initial state in each inference."""
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
-        with tempfile.TemporaryDirectory(prefix="edgerig-profile-") as folder:
-            options = self._options()
-            options.enable_profiling = True
-            options.profile_file_prefix = str(Path(folder) / "profile")
-            session = self._open(options)
-            set_inputs, invoke, _ = self._bind(session)
-            samples = list(zip(*batches, strict=True))
-            for sample in [samples[0], *samples]:
-                set_inputs(sample)
-                invoke()
-            events = json.loads(Path(session.end_profiling()).read_text())
-        nodes = [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+        samples = list(zip(*batches, strict=True))
+        _, nodes = self._profiled([samples[0], *samples])
         if not nodes:
             return Unavailable("ONNX Runtime recorded no operator")
         self._peak = _peak(nodes)
         # The first run is cold.
         return _layers(nodes, skip=1)
 
+    def _profiled(self, samples: Sequence[Sequence[Array]]) -> tuple[Any, list[dict[str, Any]]]:
+        """A session of its own that has run ``samples``, and the profile's events of the nodes that ran."""
+        with tempfile.TemporaryDirectory(prefix="edgerig-profile-") as folder:
+            options = self._options()
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(folder) / "profile")
+            options.add_session_config_entry(ASSIGNMENT, "1")
+            session = self._open(options)
+            set_inputs, invoke, _ = self._bind(session)
+            for sample in samples:
+                set_inputs(sample)
+                invoke()
+            events = json.loads(Path(session.end_profiling()).read_text())
+        return session, [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+
+    def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
+        session, nodes = self._profiled(list(zip(*batches, strict=True)))
+        return census_of(session, nodes, requested(self._provider))
+
     def _memory(self) -> dict[str, Quantity]:
         return {"engine_peak": self._peak}
 
     def _close(self) -> None:
         del self._session
-
-
-def _fixed(
-    places: Sequence[Array], results: Sequence[Array]
-) -> tuple[Callable[[Sequence[Array]], object], Callable[[], Sequence[Array]]]:
-    """The functions that set the inputs and get the outputs where all shapes are known."""
-    if len(places) == 1 and len(results) == 1:
-        (target,), (result,) = places, results
-
-        def set_input(sample: Sequence[Array]) -> None:
-            target[...] = sample[0]
-
-        def get_output() -> Sequence[Array]:
-            return (result.copy(),)
-
-        return set_input, get_output
-
-    def set_inputs(sample: Sequence[Array]) -> None:
-        for target, value in zip(places, sample, strict=True):
-            target[...] = value
-
-    def get_outputs() -> Sequence[Array]:
-        return [result.copy() for result in results]
-
-    return set_inputs, get_outputs
-
-
-def _general(binding: Any, places: Sequence[Array], free: Sequence[str]) -> Callable[[Sequence[Array]], object]:
-    """The function that sets the inputs where ``free`` outputs have shapes that only the engine knows."""
-
-    def set_inputs(sample: Sequence[Array]) -> None:
-        for target, value in zip(places, sample, strict=True):
-            target[...] = value
-        # Otherwise the engine would reuse the output of the last sample, whatever the shape is now.
-        for name in free:
-            binding.bind_output(name, "cpu")
-
-    return set_inputs
-
-
-def _reader(binding: Any, results: Sequence[Array | None]) -> Callable[[], Sequence[Array]]:
-    """The function that gets the outputs, those without a buffer from the engine."""
-
-    def get_outputs() -> Sequence[Array]:
-        values = binding.get_outputs()
-        return [
-            value.numpy() if result is None else result.copy() for value, result in zip(values, results, strict=True)
-        ]
-
-    return get_outputs
 
 
 def _input(node: Any, batch: int | None = None) -> TensorSpec:

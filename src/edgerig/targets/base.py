@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.errors import IncompatibleError
+from edgerig.measure.census import Census
 from edgerig.measure.firmware import Counts, FirmwareReport
 from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
@@ -104,6 +105,10 @@ class Session(ABC):
     @abstractmethod
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         """Seconds per inference of each operator."""
+
+    def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
+        """What of the network really runs where and in which type; the first sample of ``inputs`` may be run."""
+        return Unavailable(f"{type(self).__name__} does not tell what runs where")
 
     @abstractmethod
     def memory(self) -> dict[str, Quantity]:

@@ -11,10 +11,12 @@ import msgspec
 
 from edgerig import __version__
 from edgerig.errors import TargetError
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.utilisation import Utilisation
 from edgerig.wire import answers, messages
+from edgerig.wire.census import checked_census
 from edgerig.wire.exchange import Exchange
 from edgerig.wire.frame import VERSION, Frame, Kind
 from edgerig.wire.messages import Hello, Loaded, ModelHeader, Statistics, StatsHeader
@@ -206,6 +208,12 @@ class WireClient(Exchange, RuntimeProtocol):
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
         layers = answers.decoded(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE", self.who)
         return answers.checked_layers(layers, self.who)
+
+    def census(self, inputs: Sequence[memoryview]) -> Census | Unavailable:
+        """What runs where on the device, as its engine tells; it may run the one sample that ``inputs`` are."""
+        header = messages.pack_tensors(1, [part.nbytes for part in inputs])
+        frame = self.request(Kind.CENSUS, header, inputs)
+        return checked_census(answers.decoded(frame.payload, Census | Unavailable, "CENSUS", self.who), self.who)
 
     def memory(self) -> dict[str, Quantity]:
         """The memory figures that the device reports, in bytes by name."""

@@ -48,6 +48,7 @@ class Kind(IntEnum):
     LOG = 14
     LEASE = 15
     BEGIN = 16
+    CENSUS = 17
 
 
 class Flag(IntFlag):

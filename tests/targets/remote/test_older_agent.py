@@ -16,13 +16,14 @@ from edgerig.results.energy import energy_of
 from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite
 
-#: The worker with STATS as version 0.1 had it: two fields in the question, six in the answer, no sampling.
+#: The worker with STATS as version 0.1 had it: two fields in the question, six in the answer, no sampling; and without
+#: CENSUS.
 OLDER = """
 import time
 
 import msgspec
 
-from edgerig.agent import worker
+from edgerig.agent import greeting, worker
 from edgerig.measure.machine import MachineState, observe
 from edgerig.measure.kinds import Quantity
 from edgerig.measure.memory import current_rss
@@ -57,7 +58,17 @@ def answer(self, frame):
     return b"", [memoryview(pack(statistics))]
 
 
+start = worker.Worker.__init__
+
+
+def older(self, *words, **options):
+    start(self, *words, **options)
+    del self._answers[worker.Kind.CENSUS]
+
+
+worker.Worker.__init__ = older
 worker.Worker._stats = answer
+greeting.KINDS = tuple(kind for kind in greeting.KINDS if kind != worker.Kind.CENSUS)
 worker.main()
 """
 
@@ -92,6 +103,8 @@ def test_a_run_on_an_older_agent_goes_on_and_says_that_nothing_was_sampled(older
     for entry in cell.rounds:
         assert isinstance(entry.utilisation, Unavailable)
         assert "does not sample its utilisation" in entry.utilisation.reason
+    assert isinstance(cell.census, Unavailable)
+    assert cell.census.reason.endswith("is of a version that does not tell what runs where")
     energy = energy_of(cell)
     assert isinstance(energy, Unavailable)
     assert "does not sample its utilisation" in energy.reason

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.errors import AnswerError, IncompatibleError, InferenceError, TargetError
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.profile import LayerTime
@@ -181,6 +182,18 @@ class WireSession(Session):
         except Unsupported:
             return Unavailable(f"{self.client.who} has no per-operator profile")
         return layers
+
+    def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
+        if self.client.device.network:
+            return Unavailable("a board's firmware tells of no operators")
+        untold = Unavailable(f"{self.client.who} is of a version that does not tell what runs where")
+        if not self.client.supports(Kind.CENSUS):
+            return untold
+        batches = self.as_at_the_beginning([batch[:1] for batch in self._check(inputs)])
+        try:
+            return self.client.census([as_bytes(batch) for batch in batches])
+        except Unsupported:
+            return untold
 
     def memory(self) -> dict[str, Quantity]:
         untold: dict[str, Quantity] = {"peak_rss": Unavailable(f"{self.client.who} does not tell its memory")}

@@ -1,0 +1,68 @@
+"""What was asked for and did not run so is told beside the numbers, or refused."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+
+import edgerig
+from edgerig.errors import InferenceError
+from edgerig.measure.census import Census
+from edgerig.measure.kinds import Measurement
+from edgerig.results.types import CellResult
+from edgerig.testing.networks.quantized_onnx import qdq_network
+
+IDLE = "AzureExecutionProvider"
+PART = "int8 was asked for: 1 of 3 convolutions ran in float32."
+needs_idle_provider = pytest.mark.skipif(
+    IDLE not in onnxruntime.get_available_providers(), reason=f"this build of ONNX Runtime has no {IDLE}"
+)
+
+
+@pytest.fixture
+def measure(tmp_path: Path):
+    """Measures an int8 network, some of whose convolutions stay float, on ONNX Runtime with ``options``."""
+
+    def measured(float_convolutions: int = 0, **options: Any) -> CellResult:
+        net = qdq_network(tmp_path / "net.onnx", float_convolutions=float_convolutions)
+        rig = {
+            "name": "t",
+            "model": {"file": str(net)},
+            "dataset": {"use": "random", "shape": [4, 9, 9], "samples": 10},
+            "matrix": [{"runtimes": [{"use": "onnxruntime", **options}], "targets": ["local"]}],
+            "measure": {"rounds": 1, "seconds": 0, "warmup": 1, "profile": False, "transport_samples": 0},
+        }
+        return edgerig.run(rig, out=tmp_path / "out").cells[0]
+
+    return measured
+
+
+def test_request_that_is_met_warns_of_nothing(measure) -> None:
+    cell = measure()
+    assert isinstance(cell.census, Census)
+    assert not any("was asked for" in text for text in cell.warnings)
+
+
+def test_request_that_is_met_in_part_stands_at_the_latency_and_in_the_warnings(measure, tmp_path: Path) -> None:
+    cell = measure(float_convolutions=1)
+    assert PART in cell.warnings
+    assert isinstance(cell.latency.steady, Measurement)
+    assert PART in cell.latency.steady.warnings
+
+
+def test_part_is_an_error_where_that_is_forbidden(measure) -> None:
+    with pytest.raises(InferenceError, match="in part only, and `fallback: forbid` is set: int8 was asked for: 1 of 3"):
+        measure(float_convolutions=1, fallback="forbid")
+
+
+@needs_idle_provider
+def test_provider_that_takes_nothing_is_an_error(measure) -> None:
+    with pytest.raises(InferenceError, match=f"not at all: {IDLE} was asked for: .* ran on CPUExecutionProvider"):
+        measure(provider=IDLE)
+
+
+@needs_idle_provider
+def test_fallback_that_is_allowed_is_told_as_what_it_is(measure) -> None:
+    cell = measure(provider=IDLE, fallback="allow")
+    assert any(text.startswith(f"{IDLE} was asked for: ") for text in cell.warnings)
