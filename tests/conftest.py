@@ -1,6 +1,7 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,16 @@ def heard() -> Heard:
 def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense layer from 784 pixels to 10 classes; its weights are `networks.dense_weights(784, 10)`."""
     return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
+
+
+@pytest.fixture(scope="session")
+def delegate_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A delegate of LiteRT that takes every ADD of two float32 tensors; its options are told in `delegate.c`."""
+    library = tmp_path_factory.mktemp("delegate") / "libtest_delegate.so"
+    source = Path(__file__).parent / "runtimes" / "delegate.c"
+    ziglang = [sys.executable, "-m", "ziglang", "cc"]
+    subprocess.run([*ziglang, "-shared", "-fPIC", "-O1", str(source), "-o", str(library)], check=True)
+    return library
 
 
 @pytest.fixture(scope="session")

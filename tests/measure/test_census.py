@@ -80,6 +80,32 @@ def test_delegate_that_takes_nothing_is_not_met_though_xnnpack_takes_everything(
     assert verdict.outcome == "not"
 
 
+def preferences(*names: str) -> tuple[Request, ...]:
+    return (*placement(names[0]), *(Request(kind="preference", name=name) for name in names[1:]))
+
+
+def test_what_a_second_delegate_takes_is_not_missing_at_the_first() -> None:
+    net = census(("ADD", "a.so", "float32", 2), ("MUL", "b.so", "float32", 1), requested=preferences("a.so", "b.so"))
+    assert [verdict.outcome for verdict in verdicts(net)] == ["met", "met"]
+
+
+def test_second_delegate_that_takes_nothing_of_what_is_left_is_told() -> None:
+    net = census(("ADD", "a.so", "float32", 2), ("MUL", "XNNPACK", "float32", 1), requested=preferences("a.so", "b.so"))
+    first, second = verdicts(net)
+    assert (first.outcome, first.text) == ("part", "a.so was asked for: 1 of 3 operators ran on XNNPACK.")
+    assert (second.outcome, second.text) == ("part", "b.so was named, too, and took no operator.")
+
+
+def test_second_delegate_has_nothing_to_take_where_the_first_took_all() -> None:
+    net = census(("ADD", "a.so", "float32", 2), requested=preferences("a.so", "b.so"))
+    assert [(verdict.outcome, verdict.text) for verdict in verdicts(net)] == [("met", ""), ("met", "")]
+
+
+def test_first_delegate_that_takes_nothing_is_not_met_whatever_the_second_takes() -> None:
+    net = census(("ADD", "b.so", "float32", 2), requested=preferences("a.so", "b.so"))
+    assert [verdict.outcome for verdict in verdicts(net)] == ["not", "met"]
+
+
 def test_type_that_the_engine_does_not_tell_is_neither_met_nor_missed() -> None:
     net = census(("Conv", "CUDA", "", 5), ("Conv", "CUDA", "int8", 1))
     (verdict,) = verdicts(with_scheme(net, "int8"))

@@ -60,6 +60,22 @@ def unknown_runtime(name: str, allowed: Sequence[str]) -> UnknownNameError:
     return error
 
 
+def check_libraries(runtime: Runtime, allowed: Sequence[str] | None) -> None:
+    """Refuse settings that have code loaded from a file that was not allowed; None allows any.
+
+    Raises:
+        InferenceError: One is not among ``allowed``.
+    """
+    if allowed is None:
+        return
+    for library in runtime.libraries():
+        if library not in allowed:
+            raise InferenceError(
+                f"This agent loads no code from {library!r}: clients may name {', '.join(allowed) or 'no library'}.",
+                f"Start it with --library {shlex.quote(library)} if its clients may; the name must be the same.",
+            )
+
+
 def out_of_memory() -> InferenceError:
     """The error of a session that has used up its memory."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]

@@ -6,7 +6,6 @@ when its parent, which holds the other end of its standard input, is gone.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 import os
@@ -23,11 +22,19 @@ import numpy as np
 
 from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
-from edgerig.agent.loading import errors_name, import_engine, network_memory, out_of_memory, unknown_runtime
+from edgerig.agent.loading import (
+    check_libraries,
+    errors_name,
+    import_engine,
+    network_memory,
+    out_of_memory,
+    unknown_runtime,
+)
 from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
+from edgerig.agent.worker_options import argument_parser
 from edgerig.agent.worker_process import ERRORS
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, WireError
@@ -68,6 +75,7 @@ class Worker:
         limits: The largest messages that are taken.
         grace: Seconds in which a message that has begun must move on (`edgerig.wire.pace`), there and back; None for
             however slowly.
+        libraries: Files that settings may have code loaded from; None for any.
     """
 
     def __init__(
@@ -77,8 +85,9 @@ class Worker:
         runtimes: Sequence[str] = (),
         limits: Limits | None = None,
         grace: float | None = None,
+        libraries: Sequence[str] | None = (),
     ) -> None:
-        self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
+        self.link, self.folder, self.runtimes, self.libraries = link, folder, tuple(runtimes), libraries
         self.runtime: Runtime | None = None
         self._reader = FrameReader(link, limits, grace=grace)
         self._writer = FrameWriter(link, checked=link.checked)
@@ -220,6 +229,7 @@ class Worker:
             raise unknown_runtime(header.runtime, self.runtimes)
         runtime = plugins.make("runtime", header.runtime, Runtime, header.options, keyed=False)
         runtime.require()
+        check_libraries(runtime, self.libraries)
         return runtime
 
     def _run(self, frame: Frame) -> Answer:
@@ -355,17 +365,7 @@ def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve one session."""
-    parser = argparse.ArgumentParser(prog="python -m edgerig.agent.worker", description=__doc__)
-    parser.add_argument("--fd", type=int, required=True, help="the inherited socket")
-    parser.add_argument("--folder", type=Path, required=True, help="where to put the network's file")
-    parser.add_argument("--idle", type=float, help="seconds without a request after which the session ends")
-    parser.add_argument("--runtime", action="append", default=[], help="a runtime that may be asked for")
-    parser.add_argument("--max-model", type=int, help="bytes of the largest network")
-    parser.add_argument("--max-message", type=int, default=Limits().payload, help="bytes of the largest other message")
-    parser.add_argument("--max-memory", type=int, help="bytes of address space of this process")
-    parser.add_argument("--log-fd", type=int, help="an inherited pipe, for log records")
-    parser.add_argument("--log-levels", type=int, nargs=2, help="of edgerig's records and of libraries'")
-    options = parser.parse_args(arguments)
+    options = argument_parser(__doc__).parse_args(arguments)
     if options.log_fd is not None:
         child_logs.forward_to_pipe(options.log_fd, Levels(*options.log_levels))
     # The parent process decides when to end; Ctrl-C in its terminal must not end this one.
@@ -385,7 +385,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.max_memory is not None:
         resource.setrlimit(resource.RLIMIT_AS, (options.max_memory, options.max_memory))
     limits = Limits(payload=options.max_message, model=options.max_model)
-    Worker(link, options.folder, options.runtime, limits, grace).serve()
+    libraries = None if options.any_library else options.library
+    Worker(link, options.folder, options.runtime, limits, grace, libraries).serve()
 
 
 if __name__ == "__main__":

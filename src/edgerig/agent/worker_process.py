@@ -46,11 +46,13 @@ class WorkerLimits(msgspec.Struct, frozen=True):
         model: Bytes of the largest network.
         message: Bytes of the largest payload of any other message.
         memory: Bytes of address space of its process (``RLIMIT_AS``), or None for all that there is.
+        libraries: Files that settings of a runtime may have code loaded from, such as delegates; None for any.
     """
 
     model: int = 1024**3
     message: int = 256 * 1024**2
     memory: int | None = None
+    libraries: tuple[str, ...] | None = ()
 
 
 class WorkerProcess:
@@ -85,6 +87,8 @@ class WorkerProcess:
         if limits is not None:
             words += ["--max-model", str(limits.model), "--max-message", str(limits.message)]
             words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
+            allowed = limits.libraries
+            words += ["--any-library"] if allowed is None else [f"--library={name}" for name in allowed]
         self._errors = self.folder / ERRORS
         try:
             self.process, self._logs = self._start(words, connected.fileno())

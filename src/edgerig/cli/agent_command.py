@@ -80,6 +80,14 @@ class AgentGroup(click.Group):
     "[default: all installed]",
 )
 @click.option(
+    "--library",
+    "libraries",
+    multiple=True,
+    metavar="FILE",
+    help="A library whose code clients may have loaded, such as a delegate of LiteRT: libedgetpu.so.1; may be "
+    "repeated.  [default: none]",
+)
+@click.option(
     "--idle",
     type=FiniteRange(min=0, min_open=True),
     default=600.0,
@@ -131,6 +139,7 @@ def command(
     listen: str,
     folder: Path | None,
     runtimes: tuple[str, ...],
+    libraries: tuple[str, ...],
     idle: float,
     tls: Path | None,
     token_file: Path | None,
@@ -179,7 +188,7 @@ def command(
             runtimes=runtimes,
             idle=idle,
             log=_log,
-            limits=WorkerLimits(max_model, max_message, max_memory),
+            limits=WorkerLimits(max_model, max_message, max_memory, libraries),
         )
         _serve(serial, listen, until_eof)
         return
@@ -199,7 +208,7 @@ def command(
         sessions=sessions,
         streams=streams,
         lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory),
+        limits=WorkerLimits(max_model, max_message, max_memory, libraries),
         log=_log,
     )
     _serve(agent, str(agent.address), until_eof)

@@ -51,6 +51,13 @@ if TYPE_CHECKING:
     help="A setting of the targets, such as tls=lab/laptop or baud=921600: `edgerig list targets NAME`.",
 )
 @click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm, micro; may be repeated.")
+@click.option(
+    "--runtime-option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the runtimes, such as provider=CUDAExecutionProvider or delegate=./mine.so: `edgerig list "
+    "runtimes NAME`.",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
 @click.option(
@@ -230,6 +237,7 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
         models: Name, file and format of each. options: Of the command.
     """
     threads = {"threads": options["threads"]} if options["threads"] != 1 else {}
+    own = parse_options(options["runtime_option"], "--runtime-option")
     settings = parse_options(options["target_option"], "--target-option")
     blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for target in options["targets"] or ("local",):
@@ -239,7 +247,7 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
     return [
         {
             **({"models": names} if len(names) < len(models) else {}),
-            "runtimes": [{"use": runtime, **threads, **_custom(runtime, options)} for runtime in runtimes],
+            "runtimes": [{"use": runtime, **threads, **_custom(runtime, options), **own} for runtime in runtimes],
             "targets": [{"use": target, **settings} if settings else target for target in targets],
         }
         for runtimes, names, targets in _together(blocks)

@@ -53,9 +53,13 @@ class OperatorGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A type of arithmetic, or a placement, that was asked for by name."""
+    """A type of arithmetic, or a placement, that was asked for by name.
 
-    kind: Literal["dtype", "placement"]
+    A ``preference`` is a placement behind the one that was asked for: it need not get anything to run, and what it
+    runs is not missing there.
+    """
+
+    kind: Literal["dtype", "placement", "preference"]
     name: str
 
 
@@ -86,6 +90,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Literal["met", "part", "not", "unknown"]:
+        if self.request.kind == "preference":
+            return "part" if self.text else "met"
         if not self.total:
             return "unknown"
         return "met" if self.met == self.total else "part" if self.met else "not"
@@ -129,8 +135,13 @@ def verdicts(census: Census) -> tuple[Verdict, ...]:
 
 
 def _verdict(census: Census, request: Request) -> Verdict:
+    if request.kind == "preference":
+        return _preferred(census, request)
     if request.kind == "placement":
         groups = list(census.operators)
+        if any(_meets(group, request) for group in groups):
+            preferences = {other.name for other in census.requested if other.kind == "preference"}
+            groups = [group for group in groups if group.placement not in preferences]
     else:
         groups = [group for group in census.operators if group.dtype]
         groups = [group for group in groups if family(group.op) is not None] or groups
@@ -141,6 +152,14 @@ def _verdict(census: Census, request: Request) -> Verdict:
     if not total:
         text = f"{request.name} was asked for, and the engine does not tell what ran."
     return Verdict(request=request, met=met, total=total, text=text)
+
+
+def _preferred(census: Census, request: Request) -> Verdict:
+    count = sum(group.count for group in census.operators if group.placement == request.name)
+    named = {other.name for other in census.requested if other.kind != "dtype"}
+    left = sum(group.count for group in census.operators if group.placement not in named)
+    text = "" if count or not left else f"{request.name} was named, too, and took no operator."
+    return Verdict(request=request, met=count, total=count if not text else left, text=text)
 
 
 def _meets(group: OperatorGroup, request: Request) -> bool:

@@ -16,6 +16,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.litert_delegates import Delegates, LoadedDelegates, entries
 from edgerig.runtimes.litert_state import initial_graphs
 
 
@@ -28,6 +29,16 @@ class LiteRtSettings(ResizableSettings, frozen=True, kw_only=True):
             description="xnnpack: the fast kernels of daily use; reference: the plain ones that define the result"
         ),
     ] = "xnnpack"
+    delegate: Annotated[
+        str | None, msgspec.Meta(description="a library whose delegate may take operators, such as libedgetpu.so.1")
+    ] = None
+    delegates: Annotated[
+        Delegates,
+        msgspec.Meta(
+            description="several of them in the order in which they may take operators, each perhaps with options: "
+            "[{libedgetpu.so.1: {device: usb}}, ./other.so]; XNNPACK may take what they leave"
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 class LiteRt(Runtime):
@@ -60,6 +71,8 @@ class LiteRt(Runtime):
         interpreter = Interpreter(
             model_path=str(path), num_threads=self.settings.threads, experimental_op_resolver_type=resolver
         )
+        self._delegates = LoadedDelegates(entries(self.settings.delegate, self.settings.delegates))
+        self._delegates.apply(interpreter)
         if self.settings.batch is not None:
             _resize(interpreter, self.settings.batch)
         interpreter.allocate_tensors()
@@ -119,6 +132,8 @@ class LiteRt(Runtime):
 
         if self.settings.batch not in (None, 1):
             return Unavailable("LiteRT's profiler runs the file's own batch, not one that was set")
+        if self.libraries():
+            return Unavailable("LiteRT's profiler is had through its compiled model, which takes no other delegates")
         if self.settings.kernels != "xnnpack":
             return Unavailable("LiteRT's profiler is had through its compiled model, which runs XNNPACK's kernels only")
         return profile(self._path, self.settings.threads, self._inputs(), batches)
@@ -127,10 +142,14 @@ class LiteRt(Runtime):
         from edgerig.runtimes.litert_census import BUILTIN, REFERENCE, census_of
 
         kernels = REFERENCE if self.settings.kernels == "reference" else BUILTIN
-        return census_of(self._interpreter, {}, kernels, [])
+        return census_of(self._interpreter, self._delegates.taken, kernels, self._delegates.names)
+
+    def libraries(self) -> tuple[str, ...]:
+        return tuple(library for library, _ in entries(self.settings.delegate, self.settings.delegates))
 
     def _close(self) -> None:
         del self._interpreter, self._input_details, self._output_details
+        del self._delegates
 
 
 def _resize(interpreter: Any, batch: int) -> None:

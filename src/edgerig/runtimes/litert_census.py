@@ -41,7 +41,10 @@ def census_of(interpreter: Any, delegates: Mapping[int, str], kernels: str, requ
     return Census(
         operators=grouped(rows),
         method=METHOD,
-        requested=tuple(Request(kind="placement", name=name) for name in requested),
+        requested=tuple(
+            Request(kind="preference" if index else "placement", name=name)
+            for index, name in enumerate(dict.fromkeys(requested))
+        ),
     )
 
 

@@ -50,7 +50,7 @@ class Local(Target):
         try:
             # The network is a local file and trusted: no limit on its size.
             largest = max(artifact.size + OVERHEAD, WorkerLimits().model)
-            limits = WorkerLimits(model=largest, message=Limits().payload)
+            limits = WorkerLimits(model=largest, message=Limits().payload, libraries=None)
             worker = WorkerProcess(theirs, limits=limits, interpreter=interpreter)
         except BaseException:
             ours.close()

@@ -1,0 +1,25 @@
+"""The arguments of the process that holds one network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgerig.wire.layout import Limits
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """What ``python -m edgerig.agent.worker`` takes."""
+    parser = argparse.ArgumentParser(prog="python -m edgerig.agent.worker", description=description)
+    parser.add_argument("--fd", type=int, required=True, help="the inherited socket")
+    parser.add_argument("--folder", type=Path, required=True, help="where to put the network's file")
+    parser.add_argument("--idle", type=float, help="seconds without a request after which the session ends")
+    parser.add_argument("--runtime", action="append", default=[], help="a runtime that may be asked for")
+    parser.add_argument("--max-model", type=int, help="bytes of the largest network")
+    parser.add_argument("--max-message", type=int, default=Limits().payload, help="bytes of the largest other message")
+    parser.add_argument("--max-memory", type=int, help="bytes of address space of this process")
+    parser.add_argument("--log-fd", type=int, help="an inherited pipe, for log records")
+    parser.add_argument("--log-levels", type=int, nargs=2, help="of edgerig's records and of libraries'")
+    parser.add_argument("--library", action="append", default=[], help="a file that settings may load code from")
+    parser.add_argument("--any-library", action="store_true", help="settings may load code from any file")
+    return parser
