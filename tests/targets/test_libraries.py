@@ -30,7 +30,7 @@ def test_agent_loads_no_code_that_it_was_not_started_with(
     agent = start_agent(runtimes=("litert",), limits=WorkerLimits(libraries=("libedgetpu.so.1",)))
     text = str(delegate_library)
     named = {key: text if value == "{}" else [{text: value[0]["{}"]}] for key, value in settings.items()}
-    with pytest.raises(InferenceError, match="loads no code from .*: clients may name libedgetpu.so.1") as error:
+    with pytest.raises(InferenceError, match=r"loads no code from .*: clients may name libedgetpu\.so\.1") as error:
         target_for(str(agent.address), {}).open(artifact, "litert", named)
     assert f"--library {delegate_library}" in (error.value.hint or "")
 
