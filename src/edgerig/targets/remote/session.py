@@ -25,6 +25,7 @@ from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import ArrivedResults, Output, as_bytes
 from edgerig.targets.remote.clock_check import check_clock
 from edgerig.targets.remote.session_requests import SessionRequests
+from edgerig.targets.remote.side_questions import census_of, memory_of
 from edgerig.targets.settings import Protocol
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
@@ -184,25 +185,11 @@ class WireSession(Session):
         return layers
 
     def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
-        if self.client.device.network:
-            return Unavailable("a board's firmware tells of no operators")
-        untold = Unavailable(f"{self.client.who} is of a version that does not tell what runs where")
-        if not self.client.supports(Kind.CENSUS):
-            return untold
-        batches = self.as_at_the_beginning([batch[:1] for batch in self._check(inputs)])
-        try:
-            return self.client.census([as_bytes(batch) for batch in batches])
-        except Unsupported:
-            return untold
+        few = self.as_at_the_beginning([batch[:1] for batch in self._check(inputs)])
+        return census_of(self.client, [as_bytes(batch) for batch in few])
 
     def memory(self) -> dict[str, Quantity]:
-        untold: dict[str, Quantity] = {"peak_rss": Unavailable(f"{self.client.who} does not tell its memory")}
-        if not self.client.supports(Kind.MEMORY):
-            return untold
-        try:
-            return self.client.memory() or untold
-        except Unsupported:
-            return untold
+        return memory_of(self.client)
 
     def machine(self) -> MachineState:
         state = self.client.download_statistics(machine=True).machine
