@@ -37,17 +37,24 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     Raises:
         DatasetError: The file cannot be read, or is no image, or is corrupt or truncated; names it.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
-            upright: Any = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):
-                wide = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255)
-                upright = Image.fromarray(wide.astype(np.uint8))
-            pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.uint8)
+            return upright_pixels(image, channels)
     except _failures() as error:
         raise _bad(path, error) from error
+
+
+def upright_pixels(image: Any, channels: int) -> NDArray[np.uint8]:
+    """The pixels of an image that Pillow has opened, as `read_image` gives them."""
+    from PIL import Image, ImageOps
+
+    upright: Any = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        wide = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255)
+        upright = Image.fromarray(wide.astype(np.uint8))
+    pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.uint8)
     return pixels.reshape(*pixels.shape[:2], channels)
 
 

@@ -93,6 +93,11 @@ def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
     # Those of the ways first: they are asked more often, and routes are tried one after another.
     routes = [*(route for way in ways for route in way.routes(service)), *routes]
     app = Starlette(routes=routes, exception_handlers={HTTPException: told})
+    return admitting(app, access)
+
+
+def admitting(app: Any, access: Access) -> Any:
+    """An ASGI application for those alone who show the token, if there is one."""
     return app if access.token is None else _Admission(app, access)
 
 

@@ -1,0 +1,107 @@
+"""The dataset that is labelled: a version in a store, and the versions that labelling makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from edgerig.datasets.labels.canonical import from_json
+from edgerig.datasets.labels.shapes import ImageLabels
+from edgerig.errors import DatasetError
+from edgerig.store import Entry, Version, open_dataset
+
+#: What ``extra`` of an entry says: how far its labels are, who labelled, when last, what became of proposals.
+STATE, PEOPLE, TIME, PREFILL = "state", "labelled_by", "labelled_at", "prefill"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """New labels of a picture.
+
+    Attributes:
+        annotation: Its labels as canonical JSON; None for none.
+        label: Class of the whole picture. classified: Whether it is another one than labelling began with.
+        extra: What is new of ``extra`` of its entry.
+    """
+
+    annotation: bytes | None
+    label: str | None
+    classified: bool
+    extra: dict[str, str]
+
+
+class LabelledDataset:
+    """A dataset in a store.
+
+    Args:
+        address: ``STORE/NAME`` or ``STORE/NAME@N``. credentials: See `edgerig.store.open_store`.
+
+    Attributes:
+        address: Without a version.
+        version: The newest that is known here: the one that was opened, or that `commit` made.
+
+    Raises:
+        UsageError, StoreError: There is no such dataset, or it cannot be written.
+        DatasetError: It has no pictures.
+    """
+
+    def __init__(self, address: str, credentials: str | None = None) -> None:
+        # First only read, so that no folder is made where the address has a typing error.
+        versions, number = open_dataset(address, credentials=credentials)
+        self.version = versions.read(number)
+        self._versions, _ = open_dataset(address, writing=True, credentials=credentials)
+        self.address = versions.address
+        if not self.version.entries:
+            raise DatasetError(
+                f"Version {self.version.version} of {self.address} has no pictures.",
+                "Import some: edgerig data import.",
+            )
+
+    def at(self, number: int) -> Version:
+        """A version.
+
+        Raises:
+            StoreError: There is none of that number.
+        """
+        return self._versions.read(number)
+
+    def newest(self) -> int:
+        """Number of the newest version."""
+        return self._versions.latest() or 0
+
+    def image(self, entry: Entry) -> bytes:
+        """The file of a picture.
+
+        Raises:
+            StoreError: It is damaged or not there.
+        """
+        return self._versions.store.objects.get(entry.sha256)
+
+    def labels(self, entry: Entry) -> ImageLabels | None:
+        """The labels of a picture; None where it has none.
+
+        Raises:
+            StoreError, DatasetError: They are damaged.
+        """
+        if entry.annotation is None:
+            return None
+        return from_json(self._versions.store.objects.get(entry.annotation), f"The labels of {entry.name}")
+
+    def commit(self, changes: Mapping[str, Change], classes: Sequence[str], note: str) -> Version:
+        """Write a version with new labels for some pictures; what others committed meanwhile stays.
+
+        Raises:
+            ConflictError: Others changed the labels of the same pictures. StoreError: The store refuses.
+        """
+        base, objects = self.version, self._versions.store.objects
+        entries = []
+        for entry in base.entries:
+            change = changes.get(entry.name)
+            if change is not None:
+                annotation = objects.add(change.annotation).sha256 if change.annotation is not None else None
+                label = change.label if change.classified else entry.label
+                extra = {**entry.extra, **change.extra}
+                entry = msgspec.structs.replace(entry, annotation=annotation, label=label, extra=extra)
+            entries.append(entry)
+        self.version = self._versions.commit(entries, base=base, classes=classes, note=note)
+        return self.version

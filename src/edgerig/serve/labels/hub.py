@@ -1,0 +1,167 @@
+"""Where the operations of all people come together: each is put in order, written down, and told to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from edgerig.errors import EdgerigError, RequestError, StorageError
+from edgerig.serve.labels import operations
+from edgerig.serve.labels.dataset import LabelledDataset
+from edgerig.serve.labels.journal import Journal, Taken
+from edgerig.serve.labels.operations import Operation, Record
+from edgerig.serve.labels.pictures import picture_of
+from edgerig.serve.labels.render import shapes_of
+from edgerig.serve.labels.rooms import Loaded, Room
+from edgerig.text import cause_of, one_line
+
+_logger = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """A page that hears of what happens.
+
+    Attributes:
+        picture: Name of the picture that it looks at; empty for none. name: Of the person.
+    """
+
+    picture: str
+    name: str
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message; never waits."""
+
+
+class Hub:
+    """The pictures of a dataset, their operations, and the pages that are open; for one event loop.
+
+    Args:
+        dataset: That is labelled. journal: What was acknowledged. classes: Names of the classes.
+        worker: The threads that pixels are worked on in.
+
+    Attributes:
+        rooms: The pictures by name. listeners: The pages that are open.
+        opened: Called with a room that somebody opens.
+    """
+
+    def __init__(
+        self, dataset: LabelledDataset, journal: Journal, classes: tuple[str, ...], worker: ThreadPoolExecutor
+    ) -> None:
+        self.dataset, self.journal, self.classes, self.worker = dataset, journal, classes, worker
+        self.listeners: set[Listener] = set()
+        self.opened: Callable[[Room], Awaitable[None]] | None = None
+        base = dataset.at(journal.beginning.version)
+        self.rooms = {entry.name: Room(entry) for entry in base.entries}
+        self._taking: dict[tuple[str, str], asyncio.Task[Record]] = {}
+        self._loading: dict[str, asyncio.Future[None]] = {}
+        self._labels = frozenset(classes)
+        for record in journal.records:
+            room = self.rooms.get(record.picture)
+            if room is not None:
+                room.add(record)
+        for name, revision in (journal.committed.revisions if journal.committed is not None else {}).items():
+            if name in self.rooms:
+                self.rooms[name].committed = revision
+
+    def room(self, name: str) -> Room:
+        """A picture by its name.
+
+        Raises:
+            RequestError: There is none of that name.
+        """
+        room = self.rooms.get(name)
+        if room is None:
+            raise RequestError(f"The dataset has no picture {one_line(name, 100)!r}.")
+        return room
+
+    async def load(self, room: Room) -> None:
+        """Have a picture and its labels read and checked; ``problem`` says why they cannot be."""
+        if room.loaded is not None or room.problem:
+            return
+        if room.name not in self._loading:
+            loop = asyncio.get_running_loop()
+            self._loading[room.name] = loop.run_in_executor(self.worker, self._load, room)
+        await asyncio.shield(self._loading[room.name])
+        self._loading.pop(room.name, None)
+
+    def _load(self, room: Room) -> None:
+        try:
+            picture = picture_of(self.dataset.image(room.entry), room.name)
+            labels = self.dataset.labels(room.entry)
+            if labels is not None and (labels.width, labels.height) != (picture.width, picture.height):
+                room.problem = (
+                    f"Its labels are of {labels.width} x {labels.height} pixels, and the picture, upright, has "
+                    f"{picture.width} x {picture.height}."
+                )
+                return
+            room.loaded = Loaded(picture.width, picture.height, labels, shapes_of(labels))
+        except EdgerigError as error:
+            room.problem = one_line(error.message, 300)
+        except Exception as error:
+            _logger.exception("%s cannot be read", room.name)
+            room.problem = f"It cannot be read: {cause_of(error)}."
+
+    async def take(self, room: Room, id_: str, who: str, upon: int, operation: Operation) -> Record | None:
+        """Take an operation: once, however often it is sent. Returns when it is in the journal.
+
+        Returns:
+            It; None if it was in a journal before this one.
+
+        Raises:
+            RequestError: It does not fit the picture. StorageError: The journal cannot be written.
+        """
+        await self.load(room)
+        if id_ in self.journal.former:
+            return None
+        if id_ in room.ids:
+            return room.ids[id_]
+        key = room.name, id_
+        if key not in self._taking:
+            if room.loaded is None:
+                raise RequestError(room.problem)
+            if not isinstance(operation, operations.Propose):
+                operations.check(operation, self._labels, room.loaded.width, room.loaded.height)
+            room.revision += 1
+            record = Record(room.name, room.revision, id_, who, min(upon, room.revision), time.time(), operation)
+            self._taking[key] = asyncio.create_task(self._write(room, record))
+        return await asyncio.shield(self._taking[key])
+
+    async def _write(self, room: Room, record: Record) -> Record:
+        before = room.summary()
+        try:
+            await self.journal.append(Taken(record))
+        except StorageError as error:
+            self.tell_all({"type": "problem", "message": f"{error.message} {error.hint or ''}"})
+            raise
+        finally:
+            self._taking.pop((room.name, record.id), None)
+        room.add(record)
+        for listener in self.listeners:
+            if listener.picture == room.name:
+                listener.tell({"type": "operation", "record": record})
+        if room.summary() != before:
+            self.tell_summary(room)
+        return record
+
+    # ---- who hears what
+
+    def tell_all(self, message: dict[str, Any]) -> None:
+        """Send a message to every page."""
+        for listener in list(self.listeners):
+            listener.tell(message)
+
+    def tell_summary(self, room: Room) -> None:
+        """Tell every page how a picture is."""
+        self.tell_all({"type": "summary", "picture": room.summary()})
+
+    def look_at(self, listener: Listener, name: str) -> None:
+        """A page looks at another picture, or at none, and the others see that."""
+        before, listener.picture = listener.picture, name
+        for other in {before, name} & self.rooms.keys():
+            room = self.rooms[other]
+            room.people = sorted(each.name for each in self.listeners if each.picture == other)
+            self.tell_summary(room)

@@ -1,0 +1,228 @@
+"""The journal of labelling: what was acknowledged is in it, whatever happens to the server afterwards.
+
+A file of lines of JSON; the first says of which dataset and version it is. Lines are appended and synchronized with the
+disk, those of several people at once together, before anybody is told that they are taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig.errors import StorageError, UsageError, storing
+from edgerig.serve.labels.operations import Record
+
+NAME = "journal.jsonl"
+#: Of the form of its lines.
+FORM = 1
+
+
+class Beginning(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_fields=True):
+    """The first line.
+
+    Attributes:
+        dataset: Its address without a version. version: The one that the operations are upon.
+        key: A random text by which pages know that this is the journal that their operations are for.
+    """
+
+    form: int
+    dataset: str
+    version: int
+    key: str
+
+
+class Committed(msgspec.Struct, frozen=True, tag="committed", forbid_unknown_fields=True):
+    """What was written to the store: the version, and the revision of each picture that changed in it."""
+
+    version: int
+    revisions: dict[str, int]
+
+
+class Taken(msgspec.Struct, frozen=True, tag="operation", forbid_unknown_fields=True):
+    """An operation that was taken."""
+
+    record: Record
+
+
+Line = Beginning | Committed | Taken
+_decoder = msgspec.json.Decoder(Line)
+
+
+class Journal:
+    """The journal of one dataset, of which one server alone writes; use `open_journal`.
+
+    Attributes:
+        path: The file. beginning: Its first line. committed: What was written to the store last, if anything was.
+        records: The operations that were in it when it was opened.
+        former: Ids of the operations in journals before it.
+        recovered: Bytes at its end that were no whole line, and are in a file beside it now.
+    """
+
+    def __init__(self, path: Path, descriptor: int, lines: list[Line], recovered: int, former: set[str]) -> None:
+        first = lines[0]
+        assert isinstance(first, Beginning)
+        self.path, self.beginning, self.recovered, self.former = path, first, recovered, former
+        self.records = [line.record for line in lines if isinstance(line, Taken)]
+        commits = [line for line in lines if isinstance(line, Committed)]
+        self.committed = commits[-1] if commits else None
+        self._descriptor = descriptor
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self.syncs = 0
+
+    async def append(self, line: Line) -> None:
+        """Write a line; returns when it is on the disk. Lines are in the order of the calls.
+
+        Raises:
+            StorageError: It is not: the disk is full, say.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((msgspec.json.encode(line) + b"\n", done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            error: StorageError | None = None
+            try:
+                await asyncio.to_thread(self._store, b"".join(data for data, _ in batch))
+            except StorageError as failure:
+                error = failure
+            for _, done in batch:
+                if done.cancelled():
+                    continue
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
+
+    def _store(self, data: bytes) -> None:
+        with storing(self.path):
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+                os.fsync(self._descriptor)
+            except OSError:
+                # Half a line must not stand before the next one.
+                os.ftruncate(self._descriptor, end)
+                raise
+        self.syncs += 1
+
+    def close(self) -> None:
+        """Let another server have it."""
+        os.close(self._descriptor)
+
+
+def open_journal(folder: Path, dataset: str, version: int) -> Journal:
+    """The journal in a folder: the one that is there, or a new one.
+
+    Args:
+        dataset: Address of the dataset, without a version. version: What a new journal's operations are upon.
+
+    Raises:
+        UsageError: Another server has it open, or it is another dataset's.
+        StorageError: It cannot be written, or is damaged in its middle.
+    """
+    path = folder / NAME
+    with storing(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"Another server labels with the journal in {folder}.",
+                "Use its page: several people may. Or give another folder: --journal.",
+            ) from error
+        lines, recovered = _read(path, descriptor)
+        earlier = [line for other in sorted(folder.glob("until-*.jsonl")) for line in _whole_lines(other)]
+        if not lines:
+            keys = [line.key for line in earlier if isinstance(line, Beginning)]
+            lines = [Beginning(FORM, dataset, version, keys[0] if keys else secrets.token_hex(8))]
+            with storing(path):
+                os.write(descriptor, msgspec.json.encode(lines[0]) + b"\n")
+                os.fsync(descriptor)
+                _sync_folder(folder)
+        first = lines[0]
+        if not isinstance(first, Beginning) or first.dataset != dataset or first.form != FORM:
+            what = first.dataset if isinstance(first, Beginning) else "something else"
+            raise UsageError(
+                f"The journal in {folder} is of {what}, not of {dataset}.", "Give another folder: --journal."
+            )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Journal(path, descriptor, lines, recovered, {line.record.id for line in earlier if isinstance(line, Taken)})
+
+
+def archive(journal: Journal) -> None:
+    """Put a journal aside that holds nothing that is not in the store, so that the next one begins at its version."""
+    number = len(list(journal.path.parent.glob("until-*.jsonl"))) + 1
+    with storing(journal.path):
+        journal.path.replace(journal.path.with_name(f"until-{number:06d}.jsonl"))
+        _sync_folder(journal.path.parent)
+
+
+def _read(path: Path, descriptor: int) -> tuple[list[Line], int]:
+    """The lines of a file, and how many bytes at its end were none: a server that was killed had not acknowledged them.
+
+    They are moved to a file beside it.
+    """
+    with storing(path):
+        data = path.read_bytes()
+    lines: list[Line] = []
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        line = _line(data[start:end]) if end >= 0 else None
+        if line is None:
+            break
+        lines.append(line)
+        start = end + 1
+    rest = data[start:]
+    if not rest:
+        return lines, 0
+    if any(_line(other) is not None for other in rest.split(b"\n")[1:]):
+        raise StorageError(
+            f"{path} is damaged in line {len(lines) + 1}, and whole lines follow.",
+            "Mend or remove that line; what follows it is not lost.",
+        )
+    with storing(path):
+        path.with_name(f"torn-at-{start}.bin").write_bytes(rest)
+        os.ftruncate(descriptor, start)
+        os.fsync(descriptor)
+    return lines, len(rest)
+
+
+def _whole_lines(path: Path) -> list[Line]:
+    """The lines of a journal that was put aside."""
+    with storing(path):
+        parts = path.read_bytes().split(b"\n")
+    return [line for line in map(_line, parts) if line is not None]
+
+
+def _line(data: bytes) -> Line | None:
+    try:
+        line: Any = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return line if isinstance(line, Beginning | Committed | Taken) else None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

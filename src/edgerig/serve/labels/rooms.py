@@ -1,0 +1,118 @@
+"""The pictures of a dataset, each with its operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgerig.datasets.labels.shapes import ImageLabels
+from edgerig.serve.labels.dataset import STATE
+from edgerig.serve.labels.document import Document
+from edgerig.serve.labels.operations import Propose, Record, Shape
+from edgerig.store import Entry
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What is known of a picture once somebody has opened it.
+
+    Attributes:
+        width, height: In pixels, upright. labels: Its labels in the dataset. shapes: They, as operations know shapes.
+    """
+
+    width: int
+    height: int
+    labels: ImageLabels | None
+    shapes: tuple[Shape, ...]
+
+
+class Room:
+    """A picture, and who looks at it.
+
+    Args:
+        entry: In the version that the operations are upon.
+
+    Attributes:
+        records: Its operations, in the order of their revisions. ids: Theirs.
+        revision: The last one that was given away.
+        committed: The revision that is in the store.
+        loaded: Once somebody has opened it. problem: Why nobody can label it; empty where somebody can.
+        people: Names of those who look at it.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.records: list[Record] = []
+        self.ids: dict[str, Record] = {}
+        self.revision = self.committed = 0
+        self.loaded: Loaded | None = None
+        self.problem = ""
+        self.people: list[str] = []
+        self._summary: tuple[int, Document] | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the picture."""
+        return self.entry.name
+
+    def add(self, record: Record) -> None:
+        """Add an operation that is in the journal."""
+        self.records.append(record)
+        self.ids[record.id] = record
+        self.revision = max(self.revision, record.revision)
+
+    def document(self, *, paint: bool = True) -> Document:
+        """Its labels as they stand; its picture has been loaded.
+
+        Args:
+            paint: Whether the pixels of masks are wanted.
+        """
+        loaded = self.loaded
+        assert loaded is not None
+        document = Document(
+            loaded.width,
+            loaded.height,
+            loaded.shapes,
+            label=self.entry.label,
+            state=self.entry.extra.get(STATE, ""),
+            paint=paint,
+        )
+        return document.fold(self.records)
+
+    @property
+    def proposals(self) -> list[Propose]:
+        """What networks proposed for it."""
+        return [record.operation for record in self.records if isinstance(record.operation, Propose)]
+
+    def state(self) -> str:
+        """How far it is: unlabelled, prefilled, begun, done or doubtful."""
+        document = self._outline()
+        if document.state:
+            return document.state
+        if document.proposed or document.label_model:
+            return "prefilled"
+        if self.entry.annotation is not None or self.entry.label is not None:
+            return "done"
+        return "begun" if document.labels or document.label is not None else "unlabelled"
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of pictures says of it."""
+        document = self._outline()
+        return {
+            "name": self.name,
+            "state": self.state(),
+            "label": document.label,
+            "proposed": len(document.proposed) + bool(document.label_model),
+            "split": self.entry.split,
+            "people": self.people,
+            "uncommitted": self.revision > self.committed,
+            "problem": self.problem,
+        }
+
+    def _outline(self) -> Document:
+        """Its labels without what the dataset has of it and without pixels: made without its picture."""
+        count = len(self.records)
+        if self._summary is None or self._summary[0] != count:
+            document = Document(1, 1, label=self.entry.label, state=self.entry.extra.get(STATE, ""), paint=False)
+            self._summary = count, document.fold(self.records)
+        return self._summary[1]

@@ -1,0 +1,150 @@
+"""What the server of the page answers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import colorsys
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgerig.serve.labels.committing import Committer, describe
+from edgerig.serve.labels.hub import Hub
+from edgerig.serve.labels.pictures import Picture, picture_of
+from edgerig.serve.labels.render import Acceptance, acceptance
+from edgerig.serve.labels.session import BREACH, GONE, Session
+from edgerig.serve.pages import files_of
+from edgerig.serve.ways.origin import refusal
+from edgerig.serve.ways.page_requests import guarded, respond, respond_error, respond_json
+from edgerig.tasks.map_views import COLOURS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+    from starlette.websockets import WebSocket
+
+#: Pictures that are held as they are sent, and pages at once.
+HELD, MOST_PAGES = 8, 64
+#: The hue of each further colour is this far from the one before: the golden angle, after which hues come close late.
+GOLDEN_TURN = 0.381966
+
+
+def colour_of(index: int) -> str:
+    """The colour of a class, for style sheets: those of reports first, then further hues.
+
+    >>> colour_of(0), colour_of(7)
+    ('#009e73', '#e64545')
+    """
+    if index < len(COLOURS):
+        red, green, blue = (int(value) for value in COLOURS[index])
+    else:
+        hue = (index - len(COLOURS)) * GOLDEN_TURN % 1
+        red, green, blue = (round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.7, 0.9))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+class LabelRoutes:
+    """The page, its pictures, and its WebSocket.
+
+    Args:
+        hub: Where operations come together. committer: Writes versions. prefill: Name of the network that proposes.
+    """
+
+    def __init__(self, hub: Hub, committer: Committer, prefill: str) -> None:
+        self._hub, self._committer, self._prefill = hub, committer, prefill
+        self._files = files_of("labels")
+        self._held: OrderedDict[str, Picture] = OrderedDict()
+        self._sessions: set[Session] = set()
+        self._by_hash = {room.entry.sha256: room for room in hub.rooms.values()}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """All of them."""
+        from starlette.routing import Route, WebSocketRoute
+
+        return [
+            Route("/", guarded(self._page)),
+            Route("/labels/status", guarded(self._status)),
+            Route("/labels/picture/{sha256}", guarded(self._picture)),
+            Route("/labels/files/{name}", guarded(self._file)),
+            WebSocketRoute("/labels/live", self._live),
+        ]
+
+    def close(self) -> None:
+        """Let all pages go."""
+        for session in list(self._sessions):
+            session.close()
+
+    def welcome(self) -> dict[str, Any]:
+        """What a page is told first."""
+        hub = self._hub
+        return {
+            "type": "welcome",
+            "dataset": hub.dataset.address,
+            "version": self._committer.version,
+            "key": hub.journal.beginning.key,
+            "prefill": self._prefill,
+            "classes": [{"name": name, "colour": colour_of(index)} for index, name in enumerate(hub.classes)],
+            "pictures": [room.summary() for room in hub.rooms.values()],
+        }
+
+    async def _page(self, request: Request) -> Response:
+        return respond(*self._files["index.html"])
+
+    async def _file(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._files or name == "index.html":
+            return respond_error("There is no such file.", 404)
+        return respond(*self._files[name])
+
+    async def _status(self, request: Request) -> Response:
+        hub = self._hub
+        states = [room.state() for room in hub.rooms.values()]
+        total = Acceptance()
+        for room in hub.rooms.values():
+            if room.proposals and room.loaded is not None:
+                total += await asyncio.to_thread(lambda room=room: acceptance(room.document(), room.proposals))
+        return respond_json(
+            {
+                "dataset": hub.dataset.address,
+                "version": self._committer.version,
+                "pictures": len(states),
+                "states": {state: states.count(state) for state in sorted(set(states))},
+                "uncommitted": len(self._committer.uncommitted),
+                "people": sorted({listener.name for listener in hub.listeners}),
+                "prefill": {"network": self._prefill, "outcome": describe(total), "accepted_unchanged": total.share},
+            }
+        )
+
+    async def _picture(self, request: Request) -> Response:
+        room = self._by_hash.get(request.path_params["sha256"])
+        if room is None:
+            return respond_error("There is no such picture.", 404)
+        picture = self._held.pop(room.name, None)
+        if picture is None:
+            loop = asyncio.get_running_loop()
+            picture = await loop.run_in_executor(
+                self._hub.worker, lambda: picture_of(self._hub.dataset.image(room.entry), room.name)
+            )
+        self._held[room.name] = picture
+        while len(self._held) > HELD:
+            self._held.popitem(last=False)
+        response = respond(picture.data, picture.type)
+        # Its address is the hash of its content.
+        response.headers["Cache-Control"] = "private, max-age=604800, immutable"
+        return response
+
+    async def _live(self, socket: WebSocket) -> None:
+        # Browsers let every page open a WebSocket.
+        if refusal(socket.headers, socket.scope.get("server")) is not None:
+            await socket.close(BREACH)
+            return
+        if len(self._sessions) >= MOST_PAGES:
+            await socket.close(GONE)
+            return
+        session = Session(socket, self._hub, self.welcome, self._committer.commit)
+        self._sessions.add(session)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
