@@ -38,6 +38,7 @@ COMMANDS = {
     "stress": ("stress", "Load a server with requests, and tell throughput, latencies and failures."),
     "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
     "serve": ("serve", "Let others ask a network: Open Inference Protocol over HTTP and gRPC."),
+    "label": ("label", "Label the pictures of a dataset on a page, several people at once, prefilled by a network."),
     "digits": ("digits", "Draw digits, and recognise them in FlatBuffers: serve them, ask a server or a board."),
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),

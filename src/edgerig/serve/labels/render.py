@@ -31,7 +31,8 @@ def _shape(name: str, shape: Shape, labels: ImageLabels) -> operations.Shape:
         pixels = runs_of(shape_mask(shape, labels.height, labels.width))
         return operations.Pixels(name, shape.category, tuple(pixels))
     assert shape.box is not None
-    return operations.Box(name, shape.category, tuple(shape.box))
+    left, top, width, height = shape.box
+    return operations.Box(name, shape.category, (left, top, width, height))
 
 
 def labels_of(document: Document, base: ImageLabels | None) -> ImageLabels:

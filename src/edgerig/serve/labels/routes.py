@@ -103,7 +103,7 @@ class LabelRoutes:
         total = Acceptance()
         for room in hub.rooms.values():
             if room.proposals and room.loaded is not None:
-                total += await asyncio.to_thread(lambda room=room: acceptance(room.document(), room.proposals))
+                total += await asyncio.to_thread(acceptance, room.document(), room.proposals)
         return respond_json(
             {
                 "dataset": hub.dataset.address,

@@ -7,7 +7,7 @@ const MOST = 64, MARGIN = 12, HATCH = 4;
 export class View {
   constructor(canvas, colourOf) {
     Object.assign(this, { canvas, colourOf, image: null, document: null, scale: 1, x: 0, y: 0, opacity: 0.5 });
-    Object.assign(this, { tiles: new Map(), selected: null, draft: null, pen: null, changed: () => {}, frame: 0 });
+    Object.assign(this, { tiles: new Map(), selected: null, preview: null, draft: null, pen: null, changed: () => {}, frame: 0 });
     this.backdrop = document.createElement("canvas");
     new ResizeObserver(() => this.resize()).observe(canvas);
     this.resize();
@@ -27,7 +27,7 @@ export class View {
   }
 
   show(image, document) {
-    Object.assign(this, { image, document, selected: null, draft: null });
+    Object.assign(this, { image, document, selected: null, preview: null, draft: null });
     this.tiles.clear();
     for (const tiles of document?.canvas.masks.values() ?? []) for (const key of tiles.keys()) document.canvas.dirty.add(key);
     this.fit();
@@ -163,7 +163,9 @@ export class View {
   }
 
   paintShape(context, label) {
-    const { shape, model } = label, selected = shape.id === this.selected;
+    const { model } = label, selected = label.shape.id === this.selected;
+    // While it is dragged it is seen where it would be.
+    const shape = this.preview?.id === label.shape.id ? this.preview : label.shape;
     if (shape.type === "mask") return;
     const colour = this.colourOf(shape.label), thick = (selected ? 3 : 2) / this.scale;
     this.outline(context, shape);

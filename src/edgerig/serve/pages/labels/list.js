@@ -1,0 +1,99 @@
+// The list of pictures with their states, and what of it is shown.
+
+export const STATES = {
+  unlabelled: "unlabelled", prefilled: "prefilled", begun: "begun", done: "done", doubtful: "doubtful",
+};
+const FILTERS = { all: "All pictures", open: "Not done", ...STATES, problem: "Not readable", uncommitted: "Not committed" };
+// Rows at once: more are shown as they are scrolled to.
+const ROWS = 300;
+
+export class List {
+  // chosen(name) is called when somebody chooses a picture.
+  constructor(by, chosen) {
+    Object.assign(this, { by, chosen, pictures: new Map(), current: "", rows: new Map(), limit: ROWS });
+    for (const [value, text] of Object.entries(FILTERS)) by("filter").append(new Option(text, value));
+    for (const name of ["filter", "search"]) by(name).addEventListener("input", () => { this.limit = ROWS; this.draw(); });
+    by("list").addEventListener("click", (event) => {
+      const row = event.target.closest("button");
+      if (row) chosen(row.dataset.name);
+    });
+    by("list").addEventListener("scroll", ({ target }) => {
+      if (target.scrollTop + target.clientHeight < target.scrollHeight - 200 || this.limit >= this.pictures.size) return;
+      this.limit += ROWS;
+      this.draw();
+    });
+  }
+
+  set(pictures) {
+    this.pictures = new Map(pictures.map((picture) => [picture.name, picture]));
+    this.draw();
+  }
+
+  update(picture) {
+    this.pictures.set(picture.name, picture);
+    const row = this.rows.get(picture.name);
+    if (row) this.fill(row, picture);
+    if (Boolean(row) !== this.shows(picture)) this.draw();
+    else this.count();
+  }
+
+  shows(picture) {
+    const filter = this.by("filter").value, text = this.by("search").value.trim().toLowerCase();
+    if (picture.name === this.current) return true;
+    if (text && !`${picture.name} ${picture.label ?? ""}`.toLowerCase().includes(text)) return false;
+    if (filter === "open") return picture.state !== "done" && !picture.problem;
+    if (filter === "problem") return Boolean(picture.problem);
+    if (filter === "uncommitted") return picture.uncommitted;
+    return filter === "all" || picture.state === filter;
+  }
+
+  names() { return [...this.pictures.values()].filter((picture) => this.shows(picture)).map((picture) => picture.name); }
+
+  // The next picture that is shown, or with -1 the one before; the current one at the end.
+  step(by) {
+    const names = this.names(), at = names.indexOf(this.current);
+    return names[at + by] ?? this.current;
+  }
+
+  show(name) {
+    this.current = name;
+    this.draw();
+    this.rows.get(name)?.scrollIntoView({ block: "nearest" });
+  }
+
+  draw() {
+    const names = this.names();
+    while (names.indexOf(this.current) >= this.limit) this.limit += ROWS;
+    this.rows.clear();
+    this.by("list").replaceChildren(...names.slice(0, this.limit).map((name) => {
+      const row = Object.assign(document.createElement("button"), { type: "button" });
+      row.dataset.name = name;
+      this.rows.set(name, row);
+      this.fill(row, this.pictures.get(name));
+      const item = document.createElement("li");
+      item.append(row);
+      return item;
+    }));
+    this.count();
+  }
+
+  fill(row, picture) {
+    const state = picture.problem ? "problem" : picture.state;
+    row.dataset.state = state;
+    row.title = picture.problem || picture.name;
+    if (picture.name === this.current) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
+    const span = (className, text) => Object.assign(document.createElement("span"), { className, textContent: text });
+    const detail = [picture.problem ? "not readable" : STATES[state], picture.label, picture.uncommitted ? "not committed" : ""];
+    const people = picture.people.length ? [span("people", picture.people.join(", "))] : [];
+    row.replaceChildren(
+      span("dot", ""), span("picture-name", picture.name), span("detail", detail.filter(Boolean).join(" · ")), ...people,
+    );
+  }
+
+  count() {
+    const all = [...this.pictures.values()], done = all.filter((picture) => picture.state === "done").length;
+    this.by("progress").textContent = `${done} of ${all.length} done`;
+    const open = all.filter((picture) => picture.uncommitted).length;
+    this.by("uncommitted").textContent = open || "";
+  }
+}
