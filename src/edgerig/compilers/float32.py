@@ -106,6 +106,7 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
             f"{file} has an input of no fixed shape: {', '.join(map(str, shapes))} (without the batch).",
             "Build the network with a fixed input shape and save it again.",
         )
+    _unroll(model)
     trainable = [variable.value for variable in model.trainable_variables]
     fixed = [variable.value for variable in model.non_trainable_variables]
 
@@ -120,6 +121,13 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
     inputs = ("input",) if len(arguments) == 1 else tuple(_plain(tensor.name) for tensor in model.inputs)
     outputs = ("output",) if len(exported.out_avals) == 1 else tuple(map(_plain, model.output_names))
     return exported.mlir_module(), (_unlike(inputs), _unlike(outputs))
+
+
+def _unroll(model: Any) -> None:
+    """Have recurrent layers compute step after step: the converter cannot write loops, and the steps are known."""
+    for layer in model._flatten_layers():
+        if getattr(layer, "unroll", None) is False:
+            layer.unroll = True
 
 
 def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:

@@ -17,6 +17,7 @@ from edgerig.formats import Format, Predictor, Specification
 from edgerig.models.graph.types import Graph
 from edgerig.plugin_code import sources_of
 from edgerig.plugins import Settings
+from edgerig.tensors import TensorSpec
 
 Array = NDArray[Any]
 
@@ -112,16 +113,20 @@ class Keras(Format):
     def _graph(self, path: Path) -> Graph:
         from edgerig.models.graph.keras_file import read_keras
 
-        return read_keras(self.payload(path), path)
+        def ask() -> tuple[TensorSpec, ...]:
+            from edgerig.models.keras.files import specification_of
+
+            return isolated(f"Reading {path.name}", ModelError, specification_of, path, None)[1]
+
+        return read_keras(self.payload(path), path, ask)
 
     def _predictor(self, path: Path) -> Predictor:
-        from edgerig.models.keras.files import as_taken, flat_outputs, load_keras
+        from edgerig.models.keras.files import load_keras, stateless
 
-        network = load_keras(path, self.settings.custom)
+        network = stateless(load_keras(path, self.settings.custom))
 
         def predict(batch: Array | list[Array]) -> list[Array]:
-            fed = as_taken(network, batch if isinstance(batch, list) else [batch])
-            return [np.asarray(output) for output in flat_outputs(network.predict_on_batch(fed))]
+            return [np.asarray(output) for output in network(batch if isinstance(batch, list) else [batch])]
 
         return predict
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgerig.errors import InferenceError, ModelError, SpecError
 from edgerig.models.keras.engine import import_keras
-from edgerig.models.keras.files import as_taken, flat_outputs, load_keras, tensor_specs
+from edgerig.models.keras.files import load_keras, stateless, tensor_specs
 from edgerig.plugin_code import sources_of
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
@@ -53,8 +53,6 @@ class Keras(Runtime):
         import_keras()
 
     def _load(self, path: Path) -> None:
-        import jax
-
         try:
             model = load_keras(path, self.settings.custom)
         except (ModelError, SpecError) as error:
@@ -62,14 +60,9 @@ class Keras(Runtime):
         if not getattr(model, "inputs", None):
             raise InferenceError(f"{path.name} does not tell what its inputs are.", "Build it with keras.Input layers.")
         self._input_specs, self._output_specs = tensor_specs(model)
-        trainable = [variable.value for variable in model.trainable_variables]
-        fixed = [variable.value for variable in model.non_trainable_variables]
-
-        def call(inputs: list[Array]) -> list[Array]:
-            return flat_outputs(model.stateless_call(trainable, fixed, as_taken(model, inputs), training=False)[0])
-
+        network: Any = stateless(model)
         # Compiled here, and not within the first inference that is measured.
-        self._network = jax.jit(call).lower([np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]).compile()
+        self._network = network.lower([np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]).compile()
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs

@@ -128,9 +128,8 @@ def test_a_lambda_layer_is_never_run(tmp_path):
     path = tmp_path / "evil.keras"
     layer = keras.layers.Lambda(lambda x: x, output_shape=(2,))
     keras.Sequential([keras.Input((2,)), layer]).save(path)
-    with pytest.raises(ModelError, match="not a model that Keras can read") as caught:
+    with pytest.raises(ModelError, match="layer 'Lambda' cannot be deployed: it is code"):
         load_keras(path)
-    assert "Lambda" in caught.value.hint
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "no zip", "no weights", "other zip"])

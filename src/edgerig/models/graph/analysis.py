@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.models.graph.costs import UncountableError, operator_cost
+from edgerig.models.graph.cost_rules import UncountableError
+from edgerig.models.graph.costs import operator_cost
 from edgerig.models.graph.memory import UNPACKING, ActivationMemory, activation_memory
 from edgerig.models.graph.scheme import stored_behind
 from edgerig.models.graph.types import Graph, Operator, Tensor

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edgerig.models.graph.analysis import Analysis
-from edgerig.models.graph.keras_layers import NEVER_TRAINED
+from edgerig.models.graph.keras_weights import NEVER_TRAINED
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
 #: The axis of the batch where a file leaves it open.

@@ -12,8 +12,9 @@ from typing import Any
 
 from edgerig import files
 from edgerig.errors import ModelError, SpecError
-from edgerig.models.graph.keras_file import MODELS
 from edgerig.models.graph.keras_legacy import is_hdf5, legacy_config
+from edgerig.models.graph.keras_preparing import NOT_FOR_DEVICES
+from edgerig.models.graph.keras_reader import MODELS
 from edgerig.plugin_code import drop_racy_bytecode, sources_of
 
 #: SHA-256 of the sources of each module that this process imported.
@@ -56,9 +57,15 @@ def check_known(keras: Any, path: Path, custom: dict[str, Any], module: str | No
     """Refuse a Keras file with layers or functions that neither Keras nor the declared module has.
 
     Raises:
-        ModelError: Names them, and the setting that declares the module.
+        ModelError: Names them, and the setting that declares the module; or names a layer that no device can run.
     """
-    uses = _uses(_config(path))
+    uses = list(_uses(_config(path)))
+    for name, _, use in uses:
+        if name in NOT_FOR_DEVICES and name not in custom:
+            raise ModelError(
+                f"{path.name}: {use} cannot be deployed: {NOT_FOR_DEVICES[name]}.",
+                "Replace it by layers of Keras, or do its work in the dataset, and save the model again.",
+            )
     missing = sorted({use for name, registered, use in uses if not _has(keras, name, registered, custom)})
     if not missing:
         return

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -119,10 +119,31 @@ def flat_outputs(outputs: Any) -> list[Any]:
     return list(import_keras().tree.flatten(outputs))
 
 
+def stateless(model: Any) -> Callable[[Sequence[Any]], list[Any]]:
+    """A Keras model as a function that JAX compiles, in inference: each call starts from the state in the file.
+
+    Whatever a layer keeps from one call to the next (``stateful=True``, a counter of the user's own) is lost, so that
+    outputs depend on nothing but the inputs.
+
+    Returns:
+        A function of arrays in the order of ``model.inputs``, to outputs in the order of ``model.outputs``.
+    """
+    import jax
+
+    trainable = [variable.value for variable in model.trainable_variables]
+    fixed = [variable.value for variable in model.non_trainable_variables]
+
+    def call(inputs: Sequence[Any]) -> list[Any]:
+        return flat_outputs(model.stateless_call(trainable, fixed, as_taken(model, inputs), training=False)[0])
+
+    return cast("Callable[[Sequence[Any]], list[Any]]", jax.jit(call))
+
+
 def specification_of(path: Path, custom: str | None) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """`tensor_specs` of the model in a file; see `load_keras`."""
     return tensor_specs(load_keras(path, custom))
 
 
 def _spec(tensor: Any, name: str) -> TensorSpec:
-    return TensorSpec(name, (1, *(int(size) for size in tensor.shape[1:])), str(tensor.dtype))
+    sizes = (-1 if size is None else int(size) for size in tensor.shape[1:])
+    return TensorSpec(name, (1, *sizes), str(tensor.dtype))
