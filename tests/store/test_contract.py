@@ -99,7 +99,7 @@ def test_a_damaged_object_is_an_error_that_names_it(store: Store, damage: bytes,
     for read in (
         store.objects.get,
         store.objects.check,
-        lambda name: store.objects.fetch(name, target),
+        lambda name: store.objects.fetch(name, target, LARGE),
         lambda name: store.objects.fetch(name, target, stored.size),
     ):
         with pytest.raises(DamagedObjectError, match=stored.sha256):

@@ -17,13 +17,7 @@ from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
-
-#: Folder names that stand for a split where ``root`` holds ``train`` and ``test``.
-SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
-    "train": ("train",),
-    "validation": ("validation", "val", "valid"),
-    "test": ("test",),
-}
+from edgerig.store.folders import SPLIT_FOLDERS
 
 Files = dict[str, list[Path]]
 

@@ -26,7 +26,7 @@ def fault_of(name: str) -> str | None:
     if "\\" in name:
         return "has a backslash in it"
     if not name.isprintable() and (harmless(name) != name or "\n" in name or "\t" in name):
-        return "has control characters in it"
+        return "has control characters or no text in it"
     parts = name.split("/")
     for part in parts:
         if part in (".", ".."):

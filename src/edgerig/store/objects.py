@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -58,13 +59,34 @@ class Objects:
         Raises:
             StoreError: The file is not what was expected any more: it was changed meanwhile.
         """
-        if expected.size < LARGE:
+        try:
+            if expected.size >= LARGE:
+                with path.open("rb") as file:
+                    pieces = iter(lambda: file.read(LARGE), b"")
+                    self._store.put_pieces(key_of(expected.sha256), _checked(pieces, expected.sha256, _changed(path)))
+                return
             data = path.read_bytes()
-            if files.sha256(data) != expected.sha256:
-                raise _changed(path)
-            self._store.put(key_of(expected.sha256), data)
+        except OSError as error:
+            raise StoreError(f"Cannot read {path}: {error.strerror}.") from None
+        if files.sha256(data) != expected.sha256:
+            raise _changed(path)
+        self._store.put(key_of(expected.sha256), data)
+
+    def copy_from(self, other: Objects, stored: Stored) -> None:
+        """Store what another store has, checked on the way, whether it is here or not.
+
+        Raises:
+            DamagedObjectError: It is missing there, truncated or changed; names it.
+        """
+        key = key_of(stored.sha256)
+        if stored.size < LARGE:
+            self._store.put(key, other.get(stored.sha256))
             return
-        self._store.put_pieces(key_of(expected.sha256), _checked(path, expected.sha256))
+        damaged = other._damaged(stored.sha256, stored.size)
+        try:
+            self._store.put_pieces(key, _checked(other._store.stream(key, LARGE), stored.sha256, damaged))
+        except Missing:
+            raise other._missing(stored.sha256) from None
 
     def has(self, sha256: str, size: int) -> bool:
         """Whether an object of that hash is there, and has that many bytes; its content is not read."""
@@ -84,33 +106,38 @@ class Objects:
             raise self._damaged(sha256, len(data))
         return data
 
-    def fetch(self, sha256: str, path: Path, size: int | None = None) -> None:
-        """Write an object to a file, checked before the file is there; a folder is made for it.
+    def fetch(self, sha256: str, path: Path, size: int) -> None:
+        """Write an object to a file, checked before the file is there; its folder must be there.
 
         Args:
-            size: Its bytes, where they are known: small objects take less time then.
+            size: Its bytes: small objects take less time.
 
         Raises:
             DamagedObjectError: As for `get`; the file is not written.
         """
-        if size is not None and size < LARGE:
-            data = self.get(sha256)
-            with storing(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_bytes(path, data)
+        if size >= LARGE:
+            with files.atomic_path(path) as temporary, storing(path), temporary.open("wb") as file:
+                self._check(sha256, file.write)
             return
-        with files.atomic_path(path) as temporary, storing(path), temporary.open("wb") as file:
-            self._check(sha256, file.write)
+        data = self.get(sha256)
+        # Not flushed to the disk one by one, as `files.write_bytes` does: whoever fetches again compares hashes.
+        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+        with storing(path):
+            try:
+                temporary.write_bytes(data)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
-    def check(self, sha256: str) -> None:
-        """Read an object and compare it with its hash.
+    def check(self, sha256: str) -> int:
+        """Read an object and compare it with its hash; returns its bytes.
 
         Raises:
             DamagedObjectError: As for `get`.
         """
-        self._check(sha256, len)
+        return self._check(sha256, len)
 
-    def _check(self, sha256: str, sink: Callable[[bytes], object]) -> None:
+    def _check(self, sha256: str, sink: Callable[[bytes], object]) -> int:
         digest, count = hashlib.sha256(), 0
         try:
             for piece in self._store.stream(key_of(sha256)):
@@ -121,24 +148,31 @@ class Objects:
             raise self._missing(sha256) from None
         if digest.hexdigest() != sha256:
             raise self._damaged(sha256, count)
+        return count
 
     def present(self, needed: Iterable[Stored]) -> set[str]:
-        """Which of these are there whole, by their hashes: listed where that takes less than asking for each."""
-        sizes = {each.sha256: each.size for each in needed}
-        listed: dict[str, int] = {}
+        """Which of these are there whole, by their hashes; contents are not read."""
+        expected = {each.sha256: each.size for each in needed}
+        return {sha256 for sha256, size in self.sizes(expected).items() if size == expected[sha256]}
+
+    def sizes(self, hashes: Collection[str]) -> dict[str, int]:
+        """The bytes of those objects that are there: listed where that takes less than asking for each."""
+        wanted, listed = set(hashes), dict[str, int]()
         # A page of a list takes about as long as ten questions.
-        budget, complete = len(sizes) // 10, False
+        budget, complete = len(wanted) // 10, False
         if budget:
             for number, page in enumerate(self._store.pages(FOLDER)):
                 if number == budget:
                     break
-                listed.update((key.rpartition("/")[2], size) for key, size in page.items())
+                names = ((key.rpartition("/")[2], size) for key, size in page.items())
+                listed.update((name, size) for name, size in names if name in wanted)
             else:
                 complete = True
-        unknown = [] if complete else [sha256 for sha256 in sizes if sha256 not in listed]
-        whole = {sha256 for sha256, size in sizes.items() if listed.get(sha256) == size}
-        answers = in_parallel(lambda sha256: (sha256, self.has(sha256, sizes[sha256])), unknown)
-        return whole | {sha256 for sha256, there in answers if there}
+        if not complete:
+            rest = wanted - listed.keys()
+            answers = in_parallel(lambda sha256: (sha256, self._store.size(key_of(sha256))), sorted(rest))
+            listed.update((sha256, size) for sha256, size in answers if size is not None)
+        return listed
 
     def _missing(self, sha256: str) -> DamagedObjectError:
         return DamagedObjectError(f"{self._store.address} lacks the object {sha256}.", _MEND)
@@ -148,16 +182,15 @@ class Objects:
         return DamagedObjectError(f"{what}: it is truncated or was changed.", _MEND)
 
 
-def _checked(path: Path, sha256: str) -> Iterator[bytes]:
-    """The bytes of a file in pieces; an error instead of their end where they are not those of the hash, so that the
-    upload is never completed."""
+def _checked(pieces: Iterable[bytes], sha256: str, error: StoreError) -> Iterator[bytes]:
+    """The same pieces; ``error`` instead of their end where they are not those of the hash: an upload of them is never
+    completed."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(LARGE):
-            digest.update(piece)
-            yield piece
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
     if digest.hexdigest() != sha256:
-        raise _changed(path)
+        raise error
 
 
 def _changed(path: Path) -> StoreError:

@@ -67,6 +67,8 @@ def _client(access: Access, bucket: str, prefix: str) -> S3Store:
         endpoint=access.endpoint or f"https://s3.{region}.amazonaws.com",
         region=region,
         virtual_hosted_style_request=False,
+        # Not every server can delete several at once, and nothing here does.
+        disable_bulk_delete=True,
         client_options=_options(access),
         retry_config={
             "max_retries": 8,

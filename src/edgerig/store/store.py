@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -50,7 +51,9 @@ class Store(KeyedBytes):
             outcome = "lacks"
         if outcome == "ignores" and self.size(key) is None:
             raise StoreError(f"{self.address} lost what was just written to it.", "Look at the server's log.")
-        self.delete(key)
+        # Keys that may write need not be allowed to delete.
+        with suppress(StoreError):
+            self.delete(key)
         if outcome != "refuses":
             _logger.warning(
                 "%s cannot create a file only where there is none (If-None-Match): let one program at a time write",

@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from edgerig.errors import StoreError, UsageError, nearest
@@ -52,8 +53,12 @@ class Versions:
 
     def numbers(self) -> list[int]:
         """The numbers of all versions, the oldest first; empty where there is no such dataset."""
-        matches = (_FILE.fullmatch(name) for name in self.store.files(self.name))
-        return sorted(int(match[1]) for match in matches if match)
+        return sorted(self.sizes())
+
+    def sizes(self) -> dict[int, int]:
+        """The bytes of the file of each version, by its number."""
+        files = ((_FILE.fullmatch(name), size) for name, size in self.store.files(self.name).items())
+        return {int(match[1]): size for match, size in files if match}
 
     def latest(self) -> int | None:
         """The number of the newest version; None where there is none."""
@@ -69,7 +74,29 @@ class Versions:
             number = self.latest()
             if number is None:
                 raise self._nothing(None)
-        return decode(self._bytes(number), self._named(number))
+        return decode(self.read_bytes(number), self._named(number))
+
+    def read_bytes(self, number: int) -> bytes:
+        """The file of a version as it is stored.
+
+        Raises:
+            StoreError: There is none of that number.
+        """
+        try:
+            return self.store.get(self._key(number))
+        except Missing:
+            raise self._nothing(number) from None
+
+    def create(self, number: int, data: bytes) -> None:
+        """Store the file of a version as another store has it; its objects must be there.
+
+        Raises:
+            StoreError: It is damaged, or there is another version of that number.
+        """
+        decode(data, self._named(number))
+        with self._writing():
+            if not self.store.create(self._key(number), data) and self.read_bytes(number) != data:
+                raise StoreError(f"{self.address} has got another version {number} meanwhile.", "Do it again.")
 
     def headers(self) -> list[Header]:
         """What there is to say of each version but its entries, the oldest first.
@@ -113,9 +140,7 @@ class Versions:
         """
         ours, our_classes = tuple(sorted(entries, key=lambda entry: entry.name)), tuple(classes)
         check_entries(ours, our_classes, f"A new version of {self.name}")
-        # A store that cannot create only is written by one program at a time.
-        guard = contextlib.nullcontext() if self.store.creates_only else single_writer(self.store, self.name)
-        with guard:
+        with self._writing():
             for attempt in range(_ATTEMPTS):
                 version, data = self._next(ours, our_classes, base, note, kind)
                 if data is None:
@@ -161,18 +186,16 @@ class Versions:
         data = encode(header, ours)
         return decode(data, self._named(number)), data
 
+    def _writing(self) -> AbstractContextManager[None]:
+        # A store that cannot create only is written by one program at a time.
+        return contextlib.nullcontext() if self.store.creates_only else single_writer(self.store, self.name)
+
     def _header(self, number: int) -> Header:
         try:
             header = decode_header(self.store.beginning(self._key(number), _HEADER_BYTES))
         except Missing:
             raise self._nothing(number) from None
         return header if header is not None else self.read(number).header
-
-    def _bytes(self, number: int) -> bytes:
-        try:
-            return self.store.get(self._key(number))
-        except Missing:
-            raise self._nothing(number) from None
 
     def _key(self, number: int) -> str:
         return f"{self.name}/v{number:06d}.json"

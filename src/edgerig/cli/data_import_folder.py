@@ -1,0 +1,75 @@
+"""``edgerig data import FOLDER``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgerig.cli.console import echo, say
+from edgerig.cli.data_options import credentials_option, note_option
+
+if TYPE_CHECKING:
+    from edgerig.store.folders import FolderFiles
+
+
+@click.command(name="folder")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--to", required=True, metavar="ADDRESS", help="The dataset, such as s3://lab/street or data/street.")
+@click.option("--replace", is_flag=True, help="Leave out what the dataset has and FOLDER has not.  [default: it stays]")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    help="The split of all files.  [default: that of the folder train, validation or test that they are in]",
+)
+@click.option("--unlabelled", is_flag=True, help="Folders are no classes.")
+@click.option("--all-files", is_flag=True, help="Take files of any kind.  [default: pictures alone]")
+@note_option
+@credentials_option
+def command(
+    folder: Path,
+    to: str,
+    replace: bool,
+    split: str | None,
+    unlabelled: bool,
+    all_files: bool,
+    note: str,
+    credentials: str | None,
+) -> None:
+    """Make a new version out of a folder of pictures.
+
+    The folders in FOLDER are classes where nothing lies beside them (FOLDER/car/1.png), and splits where they are
+    called train, validation and test (FOLDER/train/car/1.png). A file's name in the dataset is its path in FOLDER.
+
+    \b
+    Examples:
+      edgerig data import photos --to s3://lab/street
+      edgerig data import photos --to s3://lab/street --replace --note "blurred ones are out"
+      edgerig data import inbox --to data/inbox --unlabelled
+    """
+    from edgerig.cli.console import ConsoleProgress
+    from edgerig.datasets.images import SUFFIXES
+    from edgerig.store import open_dataset
+    from edgerig.store.adding import add_files
+    from edgerig.store.folders import folder_files
+
+    content = folder_files(
+        folder, suffixes=None if all_files else SUFFIXES, labelled=False if unlabelled else None, split=split
+    )
+    _say_what_is_odd(folder, content)
+    versions, number = open_dataset(to, writing=True, credentials=credentials)
+    added = add_files(
+        versions, content.files, content.classes, ConsoleProgress(), base=number, replace=replace, note=note
+    )
+    say(added.text())
+
+
+def _say_what_is_odd(folder: Path, content: FolderFiles) -> None:
+    if content.skipped:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(content.skipped.items()))
+        echo(f"(!) {folder}: no pictures, and left out (--all-files takes them): {kinds}")
+    for first, second in content.colliding[:5]:
+        echo(f"(!) {first} and {second} are one file on disks where case does not count: rename one")
+    if not content.classes:
+        echo(f"{folder}: no folders of classes, so the pictures have no labels")

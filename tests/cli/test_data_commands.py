@@ -1,0 +1,224 @@
+"""``edgerig data``: import, log, diff, get, push and check, on object storage and folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.store.small_server import SmallServer, small_server
+
+from edgerig.cli import main
+from edgerig.store import open_store
+from edgerig.store.objects import key_of
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
+    monkeypatch.delenv("EDGERIG_CREDENTIALS", raising=False)
+    with small_server() as state:
+        for name, value in state.environment.items():
+            monkeypatch.setenv(name, value)
+        yield state
+
+
+@pytest.fixture
+def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs ``edgerig data`` in a folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["data", *arguments])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("car/1.png", "car/2 é.png", "bus/1.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"picture " + name.encode())
+    return tmp_path / "photos"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("to", ["s3://lab/deep/street", "store/street"])
+def test_a_folder_goes_there_and_back(call: Call, small: SmallServer, photos: Path, tmp_path: Path, to: str) -> None:
+    code, out, err = call("import", "photos", "--to", to, "--note", "the first")
+    assert (code, out) == (0, f"{to}@1: 3 files, 3 added, 0 changed, 0 removed (3 objects sent, 54 bytes)\n"), err
+    assert call("get", to, "--to", "back")[1] == f"{to}@1: 3 files written to back\n"
+    assert tree(tmp_path / "back") == tree(photos)
+    assert call("get", f"{to}@1", "--to", "back")[1] == f"{to}@1: 0 files written to back, 3 were there\n"
+    code, out, _ = call("check", to)
+    assert (code, out) == (0, f"{to}: 3 objects, 54 bytes, all as they should be\n")
+    header = json.loads(call("log", to, "--json")[1])[0]
+    assert (header["version"], header["classes"], header["note"]) == (1, ["bus", "car"], "the first")
+
+
+def test_a_relabel_of_one_file_of_a_thousand_sends_one_manifest(call: Call, small: SmallServer, tmp_path: Path) -> None:
+    for number in range(1000):
+        path = tmp_path / "many" / "car" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number)
+    (tmp_path / "many" / "bus").mkdir()
+    (tmp_path / "many" / "bus" / "b.png").write_bytes(b"bus")
+    assert call("import", "many", "--to", "s3://lab/street")[0] == 0
+    assert len(small.puts("/objects/")) == 1001
+    small.requests.clear()
+    (tmp_path / "many" / "car" / "17.png").rename(tmp_path / "many" / "bus" / "17.png")
+    code, out, _ = call("import", "many", "--to", "s3://lab/street", "--replace")
+    assert code == 0
+    assert "1 added, 0 changed, 1 removed (0 objects sent, 0 bytes)" in out
+    assert small.puts("street") == ["lab/street/v000002.json"]
+    assert small.puts("/objects/") == []
+    assert len([key for method, key in small.requests if method != "PUT"]) < 20, (
+        "what is there is not asked for one by one"
+    )
+    small.requests.clear()
+    (tmp_path / "many" / "car" / "18.png").write_bytes(b"another")
+    assert call("import", "many", "--to", "s3://lab/street")[0] == 0
+    assert [key.split("/")[1] for key in small.puts() if "probe" not in key] == ["objects", "street"]
+
+
+def test_what_is_not_in_the_folder_stays_unless_it_is_replaced(call: Call, photos: Path) -> None:
+    call("import", "photos", "--to", "store/street")
+    (photos / "car" / "1.png").unlink()
+    (photos / "car" / "3.png").write_bytes(b"new")
+    _, out, _ = call("import", "photos", "--to", "store/street")
+    assert "4 files, 1 added, 0 changed, 0 removed" in out
+    assert "1 of them are not among these files, and stay (--replace)" in out
+    _, out, _ = call("import", "folder", "photos", "--to", "store/street", "--replace")
+    assert "3 files, 0 added, 0 changed, 1 removed (0 objects sent, 0 bytes)" in out
+    assert "nothing is new" in call("import", "photos", "--to", "store/street")[1]
+
+
+def test_a_difference_says_what_differs(call: Call, photos: Path) -> None:
+    call("import", "photos", "--to", "store/street")
+    (photos / "car" / "1.png").write_bytes(b"another")
+    (photos / "bus" / "1.png").rename(photos / "bus" / "9.png")
+    call("import", "photos", "--to", "store/street", "--replace", "--split", "test")
+    code, out, _ = call("diff", "store/street@1", "store/street@2")
+    assert code == 0
+    assert out.splitlines() == [
+        "+ bus/9.png (bus)",
+        "- bus/1.png (bus)",
+        "~ car/1.png: other content, split none -> test",
+        "~ car/2 é.png: split none -> test",
+        "1 added, 1 removed, 2 changed",
+    ]
+    document = json.loads(call("diff", "store/street@1", "store/street", "--json")[1])
+    assert [entry["name"] for entry in document["added"]] == ["bus/9.png"]
+    assert [old["name"] for old, _ in document["changed"]] == ["car/1.png", "car/2 é.png"]
+    code, out, _ = call("log", "store/street")
+    assert [line.split()[0] for line in out.splitlines()] == ["version", "2", "1"]
+    assert call("log", "store")[1].startswith("store/street@2  3 files  ")
+
+
+@pytest.mark.parametrize("damage", [b"", b"Picture car/1.png", None])
+def test_a_damaged_object_is_named_by_check_and_never_fetched(
+    call: Call, photos: Path, tmp_path: Path, damage: bytes | None
+) -> None:
+    call("import", "photos", "--to", "store/street")
+    from edgerig.files import sha256
+
+    name = sha256(b"picture car/1.png")
+    store = open_store("store", writing=True)
+    store.delete(key_of(name)) if damage is None else store.put(key_of(name), damage)
+    code, out, err = call("check", "store/street")
+    assert code == 1
+    assert name in out
+    assert "needed by car/1.png" in out
+    assert "1 of 3 objects" in err
+    code, _, err = call("get", "store/street", "--to", "back")
+    assert code == 1
+    assert name in err
+    assert "car/1.png" not in tree(tmp_path / "back")
+    if damage != b"Picture car/1.png":
+        assert "(1 object sent" in call("import", "photos", "--to", "store/street")[1], (
+            "what is truncated is sent again"
+        )
+        assert call("check", "store/street")[0] == 0
+
+
+def test_a_dataset_is_pushed_with_its_versions(call: Call, small: SmallServer, photos: Path) -> None:
+    call("import", "photos", "--to", "store/street")
+    (photos / "car" / "1.png").write_bytes(b"another")
+    call("import", "photos", "--to", "store/street")
+    assert (
+        call("push", "store/street@1", "--to", "s3://lab/copy")[1]
+        == "s3://lab/copy: 1 version copied, 3 objects sent\n"
+    )
+    assert (
+        call("push", "store/street", "--to", "s3://lab/copy")[1] == "s3://lab/copy: 1 version copied, 1 object sent\n"
+    )
+    assert (
+        call("push", "store/street", "--to", "s3://lab/copy")[1] == "s3://lab/copy: 0 versions copied, 0 objects sent\n"
+    )
+    for number in (1, 2):
+        stored = open_store("store").get(f"street/v{number:06d}.json")
+        assert small.objects[f"lab/copy/v{number:06d}.json"] == stored
+    assert call("check", "s3://lab/copy", "--all")[0] == 0
+
+
+def test_datasets_that_have_grown_apart_are_not_overwritten(call: Call, photos: Path) -> None:
+    call("import", "photos", "--to", "store/street")
+    call("push", "store/street", "--to", "other/street")
+    (photos / "car" / "1.png").write_bytes(b"here")
+    call("import", "photos", "--to", "store/street")
+    (photos / "car" / "1.png").write_bytes(b"long there")
+    call("import", "photos", "--to", "other/street")
+    before = open_store("other").get("street/v000002.json")
+    code, _, err = call("push", "store/street", "--to", "other/street")
+    assert code == 1
+    assert "other/street has another version 2 than store/street" in err
+    assert open_store("other").get("street/v000002.json") == before
+
+
+def test_files_are_never_written_outside_of_the_folder(call: Call, photos: Path, tmp_path: Path) -> None:
+    call("import", "photos", "--to", "store/street")
+    (tmp_path / "back").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "back" / "car").symlink_to(tmp_path / "elsewhere")
+    code, _, err = call("get", "store/street", "--to", "back")
+    assert code == 1
+    assert "back/car leads out of back" in err
+    assert tree(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("import", "none", "--to", "store/street"), 2, "There is no folder none"),
+        (("import", "photos", "--to", "gs://x/street"), 2, "begin with gs://"),
+        (("import", "photos"), 2, "Missing option '--to'"),
+        (("log", "store/street"), 1, "There is no folder store"),
+        (("log", "photos/street"), 1, "There is no dataset 'street' in photos"),
+        (("get", "photos/street@3", "--to", "x"), 1, "There is no dataset 'street' in photos"),
+        (("check", "photos/street@0"), 2, "no version of a dataset"),
+        (("push", "photos/street", "--to", "store/street@2"), 2, "versions keep their numbers"),
+        (("fetch", "photos/street"), 2, "Unknown command of edgerig data 'fetch'"),
+    ],
+)
+def test_what_cannot_be_is_said(call: Call, photos: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    actual, _, err = call(*arguments)
+    assert (actual, said in err) == (code, True), err
+    assert "Traceback" not in err
+
+
+def test_help_of_every_command_teaches_by_example(call: Call) -> None:
+    for command in ("import", "log", "diff", "get", "push", "check"):
+        code, out, _ = call(command, "--help")
+        assert code == 0
+        assert f"edgerig data {command} " in out
+    assert "folder" in call("import", "--help")[1]
+    assert "--replace" in call("import", "folder", "--help")[1]
