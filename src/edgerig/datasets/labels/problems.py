@@ -24,7 +24,7 @@ class Problems:
     def __init__(self, *, skip: bool = False) -> None:
         self.skip = skip
         self._errors: list[DatasetError] = []
-        self._changes: Counter[str] = Counter()
+        self._changes: Counter[tuple[str, str]] = Counter()
 
     def guard(self, read: Callable[[], Value]) -> Value | None:
         """What ``read`` returns; None where it raises a `DatasetError`, which is kept."""
@@ -38,19 +38,18 @@ class Problems:
         """Keep what is wrong with an annotation."""
         self._errors.append(error)
 
-    def change(self, sentence: str, count: int = 1) -> None:
-        """Count something that is left out or changed; ``sentence`` has ``{}`` for the count in words, as in ``{} lost
-        its score``."""
+    def change(self, sentence: str, count: int = 1, noun: str = "object") -> None:
+        """Count what is left out or changed; ``{}`` in ``sentence`` stands for the count in words."""
         if count:
-            self._changes[sentence] += count
+            self._changes[sentence, noun] += count
 
-    def notes(self, noun: str = "object") -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What has been left out and changed, a sentence each.
 
         Raises:
             DatasetError: Something is wrong, and is not to be skipped; names the first ones.
         """
-        notes = [sentence.format(counted(count, noun)) for sentence, count in self._changes.items()]
+        notes = [sentence.format(counted(count, noun)) for (sentence, noun), count in self._changes.items()]
         if not self._errors:
             return tuple(notes)
         number = len(self._errors)
