@@ -111,14 +111,17 @@ class MissingExtraError(NotInstalledError):
         what: The part that needs it, such as ``"runtime 'onnxruntime'"``.
         extra: The extra that installs it, such as ``"onnx"``.
         package: The module that could not be imported.
+        engine: The engine that an environment of its own can be made for, if it is one.
     """
 
-    def __init__(self, what: str, extra: str, package: str) -> None:
-        self.what, self.extra, self.package = what, extra, package
-        super().__init__(f"{what} needs {package}, which is not installed.", install_command(extra))
+    def __init__(self, what: str, extra: str, package: str, engine: str | None = None) -> None:
+        self.what, self.extra, self.package, self.engine = what, extra, package, engine
+        beside = install_command(extra)
+        hint = f"edgerig engines install {engine}, in an environment of its own; or beside edgerig: {beside}"
+        super().__init__(f"{what} needs {package}, which is not installed.", hint if engine else beside)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        return type(self), (self.what, self.extra, self.package)
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str | None]]:
+        return type(self), (self.what, self.extra, self.package, self.engine)
 
 
 class IncompatibleError(UsageError):

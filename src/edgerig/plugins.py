@@ -75,6 +75,8 @@ class Plugin:
         summary: One line for ``edgerig list``.
         extra: The extra that installs the engine, or None if the base install does.
         modules: The modules that must be importable for the plugin to work.
+        engine: The engine that `edgerig engines install` makes an environment for, in which these are, too; None where
+            it makes none.
         Settings: The settings struct.
 
     The cache key of anything built with a plugin covers its settings (of a file or folder that one names, its content),
@@ -87,6 +89,7 @@ class Plugin:
     summary: ClassVar[str]
     extra: ClassVar[str | None] = None
     modules: ClassVar[tuple[str, ...]] = ()
+    engine: ClassVar[str | None] = None
     Settings: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: Any = None) -> None:
@@ -101,7 +104,7 @@ class Plugin:
         """The error that using this plugin would raise, or None if its engine is installed."""
         for module in cls.modules:
             if not is_there(module):
-                return MissingExtraError(cls.name, cls.extra or "all", module)
+                return MissingExtraError(cls.name, cls.extra or "all", module, cls.engine)
         return None
 
     @classmethod

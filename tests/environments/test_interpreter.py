@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.environments_made import made_environment
 
-from edgerig.environments.interpreter import executable_of, numbers, probe
+from edgerig.environments.interpreter import executable_of, probe
+from edgerig.environments.requirements import numbers
 from edgerig.errors import EdgerigError, EngineError, UsageError
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
     "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),
+    "engines": ("engines", "List, install, check and remove engines in environments of their own."),
     "schema": ("schema", "Print the JSON Schema of rig or workflow files."),
 }
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from edgerig.environments.catalogue import environment_of, wrong_version
 from edgerig.environments.interpreter import Interpreter, probe
 from edgerig.environments.requirements import requirements_for
-from edgerig.errors import EdgerigError, NotInstalledError
+from edgerig.errors import EdgerigError, EngineError, NotInstalledError
 from edgerig.plugins import Plugin
 
 #: The setting of runtimes and compilers that names an interpreter.
@@ -27,19 +28,26 @@ def interpreter_for(plugin: type[Plugin], python: str | None) -> Interpreter | N
         python: What the user's settings name, if anything.
 
     Raises:
-        UsageError: It is no interpreter. EngineError: It cannot run edgerig's part.
+        UsageError: It is no interpreter.
+        EngineError: It cannot run edgerig's part, or its engine is of a wrong version.
         NotInstalledError: The engine is not installed for it; says what to install.
     """
-    if python is None:
-        return None
     # Of packages the outer one: looking for what is within imports that, which may crash.
-    modules = dict.fromkeys(module.partition(".")[0] for module in plugin.modules)
-    interpreter = probe(python, tuple(modules))
+    modules = tuple(dict.fromkeys(module.partition(".")[0] for module in plugin.modules))
+    if python is None:
+        if plugin.engine is None or plugin.missing() is None:
+            return None
+        return environment_of(plugin.engine, modules)
+    interpreter = probe(python, modules)
     if interpreter.missing:
         raise NotInstalledError(
             f"{plugin.name} needs {interpreter.missing[0]}, which is not installed for {interpreter.executable}.",
             interpreter.pip(*requirements_for(plugin.extra, interpreter.missing)),
         )
+    requirements = requirements_for(plugin.extra, modules)
+    wrong = wrong_version(interpreter, requirements)
+    if wrong is not None:
+        raise EngineError(f"{interpreter.executable} has {wrong}.", interpreter.pip(*requirements))
     return interpreter
 
 

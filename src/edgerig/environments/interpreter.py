@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig.environments.requirements import numbers
 from edgerig.errors import EngineError, UsageError
 
 #: The oldest Python that runs edgerig, and the oldest versions of the packages that its part in that interpreter needs.
@@ -194,18 +195,3 @@ def _ask(executable: Path, modules: tuple[str, ...]) -> _Answer:
             + (f" and said: {words}" if words else "."),
             "Name the folder of a virtual environment, or the interpreter in its bin.",
         ) from None
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version.
-
-    >>> numbers("1.26.4rc1")
-    (1, 26, 4)
-    """
-    result = []
-    for part in version.split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        result.append(int(digits))
-    return tuple(result)

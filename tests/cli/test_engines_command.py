@@ -1,0 +1,60 @@
+"""``edgerig engines``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgerig.cli.engines_command import command
+from edgerig.errors import EngineError, UnknownNameError
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path))
+
+
+def test_the_list_tells_of_each_runtime_where_its_engine_is_and_what_it_runs() -> None:
+    rows = {row["runtime"]: row for row in json.loads(CliRunner().invoke(command, ["list", "--json"]).stdout)}
+    assert rows["litert"]["where"] == "edgerig's own"
+    assert rows["litert"]["version"]
+    assert rows["onnxruntime"] | {"version": None} == {
+        "runtime": "onnxruntime",
+        "engine": None,
+        "extra": "onnx",
+        "formats": ["onnx"],
+        "version": None,
+        "where": "edgerig's own",
+        "bytes": None,
+        "cost": None,
+        "problem": None,
+    }
+    text = CliRunner().invoke(command, ["list"]).stdout
+    assert [line.split()[0] for line in text.splitlines()[1:]] == sorted(rows)
+
+
+def test_size_and_time_are_told_before_anything_is_installed(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["install", "openvino", "--dry-run"])
+    assert result.exit_code == 0
+    assert "MB to download" in result.stderr
+    assert "openvino<" in result.stderr
+    assert str(tmp_path / "engines" / "openvino") in result.stderr
+    assert not (tmp_path / "engines").exists()
+
+
+def test_names_that_are_none_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    for arguments in (["install", "openvino", "nosuch"], ["remove", "nosuch"], ["check", "nosuch"]):
+        result = CliRunner().invoke(command, arguments)
+        assert isinstance(result.exception, UnknownNameError), arguments
+    assert not (tmp_path / "engines").exists()
+
+
+def test_what_has_no_environment_is_told_and_removing_it_is_no_fault() -> None:
+    result = CliRunner().invoke(command, ["check", "openvino"])
+    assert isinstance(result.exception, EngineError)
+    assert result.exception.hint == "edgerig engines install openvino"
+    assert CliRunner().invoke(command, ["remove", "openvino"]).stdout == "openvino: has no environment\n"
+    assert CliRunner().invoke(command, ["check"]).exit_code == 0
