@@ -126,3 +126,31 @@ def test_a_cell_that_cannot_be_read_is_named_and_the_others_are_shown(
     text = (folder / "report.md").read_text()
     assert first in text
     assert others
+
+
+def test_the_style_table_reads_bundles_histories_and_exports(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from edgerig.results.bundle import Bundle
+    from edgerig.results.tests.history import open_history
+    from edgerig.results.tests.make import records_of
+    from edgerig.results.tests.tests_json import export_tests
+
+    records = records_of(Bundle(home / "runs" / "demo").result())
+    history = open_history(home / "tests")
+    for record in records:
+        history.append(record)
+    export_tests(records, home / "tests.json")
+    (home / "tests" / "notes.txt").write_text("by hand")
+    tables = []
+    for source in ("runs/demo", "tests", "tests.json"):
+        code = call("--style", "table", source, "--out", "table.csv", "--json")
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        tables.append((home / "table.csv").read_text())
+        assert len(json.loads(out)["tests"]) == len(records)
+        assert ("notes.txt" in err) == (source == "tests")
+        assert "software" in err
+    assert tables[0] == tables[1] == tables[2]
+    assert call("--style", "table", "nowhere") == 1
+    assert "neither a bundle nor a history" in capsys.readouterr().err
+    assert call("--style", "table", "runs/demo") == 0
+    assert (home / "runs" / "demo" / "table.html").exists()

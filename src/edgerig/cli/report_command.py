@@ -10,7 +10,18 @@ from edgerig.cli.console import echo, print_json
 
 
 @click.command(name="report")
-@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...", type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, metavar="BUNDLE...")
+@click.option(
+    "--style",
+    type=click.Choice(["report", "table"]),
+    default="report",
+    show_default=True,
+    help="report: everything about each variant. table: software and hardware against accuracy, similarity and "
+    "time, of bundles, histories of tests and exported tests.json.",
+)
+@click.option(
+    "--all", "everything", is_flag=True, help="With --style table: a row for every test, not the latest alone."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -27,10 +38,19 @@ from edgerig.cli.console import echo, print_json
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the report as one JSON document; a file is written with --out only."
 )
-def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, open_: bool, as_json: bool) -> None:
+def command(
+    sources: tuple[str, ...],
+    style: str,
+    everything: bool,
+    out: Path | None,
+    format_: str | None,
+    open_: bool,
+    as_json: bool,
+) -> None:
     """Render one or more bundles as one report, side by side.
 
-    A BUNDLE is a folder that `edgerig run` or `edgerig bench` made. The HTML report is one file that opens offline.
+    A BUNDLE is a folder that `edgerig run`, `edgerig bench` or `edgerig test` made; with --style table it may be a
+    history of tests, too: a folder, or an address in a store. The HTML report is one file that opens offline.
     A run that has not finished is shown as far as it is.
 
     \b
@@ -40,13 +60,20 @@ def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, op
       edgerig report runs/demo --out summary.md
       edgerig report runs/demo --format csv --out tables
       edgerig report runs/demo --json | jq .recommendation
+      edgerig report --style table data/tests s3://lab/tests --out results.md
     """
     from edgerig.engine.layers import keep_layer_maps
     from edgerig.report import FORMATS, build_report, format_of, load_bundle, write_report
 
+    chosen = next((name for name in FORMATS if name == format_), None)
+    if style == "table":
+        from edgerig.cli.report_table import write_table
+
+        write_table(sources, out, chosen, everything=everything, open_=open_, as_json=as_json)
+        return
+    bundles = tuple(map(Path, sources))
     for bundle in bundles:
         keep_layer_maps(bundle)
-    chosen = next((name for name in FORMATS if name == format_), None)
     if out is not None or not as_json:
         file = out or _default(bundles, chosen or "html")
         chosen = chosen or format_of(file)

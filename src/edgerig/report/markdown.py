@@ -17,7 +17,12 @@ _STYLES = {"plain": "", "strong": "**", "emphasis": "*"}
 
 def render_markdown(report: Report) -> str:
     """The same content as the page without its drawings; names are escaped so that they stay text."""
-    return harmless("\n\n".join(_block(block) for block in document(report))) + "\n"
+    return markdown_blocks(document(report))
+
+
+def markdown_blocks(blocks: Iterable[Block]) -> str:
+    """Any document as Markdown."""
+    return harmless("\n\n".join(_block(block) for block in blocks)) + "\n"
 
 
 def markdown_table(table: Table) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edgerig.report.document import Block, Bullets, Code, Text, Title, document
 from edgerig.report.model import Report
@@ -17,7 +17,12 @@ _STYLES = {"plain": "", "strong": "**", "emphasis": "*"}
 
 def render_rst(report: Report) -> str:
     """The same content as the Markdown report; tables are ``list-table`` directives."""
-    return harmless("\n\n".join(_block(block) for block in document(report))) + "\n"
+    return rst_blocks(document(report))
+
+
+def rst_blocks(blocks: Iterable[Block]) -> str:
+    """Any document as reStructuredText."""
+    return harmless("\n\n".join(_block(block) for block in blocks)) + "\n"
 
 
 def rst_table(table: Table) -> str:
