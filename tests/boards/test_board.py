@@ -15,7 +15,14 @@ from edgerig.targets.emulated.base import BoardSettings
 
 def test_boards_are_those_that_are_promised() -> None:
     assert board_names("unicorn") == ["stm32f746"]
-    assert board_names("qemu") == ["mps2-an385", "mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2"]
+    assert board_names("qemu") == [
+        "mps2-an385",
+        "mps2-an386",
+        "mps2-an500",
+        "mps2-an505",
+        "mps3-an547",
+        "netduinoplus2",
+    ]
     assert set(board_names()) >= {"stm32f746", "netduinoplus2"}
 
 

@@ -85,7 +85,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str = ""
     title: str
-    cpu: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55"]
+    cpu: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
     fpu: str = ""
     kernels: str = ""
     clock_hz: Bytes

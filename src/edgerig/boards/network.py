@@ -35,6 +35,7 @@ _FEATURES = {
     "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
     "cortex-m7": _NEEDED,
+    "cortex-m33": _NEEDED,
     "cortex-m55": _NEEDED,
 }
 

@@ -9,15 +9,24 @@ import msgspec
 from edgerig.errors import UnknownNameError
 
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
-#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile. The place
-#: for what comes next: ``"cortex-m55": {..., "mve"}``, ``"riscv32": {"rvp"}``; kernels that need such a feature are
-#: then chosen before the portable ones.
+#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile. The Helium
+#: instructions of Cortex-M55 and M85 are used by no kernel yet, and the long multiplications that Cortex-M0+ lacks are
+#: left to the C compiler. The place for what comes next: ``"mve"``, ``"riscv32": {"rvp"}``; kernels that need such a
+#: feature are then chosen before the others.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
+    "cortex-m0plus": frozenset(),
+    "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
     "cortex-m4+nofp": frozenset({"thumb2", "dsp"}),
     "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
     "cortex-m7+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
+    "cortex-m33": frozenset({"thumb2", "dsp", "fpu", "fpv5"}),
+    "cortex-m33+nofp": frozenset({"thumb2", "dsp"}),
+    "cortex-m55": frozenset({"thumb2", "dsp", "fpu", "fpv5"}),
+    "cortex-m55+nofp": frozenset({"thumb2", "dsp"}),
+    "cortex-m85": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
+    "cortex-m85+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
 }
 
 Optimize = Literal["speed", "size"]

@@ -122,7 +122,7 @@ def test_two_networks_live_in_one_program(tmp_path: Path) -> None:
 
 def test_an_unknown_cpu_is_told(network: bytes) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'cortex-m7'"):
-        compile_model(network, "net", Options(cpu="cortex-m8"))
+        compile_model(network, "net", Options(cpu="cortex-m77"))
 
 
 def test_names_out_of_the_file_cannot_break_the_code(tmp_path: Path) -> None:

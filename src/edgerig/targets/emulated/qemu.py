@@ -19,7 +19,9 @@ class Qemu(BoardTarget):
     """
 
     name = "qemu"
-    summary = "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps3-an547, netduinoplus2"
+    summary = (
+        "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps2-an505, mps3-an547, netduinoplus2"
+    )
     extra = "boards"
     modules: ClassVar[tuple[str, ...]] = ("elftools",)
     simulator = "qemu"
