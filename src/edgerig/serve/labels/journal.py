@@ -193,10 +193,10 @@ def _read(path: Path, descriptor: int) -> tuple[list[Line], int]:
     rest = data[start:]
     if not rest:
         return lines, 0
-    if any(_line(other) is not None for other in rest.split(b"\n")[1:]):
+    if b"\n" in rest:
+        # A write that was cut short has no end of its line: this one was acknowledged, and something else damaged it.
         raise StorageError(
-            f"{path} is damaged in line {len(lines) + 1}, and whole lines follow.",
-            "Mend or remove that line; what follows it is not lost.",
+            f"{path} is damaged in line {len(lines) + 1}.", "Mend or remove that line; the rest is not lost."
         )
     with storing(path):
         path.with_name(f"torn-at-{start}.bin").write_bytes(rest)

@@ -1,0 +1,241 @@
+"""What labelling makes of versions: others' commits, the journal over restarts, datasets that are no good."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from tests.serve.labels.conftest import (
+    HEIGHT,
+    WIDTH,
+    Page,
+    box,
+    image,
+    labelling,
+    labels_in,
+    make,
+    newest,
+    stroke,
+)
+
+from edgerig.datasets.labels import runs
+from edgerig.datasets.labels.canonical import to_json
+from edgerig.datasets.labels.masks import shape_mask
+from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
+from edgerig.errors import ConflictError, DatasetError, StorageError, StoreError, UsageError
+from edgerig.serve.labels.journal import NAME
+from edgerig.store import open_dataset
+
+OVERLAP = np.zeros((HEIGHT, WIDTH), bool)
+OVERLAP[20:120, 30:200] = True
+
+
+def lengths(mask: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(length) for length in runs.encode(mask))
+
+
+OUTER, HOLE = (5.0, 5.0, 60.0, 5.0, 30.0, 50.5), (20.0, 10.0, 30.0, 10.0, 25.0, 20.0)
+#: Shapes as annotation tools make them, with all that may be known of one; two masks that overlap.
+SHAPES = (
+    Shape(category="car", box=Box(1.25, 2.5, 30.75, 12.0), score=0.5, attributes={"occluded": True}),
+    Shape(category="road", runs=lengths(OVERLAP), box=Box(30, 20, 170, 100), area=17_000.0, crowd=True),
+    Shape(category="tree", runs=lengths(np.roll(OVERLAP, 10, axis=0))),
+    Shape(category="car", polygons=(Polygon(OUTER, (HOLE,)), Polygon((90, 90, 99, 90, 95, 99)))),
+)
+
+
+def annotate(address: Path, name: str, labels: ImageLabels, note: str = "") -> None:
+    """Another program writes labels for a picture."""
+    versions, _ = open_dataset(str(address), writing=True)
+    version = versions.read()
+    stored = versions.store.objects.add(to_json(labels))
+    entries = [
+        msgspec.structs.replace(each, annotation=stored.sha256, extra={**each.extra, "camera": "west"})
+        if each.name == name
+        else each
+        for each in version.entries
+    ]
+    versions.commit(entries, base=version, classes=version.classes, note=note)
+
+
+def of(*shapes: Shape) -> ImageLabels:
+    return ImageLabels(width=WIDTH, height=HEIGHT, shapes=shapes)
+
+
+def test_what_nobody_touches_stays_as_it_was(street: Path) -> None:
+    annotate(street / "street", "0.png", of(*SHAPES))
+    with labelling(street) as server:
+        ann = Page(server.address.port)
+        assert {each["name"]: each["state"] for each in ann.welcome["pictures"]}["0.png"] == "done"
+        shown = ann.open("0.png")["shapes"]
+        assert [(each["id"], each["type"]) for each in shown] == [
+            ("base:0", "box"), ("base:1", "mask"), ("base:2", "mask"), ("base:3", "polygon"),
+        ]  # fmt: skip
+        assert shown[3]["parts"] == [[[5, 5, 60, 5, 30, 50.5], [20, 10, 30, 10, 25, 20]], [[90, 90, 99, 90, 95, 99]]]
+        ann.do("0.png", box("mine", 200, 200, 20, 20))
+    after = labels_in(street / "street", "0.png").shapes
+    assert after[:4] == SHAPES
+    assert after[4].box == (200, 200, 20, 20)
+    assert newest(street / "street").by_name()["0.png"].extra["camera"] == "west"
+
+
+def test_what_somebody_touches_keeps_the_rest(street: Path) -> None:
+    annotate(street / "street", "0.png", of(*SHAPES))
+    with labelling(street) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", {"kind": "relabel", "shape": "base:1", "label": "tree"})
+        ann.do("0.png", stroke(40, 30, mask="base:2", label="tree"))
+        ann.do(
+            "0.png", {"kind": "put", "shape": {"type": "box", "id": "base:0", "label": "car", "box": [1, 2, 40, 12]}}
+        )
+    boxed, first, second, polygon = labels_in(street / "street", "0.png").shapes
+    assert (boxed.box, boxed.score) == ((1, 2, 40, 12), None)
+    assert boxed.attributes == {"occluded": True, "labelled_by": "Ann"}
+    # The stroke took pixels from the other mask, so that its box and area are not true any more.
+    assert (first.category, first.box, first.area) == ("tree", None, None)
+    disc = shape_mask(second, HEIGHT, WIDTH) & ~np.roll(OVERLAP, 10, axis=0)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    pen = (columns - 40) ** 2 + (rows - 30) ** 2 <= 20
+    np.testing.assert_array_equal(disc, pen & ~np.roll(OVERLAP, 10, axis=0))
+    np.testing.assert_array_equal(shape_mask(first, HEIGHT, WIDTH), OVERLAP & ~pen)
+    assert polygon == SHAPES[3]
+
+
+def test_what_others_commit_meanwhile_stays(street: Path) -> None:
+    with labelling(street) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", box("b", 0, 0, 9, 9))
+        annotate(street / "street", "1.png", of(SHAPES[0]), "by another program")
+        assert server.commit()["version"] == 3
+        ann.do("0.png", box("c", 9, 9, 9, 9))
+    assert [shape.box for shape in labels_in(street / "street", "0.png").shapes] == [(0, 0, 9, 9), (9, 9, 9, 9)]
+    assert labels_in(street / "street", "1.png").shapes == (SHAPES[0],)
+
+
+def test_labels_that_others_changed_too_are_not_overwritten_and_ours_are_kept(street: Path) -> None:
+    with labelling(street, commit=False) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", box("b", 0, 0, 9, 9))
+        annotate(street / "street", "0.png", of(SHAPES[0]))
+        with pytest.raises(ConflictError, match=r"0\.png"):
+            server.commit()
+        ann.say({"type": "commit"})
+        assert "0.png" in ann.hear("problem")["message"]
+    with labelling(street, commit=False) as server:
+        assert len(Page(server.address.port).open("0.png")["records"]) == 1
+        with pytest.raises(ConflictError, match=r"Others wrote labels for 0\.png"):
+            server.commit()
+    assert labels_in(street / "street", "0.png").shapes == (SHAPES[0],)
+
+
+def test_what_was_not_committed_is_there_after_a_restart_and_a_torn_line_is_put_aside(street: Path) -> None:
+    with labelling(street, commit=False) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", stroke(9, 9))
+        ann.do("1.png", stroke(9, 9))
+    journal = street / "journal" / NAME
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"type":"operation","record":{"picture":"0.p')
+    with labelling(street, commit=False) as server:
+        states = {each["name"]: each for each in Page(server.address.port).welcome["pictures"]}
+        assert (states["0.png"]["state"], states["0.png"]["uncommitted"]) == ("begun", True)
+    assert journal.read_bytes() == whole
+    assert next((street / "journal").glob("torn-*")).read_bytes().endswith(b'"0.p')
+    lines = whole.splitlines(keepends=True)
+    journal.write_bytes(lines[0] + b"damage\n" + b"".join(lines[1:]))
+    with pytest.raises(StorageError, match="damaged in line 2"), labelling(street):
+        pass
+
+
+def test_a_journal_has_one_server(street: Path) -> None:
+    with labelling(street), pytest.raises(UsageError, match="Another server"), labelling(street):
+        pass
+    make(street / "other" / "street", {"a.png": image()})
+    with pytest.raises(UsageError, match="The journal in"), labelling(street / "other", journal=street / "journal"):
+        pass
+
+
+def test_datasets_that_cannot_be_labelled(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    with pytest.raises(StoreError, match="no folder"), labelling(tmp_path / "nothing"):
+        pass
+    assert not (tmp_path / "nothing").exists()
+    make(tmp_path / "strete", {"a.png": image()})
+    with pytest.raises(StoreError, match="no dataset 'street'") as error, labelling(tmp_path):
+        pass
+    assert "strete" in (error.value.hint or "")
+    make(tmp_path / "street", {})
+    with pytest.raises(DatasetError, match="has no pictures"), labelling(tmp_path):
+        pass
+    make(tmp_path / "bare" / "street", {"a.png": image()}, ())
+    with pytest.raises(UsageError, match="has no classes") as unclassed, labelling(tmp_path / "bare"):
+        pass
+    assert "--class" in (unclassed.value.hint or "")
+    with labelling(tmp_path / "bare", classes=["dog"]) as server:
+        Page(server.address.port).do("a.png", {"kind": "classify", "label": "dog"})
+    assert newest(tmp_path / "bare" / "street").classes == ("dog",)
+
+
+def test_pictures_that_cannot_be_read_are_told_and_the_others_go_on(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    files = {"broken.png": b"no image", "cut.png": image()[:200], "good.png": image()}
+    make(tmp_path / "street", {**files, "turned.jpg": image(kind="JPEG", orientation=6)})
+    annotate(tmp_path / "street", "turned.jpg", of(SHAPES[0]))
+    with labelling(tmp_path) as server:
+        ann = Page(server.address.port)
+        for name in ("broken.png", "cut.png"):
+            assert f"{name} is no usable image" in ann.open(name)["problem"]
+            assert ann.do(name, stroke(1, 1))["type"] == "refused"
+        # Its labels are of the picture as it is stored, lying on its side.
+        assert "320 x 240 pixels, and the picture, upright, has 240 x 320" in ann.open("turned.jpg")["problem"]
+        assert ann.do("good.png", stroke(1, 1))["type"] == "taken"
+    assert len(labels_in(tmp_path / "street", "good.png").shapes) == 1
+    assert labels_in(tmp_path / "street", "turned.jpg").shapes == (SHAPES[0],)
+
+
+def start(street: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
+    """``edgerig label`` as a process of its own, and its port."""
+    command = [sys.executable, "-m", "edgerig", "label", str(street / "street"), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [*command, "--journal", str(street / "journal"), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("listening on 127.0.0.1:"), process.communicate()[1]
+    return process, int(line.split()[2].rpartition(":")[2])
+
+
+@pytest.mark.slow
+def test_a_killed_server_has_all_that_it_acknowledged_and_one_that_is_stopped_commits(street: Path) -> None:
+    process, port = start(street)
+    ann = Page(port)
+    acknowledged = set()
+    ann.open("0.png")
+    for number in range(60):
+        ann.say({"type": "do", "picture": "0.png", "id": f"s{number}", "upon": 0, "operation": stroke(number, number)})
+    while len(acknowledged) < 20:
+        acknowledged.add(ann.hear("taken")["id"])
+    process.kill()
+    process.communicate()
+    process, port = start(street)
+    again = Page(port)
+    known = {record["id"] for record in again.open("0.png")["records"]}
+    assert acknowledged <= known
+    # What was not acknowledged is sent again by the page: nothing counts twice.
+    for number in range(60):
+        again.do("0.png", stroke(number, number), f"s{number}")
+    records = again.open("0.png")["records"]
+    assert sorted(record["id"] for record in records) == sorted(f"s{number}" for number in range(60))
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "version 2: 1 picture labelled by Ann" in errors
+    assert json.loads((street / "street" / "v000002.json").read_text())["version"] == 2
