@@ -21,6 +21,8 @@ _logger = logging.getLogger(__name__)
 LONGEST_MESSAGE = 1_000_000
 #: Messages that wait for a page before it is taken for gone, and operations of a page that are under way.
 MOST_WAITING, MOST_UNDER_WAY = 10_000, 200
+#: Seconds without a word after which a page is taken for gone: it says something every ten.
+SILENT = 60.0
 #: Codes of closed WebSockets (RFC 6455): going away, unsupported data, a breach of the rules, too big, try again later.
 GONE, UNSUPPORTED, BREACH, TOO_BIG, LATER = 1001, 1003, 1008, 1009, 1013
 
@@ -106,7 +108,12 @@ class Session:
 
     async def _receive(self) -> None:
         while True:
-            message = await self._socket.receive()
+            try:
+                async with asyncio.timeout(SILENT):
+                    message = await self._socket.receive()
+            except TimeoutError:
+                await self._socket.close(GONE)
+                return
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("text")

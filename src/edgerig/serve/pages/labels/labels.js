@@ -242,6 +242,9 @@ app.use("brush");
 app.setOpacity(0.5);
 by("me").textContent = link.name || "–";
 addEventListener("online", () => link.retry());
+// A page that the browser sets aside is not there for the others; it may be shown again.
+addEventListener("pagehide", () => link.leave());
+addEventListener("pageshow", (event) => { if (event.persisted && link.name) link.open(); });
 addEventListener("beforeunload", (event) => { if (link.outbox.length) event.preventDefault(); });
 setInterval(() => {
   if (link.state !== "connected") return;

@@ -26,9 +26,15 @@ export class Link {
 
   // Connects now, where it waits to do so: the network is back.
   retry() {
-    if (this.state !== "offline" || this.socket.readyState === WebSocket.CONNECTING) return;
+    if (this.state !== "offline" || this.socket?.readyState === WebSocket.CONNECTING) return;
     this.wait = AGAIN;
     this.open();
+  }
+
+  leave() {
+    const { socket } = this;
+    this.socket = null;
+    socket?.close();
   }
 
   rename(name) {
@@ -37,7 +43,7 @@ export class Link {
   }
 
   send(message) {
-    if (this.socket.readyState !== WebSocket.OPEN) return false;
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message));
     return true;
   }
