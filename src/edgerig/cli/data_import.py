@@ -9,6 +9,8 @@ from edgerig.cli.lazy_group import LazyCommands
 #: Kind -> module of this package, command there, one line for --help. The first is meant where none is named.
 KINDS = {
     "folder": ("data_import_folder", "command", "A folder of pictures, or of folders of them by class."),
+    "coco": ("data_import_labels", "coco", "Pictures and labels in COCO's JSON."),
+    "yolo": ("data_import_labels", "yolo", "Pictures and labels in YOLO's text files."),
 }
 
 
@@ -31,5 +33,6 @@ def command() -> None:
     \b
     Examples:
       edgerig data import photos --to s3://lab/street
+      edgerig data import coco annotations.json --images val --classes classes.json --to s3://lab/street
       edgerig data import folder photos --to data/street --replace --note "relabelled by Kim"
     """

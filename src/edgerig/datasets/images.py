@@ -75,6 +75,22 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def image_orientation(path: Path) -> int:
+    """The EXIF orientation of an image file, 1 to 8; 1, as it is seen, where it has none.
+
+    Raises:
+        DatasetError: The file cannot be read, or is no image; names it.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            orientation = image.getexif().get(ORIENTATION, 1)
+    except _failures() as error:
+        raise _bad(path, error) from error
+    return orientation if orientation in range(1, 9) else 1
+
+
 def check_images(paths: list[Path], progress: Progress) -> None:
     """Check that each file begins like an image; cheap, decodes nothing.
 

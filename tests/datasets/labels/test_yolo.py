@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from edgerig.datasets.labels import masks, yolo
-from edgerig.datasets.labels.shapes import Box, ImageLabels, LabelSet, Polygon, Shape
+from edgerig.datasets.labels.shapes import Box, Category, ImageLabels, LabelSet, Polygon, Shape
 from edgerig.errors import DatasetError
 
 from .conftest import CLASSES, images
@@ -181,3 +181,12 @@ def test_names_are_a_list_or_numbered(names: str, tmp_path: Path) -> None:
 def test_names_that_are_none_are_refused(names: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=message):
         yolo.read(dataset(tmp_path, "1 0.5 0.5 0.2 0.2", names))
+
+
+def test_what_is_not_judged_is_left_out_and_counted(tmp_path: Path) -> None:
+    shapes = (Shape(category="ignore", box=Box(0, 0, 2, 2)), Shape(category="dog", box=Box(0, 0, 2, 2)))
+    categories = (Category(id=0, name="ignore"), Category(id=1, name="dog"))
+    image = ImageLabels(width=10, height=8, shapes=shapes)
+    copy, notes = written(LabelSet(categories=categories, images={"a.png": image}), tmp_path)
+    assert copy.images["a.png"].shapes == shapes[1:]
+    assert notes == ("Trainers of YOLO judge everything: 1 object of 'ignore' left out.",)

@@ -21,14 +21,10 @@ import msgspec
 
 from edgerig.datasets.labels.checks import check_name
 from edgerig.datasets.labels.class_dictionary import ClassDictionary, read_dictionary
-from edgerig.datasets.labels.shapes import Category, ImageLabels, LabelSet
+from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, Category, ImageLabels, LabelSet
 from edgerig.errors import DatasetError
 from edgerig.text import counted
 
-#: The class of pixels in no object, and the name of what is not judged, which is no class.
-BACKGROUND, IGNORE = "background", "ignore"
-#: The number of what is not judged, in class maps and in files of classes.
-IGNORE_NUMBER = 255
 #: Categories that a message lists.
 _LISTED = 30
 

@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
+#: The class of pixels in no object, and the name of what is not judged, which is no class.
+BACKGROUND, IGNORE = "background", "ignore"
+#: The number of what is not judged, in class maps and in files of classes.
+IGNORE_NUMBER = 255
 #: An attribute of a shape, such as an annotator's "occluded".
 Attribute = bool | int | float | str
 #: Points of a closed line, flat: x, y, x, y ..; the last one is joined to the first.

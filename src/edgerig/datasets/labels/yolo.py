@@ -20,12 +20,13 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from edgerig import files
-from edgerig.datasets.images import SUFFIXES, image_size
+from edgerig.datasets.images import SUFFIXES
 from edgerig.datasets.labels import masks
 from edgerig.datasets.labels.checks import check_shape, check_size
 from edgerig.datasets.labels.problems import Problems
 from edgerig.datasets.labels.rings import single_ring
-from edgerig.datasets.labels.shapes import Box, Category, ImageLabels, LabelSet, Polygon, Ring, Shape
+from edgerig.datasets.labels.shapes import IGNORE, Box, Category, ImageLabels, LabelSet, Polygon, Ring, Shape
+from edgerig.datasets.labels.turning import Exif, sides_of_labels
 from edgerig.datasets.labels.yolo_names import read_names
 from edgerig.errors import DatasetError
 from edgerig.text import counted
@@ -40,21 +41,29 @@ TOLERANCE = 0.01
 BOX, SCORED, POLYGON = 5, 6, 7
 
 
-def read(root: Path, *, images: Path | None = None, names: Sequence[str] = (), skip: bool = False) -> LabelSet:
+def read(
+    root: Path,
+    *,
+    images: Path | None = None,
+    names: Sequence[str] = (),
+    exif: Exif | None = None,
+    skip: bool = False,
+) -> LabelSet:
     """The labels of images in a folder.
 
     Args:
         root: The folder of the dataset, or its YAML file.
         images: The folder of the images, ``images`` in root by default.
-        names: Of the classes by number; by default those of ``data.yaml`` or ``classes.txt`` in root.
+        names: Of the classes by number, where neither ``data.yaml`` nor ``classes.txt`` in root has them.
+        exif: What the labels of pictures that an EXIF orientation turns are of.
         skip: Leave out objects that cannot be used, and count them in the notes.
 
     Raises:
         DatasetError: Something cannot be read; a line is no object; a file of labels has no image; names the line.
     """
     folder = root.parent if root.is_file() else root
-    names = names or read_names(root)
-    pictures = images or folder / IMAGES
+    names = read_names(root, names)
+    pictures = images or images_folder(root)
     if not pictures.is_dir():
         raise DatasetError(f"There is no folder {pictures}.", "Name the folder of the images: --images.")
     paths = [path for path in sorted(pictures.rglob("*")) if path.suffix.lower() in SUFFIXES]
@@ -66,12 +75,17 @@ def read(root: Path, *, images: Path | None = None, names: Sequence[str] = (), s
     _check_all_used(labels, texts, problems)
     by_name = {}
     for path, text in texts.items():
-        height, width = image_size(path)
+        height, width = sides_of_labels(path, exif)
         check_size(height, width, str(path))
         shapes = _shapes(text, names, height, width, problems)
         by_name[path.relative_to(pictures).as_posix()] = ImageLabels(width=width, height=height, shapes=tuple(shapes))
     categories = tuple(Category(id=number, name=name) for number, name in enumerate(names))
     return LabelSet(categories=categories, images=by_name, notes=problems.notes())
+
+
+def images_folder(root: Path) -> Path:
+    """Where the images of a dataset lie, given by its folder or its YAML file."""
+    return (root.parent if root.is_file() else root) / IMAGES
 
 
 def write(labels: LabelSet, folder: Path, *, boxes: bool = False) -> tuple[str, ...]:
@@ -92,7 +106,8 @@ def write(labels: LabelSet, folder: Path, *, boxes: bool = False) -> tuple[str, 
         DatasetError: An image has objects with and without an outline, which readers of the format mistake.
     """
     problems = Problems()
-    numbers = {category.name: number for number, category in enumerate(labels.categories)}
+    names = [category.name for category in labels.categories if category.name != IGNORE]
+    numbers = {name: number for number, name in enumerate(names)}
     texts: dict[str, str] = {}
     for name, image in labels.images.items():
         path = PurePosixPath(name).with_suffix(".txt").as_posix()
@@ -102,7 +117,9 @@ def write(labels: LabelSet, folder: Path, *, boxes: bool = False) -> tuple[str, 
                 "YOLO's files of labels have the names of their images; rename one.",
             )
         _check_not_mixed(name, image, boxes)
-        lines = [line for shape in image.shapes for line in _lines(shape, image, numbers, boxes, problems)]
+        judged = [shape for shape in image.shapes if shape.category != IGNORE]
+        problems.change("Trainers of YOLO judge everything: {} of 'ignore' left out.", len(image.shapes) - len(judged))
+        lines = [line for shape in judged for line in _lines(shape, image, numbers, boxes, problems)]
         texts[path] = "".join(f"{line}\n" for line in lines)
     for path, text in texts.items():
         files.write_text(folder / LABELS / path, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ LISTS = ("classes.txt", "labels/classes.txt", "obj.names")
 LONGEST = 2**20
 
 
-def read_names(root: Path) -> tuple[str, ...]:
+def read_names(root: Path, others: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of classes by number.
 
     Args:
         root: A YAML file with ``names``, or a folder with such a file or a list.
+        others: The names where there is neither.
 
     Raises:
         DatasetError: There is none, or it has another form.
@@ -34,6 +36,8 @@ def read_names(root: Path) -> tuple[str, ...]:
         if path.is_file():
             lines = _text(path).splitlines()
             return _checked([line.strip() for line in lines if line.strip()], path)
+    if others:
+        return tuple(others)
     raise DatasetError(
         f"{root} names no classes: it has no data.yaml with 'names' and no classes.txt.",
         "Name them in order: --classes classes.json, a list.",

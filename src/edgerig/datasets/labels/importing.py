@@ -1,0 +1,115 @@
+"""Labels and their pictures into a new version of a dataset in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgerig.datasets.images import SUFFIXES, image_size
+from edgerig.datasets.labels.canonical import to_json
+from edgerig.datasets.labels.problems import Problems
+from edgerig.datasets.labels.shapes import ImageLabels, LabelSet
+from edgerig.datasets.labels.turning import Exif, upright
+from edgerig.errors import DatasetError
+from edgerig.progress import Progress
+from edgerig.store.adding import Added, add_files
+from edgerig.store.transfer import LocalFile
+from edgerig.store.versions import Versions
+from edgerig.text import counted
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What was imported.
+
+    Attributes:
+        added: The version.
+        objects: How many objects the images have together.
+        notes: What is left out or changed, a sentence each.
+    """
+
+    added: Added
+    objects: int
+    notes: tuple[str, ...]
+
+
+def import_labels(
+    versions: Versions,
+    labels: LabelSet,
+    images: Path,
+    progress: Progress,
+    *,
+    base: int | None = None,
+    replace: bool = False,
+    note: str = "",
+    split: str | None = None,
+    exif: Exif | None = None,
+    skip: bool = False,
+) -> Imported:
+    """Send pictures and their labels, and commit them as a new version.
+
+    Args:
+        versions: Of the dataset.
+        labels: Of the pictures; categories are the dataset's classes.
+        images: The folder of the pictures.
+        base, replace, note: As of `edgerig.store.adding.add_files`.
+        split: Of all pictures.
+        exif: What the labels of pictures that an EXIF orientation turns are of.
+        skip: Leave out pictures that are missing or not of their labels' size, and count them in the notes.
+
+    Raises:
+        DatasetError: A picture is missing, broken, or of another size than its labels; the dataset has other classes.
+        StoreError, ConflictError: The store refuses; others changed the same pictures.
+    """
+    classes = tuple(category.name for category in labels.categories)
+    if base is not None or versions.latest() is not None:
+        _check_order(versions.read(base).classes, classes, versions.address)
+    problems = Problems(skip=skip)
+    local: list[LocalFile] = []
+    objects = 0
+    with progress.task("Checking pictures and labels", len(labels.images)) as task:
+        for name, image in labels.images.items():
+            path = images / name
+            checked = problems.guard(lambda p=path, i=image: _checked(p, i, exif))  # type: ignore[misc]
+            if checked is not None:
+                objects += len(checked.shapes)
+                local.append(LocalFile(path=path, name=name, split=split, annotation=to_json(checked, str(path))))
+            task.advance()
+    others = _others(images, labels)
+    problems.change("Not imported, as without labels: {}.", others, "picture")
+    notes = (*labels.notes, *problems.notes())
+    if not local:
+        raise DatasetError(
+            f"None of {counted(len(labels.images), 'picture')} can be used.", notes[-1] if notes else None
+        )
+    added = add_files(versions, local, classes, progress, base=base, replace=replace, note=note)
+    return Imported(added, objects, notes)
+
+
+def _checked(path: Path, labels: ImageLabels, exif: Exif | None) -> ImageLabels:
+    """The labels of the picture as it is seen.
+
+    Raises:
+        DatasetError: The picture is not there, or not of their size.
+    """
+    if not path.is_file():
+        raise DatasetError(f"There is no picture {path}.", "Name the folder of the pictures: --images.")
+    return upright(labels, image_size(path), path, exif)
+
+
+def _others(images: Path, labels: LabelSet) -> int:
+    """How many pictures of the folder have no labels."""
+    there = (path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sum(path.relative_to(images).as_posix() not in labels.images for path in there)
+
+
+def _check_order(known: Sequence[str], classes: Sequence[str], address: str) -> None:
+    """Refuse classes that would get other numbers than they have in the dataset's file of classes."""
+    merged = [*known, *(name for name in classes if name not in known)]
+    if known and merged[: len(classes)] != list(classes):
+        raise DatasetError(
+            f"{address} has the classes {', '.join(known)}; these labels have {', '.join(classes)}.",
+            "Networks know classes by their number: give the dataset's own in their order and new ones behind them "
+            "(--classes), or import to another dataset.",
+        )
