@@ -7,9 +7,13 @@ import onnxruntime
 import pytest
 
 import edgerig
+from edgerig.cli import main
+from edgerig.cli.finish import finish
 from edgerig.errors import InferenceError
 from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement
+from edgerig.report import build_report, render
+from edgerig.report.load import load_bundle
 from edgerig.results.types import CellResult
 from edgerig.testing.networks.quantized_onnx import qdq_network
 
@@ -49,6 +53,22 @@ def test_request_that_is_met_in_part_stands_at_the_latency_and_in_the_warnings(m
     assert PART in cell.warnings
     assert isinstance(cell.latency.steady, Measurement)
     assert PART in cell.latency.steady.warnings
+
+
+def test_request_that_is_met_in_part_stands_in_every_report(measure, tmp_path: Path, capsys) -> None:
+    measure(float_convolutions=1)
+    out = tmp_path / "out"
+    (variant,) = build_report([out]).variants
+    assert variant.placement.warnings == (PART,)
+    assert {(row.dtype, row.count) for row in variant.placement.rows if row.op == "Conv"} == {("float32", 1)}
+    for kind in ("html", "md", "rst", "csv", "json"):
+        assert PART in render([load_bundle(out)], kind).replace("\\", "")
+    assert PART in (out / "results.json").read_text()
+    finish(out, load_bundle(out).result)
+    assert PART in capsys.readouterr().err.replace("\n", " ")
+    with pytest.raises(SystemExit):
+        main(["compare", str(out), str(out)])
+    assert PART in " ".join(capsys.readouterr().out.split())
 
 
 def test_part_is_an_error_where_that_is_forbidden(measure) -> None:

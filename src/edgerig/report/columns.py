@@ -23,12 +23,14 @@ from edgerig.report.model import (
     Layer,
     Metric,
     OriginRow,
+    PlacementRow,
     SharedRow,
     SharedView,
     SizeRow,
     SizeShare,
     Variant,
 )
+from edgerig.report.placement import ran_otherwise
 from edgerig.report.relative import if_compared, relative_speed
 from edgerig.report.rounds import half_width, if_several, round_count
 from edgerig.report.row import (
@@ -89,6 +91,7 @@ VARIANTS: tuple[Column[Row], ...] = (
         interval=True,
         bare=True,
     ),
+    Column("ran otherwise", lambda row: ran_otherwise(row.cell), if_any, align="left", style="prose"),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=terminal_tail),
     Column("throughput", lambda row: row.cell.latency.throughput),
@@ -134,6 +137,15 @@ LAYERS: tuple[Column[Layer], ...] = (
     Column("time", lambda row: row.time),
     Column("instructions", lambda row: row.instructions, if_any),
     Column("share", lambda row: row.share),
+)
+
+#: What of a network ran where and in which type.
+PLACEMENT: tuple[Column[PlacementRow], ...] = (
+    Column("operator", lambda row: row.op, align="left", head=True),
+    Column("ran on", lambda row: row.placement, align="left"),
+    Column("in", lambda row: row.dtype, align="left"),
+    Column("count", lambda row: row.count),
+    Column("of all operators", lambda row: row.share, sort=False, style="bar", pages=("html",)),
 )
 
 #: Labels with their values.

@@ -17,6 +17,7 @@ from edgerig.report.columns import (
     METRICS,
     ORIGINS,
     PARTS,
+    PLACEMENT,
     SYMBOLS,
     TOTALS,
     compared_columns,
@@ -56,6 +57,12 @@ def layers_table(variant: Variant) -> Table:
     """The operators of a variant."""
     layers, title = variant.layers, "Operators in order of execution"
     return make_table(LAYERS, layers.rows, name="layers", title=title, warnings=layers.warnings, reasons=True)
+
+
+def placement_table(variant: Variant) -> Table:
+    """The operators of a variant by what ran them, and in which type."""
+    placement, title = variant.placement, "What ran where, and in which type"
+    return make_table(PLACEMENT, placement.rows, name="placement", title=title, warnings=placement.warnings)
 
 
 def latency_table(variant: Variant) -> Table:

@@ -158,6 +158,7 @@ def _variant(variant: Variant, report: Report) -> list[Block]:
         Title(4, "Memory"),
         contents.memory_table(variant),
         *_layers(variant),
+        *_placement(variant),
         *_firmware(variant),
         *_against_float(variant),
         Title(4, "Machine"),
@@ -192,6 +193,13 @@ def _layers(variant: Variant) -> list[Block]:
     if layers.reason is not None:
         return [Title(4, "Layers"), Text(f"unavailable: {layers.reason}", "emphasis")]
     return [Title(4, "Layers", layers.warnings), contents.layers_table(variant), Text(layers.note)]
+
+
+def _placement(variant: Variant) -> list[Block]:
+    placement, title = variant.placement, "What ran where"
+    if placement.reason is not None:
+        return [Title(4, title), Text(f"unavailable: {placement.reason}", "emphasis")]
+    return [Title(4, title, placement.warnings), contents.placement_table(variant), Text(placement.note)]
 
 
 def _firmware(variant: Variant) -> list[Block]:

@@ -140,6 +140,25 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     arena: tuple[ArenaBuffer, ...] = ()
 
 
+class PlacementRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Operators of one type that the same thing ran in the same type of numbers; ``share`` is of all operators."""
+
+    op: str
+    placement: str
+    dtype: str
+    count: int
+    share: float
+
+
+class PlacementView(msgspec.Struct, frozen=True, kw_only=True):
+    """What ran where, or the ``reason`` why that is not known; ``warnings`` tell what was asked for and not met."""
+
+    rows: tuple[PlacementRow, ...] = ()
+    note: str = ""
+    warnings: tuple[str, ...] = ()
+    reason: str | None = None
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One measured cell. ``anchor`` is unique in the report; ``bundle`` indexes `Report.bundles`; ``place`` is
     the label without the variant's name; ``views`` show its quality."""
@@ -193,6 +212,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     rounds: Curve | None = None
     utilisation: tuple[View, ...] = ()
     utilisation_notes: tuple[str, ...] = ()
+    placement: PlacementView = PlacementView(reason="it was not asked")
 
 
 class SizeRow(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from edgerig.report.load import Loaded, Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
 from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
+from edgerig.report.placement import placement_view
 from edgerig.report.quality import agreement_view, primary, quality_views
 from edgerig.report.rounds import round_curve, round_facts
 from edgerig.report.row import Row
@@ -156,6 +157,7 @@ def build_variant(context: VariantContext) -> Variant:
         utilisation_notes=utilisation_notes(cell),
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
+        placement=placement_view(cell),
     )
 
 
