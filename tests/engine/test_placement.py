@@ -15,6 +15,7 @@ from edgerig.measure.kinds import Measurement
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
 from edgerig.results.types import CellResult
+from edgerig.testing import networks
 from edgerig.testing.networks.quantized_onnx import qdq_network
 
 IDLE = "AzureExecutionProvider"
@@ -86,3 +87,27 @@ def test_provider_that_takes_nothing_is_an_error(measure) -> None:
 def test_fallback_that_is_allowed_is_told_as_what_it_is(measure) -> None:
     cell = measure(provider=IDLE, fallback="allow")
     assert any(text.startswith(f"{IDLE} was asked for: ") for text in cell.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wrong": True}, "litert does not compute this float32 network as its reference does: outputs differ by up"),
+        ({}, ""),
+    ],
+)
+def test_delegate_that_computes_wrongly_is_named(
+    tmp_path: Path, delegate_library: Path, options: dict[str, Any], words: str
+) -> None:
+    rig = {
+        "name": "t",
+        "model": {"file": str(networks.two_input_tflite(tmp_path / "net.tflite"))},
+        "dataset": {"use": "random", "inputs": {"a": {"shape": [8]}, "b": {"shape": [8]}}, "samples": 10},
+        "matrix": [{"runtimes": [{"use": "litert", "delegates": [{str(delegate_library): options}]}]}],
+        "measure": {"rounds": 1, "seconds": 0, "warmup": 1, "profile": False, "transport_samples": 0},
+    }
+    (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
+    unlike = [text for text in cell.warnings if "as its reference does" in text]
+    assert bool(unlike) == bool(words)
+    assert all(text.startswith(words) for text in unlike)
+    assert f"{delegate_library.name} was asked for: 1 of 2 operators ran on XNNPACK." in cell.warnings

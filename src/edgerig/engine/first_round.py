@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -19,8 +20,10 @@ from edgerig.engine.journal import Journal
 from edgerig.engine.passing import HostTime
 from edgerig.engine.placement import census_of, fallback_of, refuse_unmet
 from edgerig.engine.prepare import now
+from edgerig.engine.repeatability import unlike_answers
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.score import score
+from edgerig.engine.sequences import keeps_state
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
@@ -188,6 +191,10 @@ def _run(context: CellContext) -> _FirstPass:
         census = deployment.ask(
             "while it was asked what runs where", lambda session: census_of(session, inputs, artifact)
         )
+        unlike = None
+        if not (context.target.exact or keeps_state(artifact)):
+            typical = float(np.median(steady.times_ns)) * NANOSECOND
+            unlike = deployment.ask("while samples ran again", lambda session: unlike_answers(session, inputs, typical))
         refuse_unmet(census, fallback_of(context), context.cell.runtime.use)
         transport = deployment.ask(
             "while the transport was measured", lambda session: _transport(session, inputs, measure)
@@ -214,7 +221,7 @@ def _run(context: CellContext) -> _FirstPass:
         census=census,
         transport=transport,
         interruptions=interruptions,
-        doubts=tuple(text for text in (clock, paused, waiting, *steady.pauses) if text is not None),
+        doubts=tuple(text for text in (clock, paused, waiting, unlike, *steady.pauses) if text is not None),
     )
 
 

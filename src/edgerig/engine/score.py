@@ -10,8 +10,10 @@ from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
 from edgerig.engine.context import CellContext
+from edgerig.engine.same_network import unlike_reference
 from edgerig.engine.steady import Steady
 from edgerig.measure.kinds import Unavailable
+from edgerig.tasks.base import Reference
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics.chance import beats_majority
 
@@ -36,6 +38,7 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
         agreement = reference
     else:
         agreement = task.compare(steady.kept, reference, samples.samples, context.measure.pictures)
+        quality = replace(quality, warnings=(*quality.warnings, *_unlike_reference(context, steady, reference)))
     unfit = (*judge_fits(fits, network.names, reach=bool(quality.metrics)), *_judge_real_inputs(context, quality))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))
@@ -44,6 +47,15 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
     if context.artifact.untrained:
         quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
     return quality, agreement, fits[0] if len(fits) == 1 else None
+
+
+def _unlike_reference(context: CellContext, steady: Steady, reference: Reference) -> tuple[str, ...]:
+    """A warning where the engine computes a float32 network otherwise than its reference; integers are meant to."""
+    if context.artifact.scheme != "float32":
+        return ()
+    kept = steady.kept[context.samples.task.identity]
+    text = unlike_reference(kept, reference.predictions, context.cell.runtime.use)
+    return () if text is None else (text,)
 
 
 def _judge_real_inputs(context: CellContext, quality: Quality) -> list[str]:

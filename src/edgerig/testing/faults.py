@@ -30,11 +30,11 @@ class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
     """The fault, and when it occurs."""
 
     fault: Annotated[
-        Literal["none", "abort", "exit", "hang", "raise", "nan", "stop", "vary"],
+        Literal["none", "abort", "exit", "hang", "raise", "nan", "stop", "vary", "waver"],
         msgspec.Meta(
             description="abort: SIGABRT; exit: end with code 3; hang: sleep; raise: raise; nan: outputs are no "
             "numbers from then on; stop: the process is stopped by SIGSTOP once, for a second; vary: outputs are "
-            "others in each process"
+            "others in each process; waver: they are others in each inference"
         ),
     ] = "none"
     at: Annotated[Literal["load", "run"], msgspec.Meta(description="where it goes wrong")] = "run"
@@ -110,6 +110,8 @@ class Faulty(Runtime):
             self._x = np.full_like(self._x, np.nan)
         elif fault == "vary":
             self._x = self._x + self.process
+        elif fault == "waver":
+            self._x = self._x + self._done
         elif fault == "stop" and not self._stopped:
             self._stopped = True
             subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
