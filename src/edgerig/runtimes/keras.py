@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 
 from edgerig.errors import InferenceError, ModelError, SpecError
+from edgerig.measure.census import Census
+from edgerig.measure.kinds import Unavailable
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras, stateless, tensor_specs
 from edgerig.plugin_code import sources_of
@@ -91,6 +93,16 @@ class Keras(Runtime):
 
     def _begin_sequence(self) -> None:
         """Nothing: the compiled call starts from the file's own state in each inference."""
+
+    def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
+        import jax
+
+        from edgerig.runtimes.xla_census import census_of
+
+        program = self._network.as_text()
+        if program is None:
+            return Unavailable("this version of XLA does not print what it compiled")
+        return census_of(program, str(jax.devices()[0].platform))
 
     def _close(self) -> None:
         del self._network

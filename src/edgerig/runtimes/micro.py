@@ -21,6 +21,7 @@ from edgerig import __version__
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, NotInstalledError
 from edgerig.install import install_command
+from edgerig.measure.census import Census, grouped
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
@@ -29,6 +30,8 @@ from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 #: Time limit of the C compiler, in seconds.
 PATIENCE = 300.0
 _PREFIX = "model"
+#: Ends of the names of portable kernels, and the type of their arithmetic.
+_TYPES = {"s8": "int8", "f32": "float32", "f16": "float16"}
 _METHOD = "as the compiler planned it; the same on every processor"
 
 
@@ -136,6 +139,12 @@ class Micro(Runtime):
 
     def _begin_sequence(self) -> None:
         self._library.model_init()
+
+    def _census(self, batches: Sequence[Array]) -> Census:
+        rows = [
+            (layer.op, layer.kernel, _TYPES.get(layer.kernel.rpartition("-")[2], "")) for layer in self._manifest.layers
+        ]
+        return Census(operators=grouped(rows), method="the layers of the generated C, each with its kernel")
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         layers = self._manifest.layers

@@ -12,6 +12,7 @@ import msgspec
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.installed import version
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
@@ -109,6 +110,11 @@ class Tflm(Runtime):
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         return Unavailable("TFLite Micro's Python interface takes no profiler")
+
+    def _census(self, batches: Sequence[Array]) -> Census:
+        from edgerig.runtimes.tflm_census import census_of
+
+        return census_of(self._data, SCHEMA)
 
     def _memory(self) -> dict[str, Quantity]:
         with captured_stderr() as text:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgerig.errors import InferenceError, ModelError
+from edgerig.measure.census import Census
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import import_torch
 from edgerig.models.torch.files import load_program
@@ -67,6 +68,13 @@ class Torch(Runtime):
             return [value.numpy().copy() for value in values]
 
         return set_inputs, invoke, get_outputs
+
+    def _census(self, batches: Sequence[Array]) -> Census:
+        from edgerig.runtimes.torch_census import census_of
+
+        set_inputs, invoke, _ = self._calls()
+        set_inputs([batch[0] for batch in batches])
+        return census_of(invoke)
 
     def _close(self) -> None:
         del self._network

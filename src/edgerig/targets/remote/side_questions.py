@@ -14,7 +14,7 @@ from edgerig.wire.messages import Unsupported
 def census_of(client: WireClient, inputs: Sequence[memoryview]) -> Census | Unavailable:
     """What runs where, as the device's engine tells; ``inputs`` are one sample, which may be run."""
     if client.device.network:
-        return Unavailable("a board's firmware tells of no operators")
+        return Unavailable("a board's firmware tells no operators: its C runs each in the type of the file")
     untold = Unavailable(f"{client.who} is of a version that does not tell what runs where")
     if not client.supports(Kind.CENSUS):
         return untold

@@ -265,6 +265,20 @@ class RuntimeContract:
         for quantity in runtime.memory().values():
             _is_quantity(quantity, "B")
 
+    def test_census_is_of_operators_or_a_reason_and_changes_nothing(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        samples = samples_for(runtime.inputs, 2)
+        before = runtime.run(samples)
+        census = runtime.census(samples)
+        for old, new in zip(before.outputs, runtime.run(samples).outputs, strict=True):
+            np.testing.assert_array_equal(old, new)
+        if isinstance(census, Unavailable):
+            assert census.reason
+        else:
+            assert census.method
+            assert census.operators, "a network has operators"
+            assert all(group.op and group.count >= 1 for group in census.operators)
+
 
 def _is_quantity(quantity: Measurement | Unavailable, unit: str) -> None:
     if isinstance(quantity, Unavailable):
