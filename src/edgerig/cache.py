@@ -93,6 +93,12 @@ class StageCache:
                     work.rename(final)
         return final, False
 
+    def forget(self, key: str) -> None:
+        """Remove a stage, if it is there, so that it is built again: where what it depends on is gone elsewhere."""
+        with self._lock(key):
+            if os.path.lexists(self.folder(key)):
+                self._remove(self.folder(key))
+
     def fault(self, key: str) -> str | None:
         """The fault of an existing stage, in words; None if every file is as it was written."""
         folder = self.folder(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.workflow_export import command as export
 from edgerig.cli.workflow_run import command as run
 from edgerig.cli.workflow_show import command as show
 
@@ -20,8 +21,10 @@ def command() -> None:
       edgerig workflow run examples/vision/workflow.yaml
       edgerig workflow run workflow.yaml --only test --param epochs=20
       edgerig workflow show workflow.yaml
+      edgerig workflow export airflow workflow.yaml --out dags/
     """
 
 
 command.add_command(run)
 command.add_command(show)
+command.add_command(export)

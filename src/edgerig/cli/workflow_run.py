@@ -22,6 +22,8 @@ from edgerig.cli.workflow_options import out_folder, out_option, read_workflow, 
     help="Steps at once; those that measure run alone all the same.",
 )
 @click.option("--retries", type=click.IntRange(0, 100), help="Further attempts of every step, instead of the file's.")
+@click.option("--store", metavar="ADDRESS", help="Share results with other machines: a folder, or s3://BUCKET/PREFIX.")
+@click.option("--exit-if-skipped", type=click.IntRange(1, 255), help="Exit with this code where all steps are skipped.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each step as one JSON document.")
 def command(
     file: Path,
@@ -31,6 +33,8 @@ def command(
     out: Path | None,
     jobs: int,
     retries: int | None,
+    store: str | None,
+    exit_if_skipped: int | None,
     as_json: bool,
 ) -> None:
     """Run the workflow FILE: each step whose command, inputs and code are not those of an earlier run.
@@ -42,7 +46,7 @@ def command(
     Examples:
       edgerig workflow run examples/vision/workflow.yaml
       edgerig workflow run workflow.yaml --param epochs=20 --jobs 2
-      edgerig workflow run workflow.yaml --only test
+      edgerig workflow run workflow.yaml --only test --store s3://lab/results
     """
     from edgerig.cache import StageCache
     from edgerig.cli.signals import stop_on_termination
@@ -51,9 +55,11 @@ def command(
 
     workflow = read_workflow(file, parameters, settings)
     stop_on_termination()
-    options = RunOptions(out=out_folder(workflow, out), only=only, jobs=jobs, retries=retries)
+    options = RunOptions(out=out_folder(workflow, out), only=only, jobs=jobs, retries=retries, store=store)
     results = run_workflow(workflow, options, ConsoleProgress(), StageCache())
     if as_json:
         print_json(result_rows(results))
     show_results(results, options.out)
     check_results(results)
+    if exit_if_skipped is not None and all(result.state == "skipped" for result in results):
+        raise click.exceptions.Exit(exit_if_skipped)

@@ -41,12 +41,13 @@ class StepKeys(msgspec.Struct, frozen=True):
     full: str
 
 
-def keys_of(step: PlannedStep, inputs: Mapping[str, str], folder: Path) -> StepKeys:
+def keys_of(step: PlannedStep, inputs: Mapping[str, str], folder: Path, targets: Mapping[str, str]) -> StepKeys:
     """The keys of a step.
 
     Args:
         inputs: The identity of each input's content.
         folder: The workflow file's folder, where classes that the command names may lie.
+        targets: The full address of each output that is a dataset.
     """
     # ``--dataset-option root=/data/street``
     values = {word.partition("=")[2] or word for word in step.words}
@@ -60,7 +61,7 @@ def keys_of(step: PlannedStep, inputs: Mapping[str, str], folder: Path) -> StepK
         named=named,
         stop_after=step.stop_after,
     )
-    full = StageCache.key("workflow step here", portable=portable, surroundings=_surroundings(step))
+    full = StageCache.key("workflow step here", portable=portable, targets=targets, surroundings=_surroundings(step))
     return StepKeys(portable, full)
 
 

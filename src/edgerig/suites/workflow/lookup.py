@@ -11,9 +11,11 @@ import msgspec
 
 from edgerig.cache import StageCache
 from edgerig.errors import EdgerigError
+from edgerig.suites.workflow.datasets import full_address, is_there, pinned
 from edgerig.suites.workflow.keys import StepKeys, content_of, keys_of
 from edgerig.suites.workflow.records import StepRecord, input_of, stored_record
-from edgerig.suites.workflow.types import Made, PlannedStep, StoreInput, Workflow
+from edgerig.suites.workflow.share import Share
+from edgerig.suites.workflow.types import Made, PlannedStep, StoreInput, StoreOutput, Workflow
 from edgerig.suites.workflow.workspace import Workspace
 
 
@@ -26,20 +28,30 @@ class Inputs(msgspec.Struct, frozen=True):
 
     Attributes:
         paths: Path or address by the input's name.
+        targets: Full address of each output that is a dataset, by the output's name.
         keys: The step's keys with these inputs.
         changed: Says which input, a file of the user's, is not what it was when the keys were made; None if all are.
     """
 
     paths: dict[str, str]
+    targets: dict[str, str]
     keys: StepKeys
     changed: Callable[[], str | None]
 
 
 class Lookup:
-    """Finds results by what they depend on."""
+    """Finds results by what they depend on: in the cache, in the output folder, and in the store that is shared."""
 
-    def __init__(self, workflow: Workflow, cache: StageCache, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        cache: StageCache,
+        workspace: Workspace,
+        share: Share | None = None,
+        log: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self.workflow, self.cache, self.workspace = workflow, cache, workspace
+        self.share, self.log = share, log
         self._done: dict[str, StepRecord] = {}
         self._lock = threading.RLock()
 
@@ -61,12 +73,19 @@ class Lookup:
             paths[name], identities[name] = self._input(step, name)
         own = {name: source for name, source in step.inputs.items() if isinstance(source, Path)}
         changed = functools.partial(_changed, own, identities)
-        return Inputs(paths, keys_of(step, identities, self.workflow.folder), changed)
+        targets = {
+            name: full_address(target.store, self.workspace.root)
+            for name, target in step.outputs.items()
+            if isinstance(target, StoreOutput)
+        }
+        return Inputs(paths, targets, keys_of(step, identities, self.workflow.folder, targets), changed)
 
     def last(self, step: PlannedStep) -> StepRecord | None:
         """The last result of a step that is skipped now: what others take of it."""
         record = self.workspace.last(step.name)
-        return stored_record(self.cache, record.stage) if record is not None else None
+        if record is not None:
+            return stored_record(self.cache, record.stage)
+        return self.share.find(self.inputs(step).keys) if self.share is not None else None
 
     def result(self, name: str) -> StepRecord:
         """The result of a step for its inputs as they are now.
@@ -95,16 +114,32 @@ class Lookup:
             shown = self.workspace.last(step.name)
             if shown is not None and shown.portable == keys.portable:
                 record = stored_record(self.cache, shown.stage)
-        return record
+        if record is None and self.share is not None:
+            record = self.share.find(keys)
+        return record if record is not None and are_datasets_there(record) else None
 
     def _input(self, step: PlannedStep, name: str) -> tuple[str, str]:
         source = step.inputs[name]
         if isinstance(source, Path):
             return str(source), content_of(source)
         if isinstance(source, StoreInput):
-            raise NotImplementedError
+            return pinned(full_address(source.store, self.workspace.root))
         assert isinstance(source, Made)
-        return input_of(self.result(source.step), source.output, source.within, self.cache)
+        record = self.result(source.step)
+        return input_of(record, source.output, source.within, self.cache)
+
+    def fetch(self, step: PlannedStep) -> None:
+        """See that the results which a step reads lie in the cache."""
+        for source in step.inputs.values():
+            if isinstance(source, Made) and self.share is not None:
+                record = self.result(source.step)
+                if record.outputs[source.output].version is None and not self.cache.folder(record.stage).is_dir():
+                    self.share.fetch(record.portable, record.stage, self.cache, self.log)
+
+
+def are_datasets_there(record: StepRecord) -> bool:
+    """Whether the versions of datasets that a step made are in their stores as they were."""
+    return all(is_there(output) for output in record.outputs.values() if output.version is not None)
 
 
 def _changed(own: dict[str, Path], identities: dict[str, str]) -> str | None:

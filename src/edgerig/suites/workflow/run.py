@@ -15,6 +15,7 @@ from edgerig.progress import Progress, Task
 from edgerig.suites.workflow.failures import StepError
 from edgerig.suites.workflow.lookup import Lookup
 from edgerig.suites.workflow.records import Result, StepRecord
+from edgerig.suites.workflow.share import open_share
 from edgerig.suites.workflow.stage import StageRunner
 from edgerig.suites.workflow.types import PlannedStep, Workflow
 from edgerig.suites.workflow.workspace import Workspace
@@ -28,12 +29,14 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         only: The steps to run; those that they need must have been run. All if empty.
         jobs: Steps that may run at once; those that measure run alone.
         retries: Further attempts of every step, instead of the file's numbers.
+        store: Address of the store in which results are shared with other machines.
     """
 
     out: Path
     only: tuple[str, ...] = ()
     jobs: int = 1
     retries: int | None = None
+    store: str | None = None
 
 
 def run_workflow(workflow: Workflow, options: RunOptions, progress: Progress, cache: StageCache) -> list[Result]:
@@ -55,7 +58,8 @@ class _Run:
         self.workflow, self.options, self.progress = workflow, options, progress
         self.stopping = threading.Event()
         self.workspace = Workspace(options.out)
-        self.lookup = Lookup(workflow, cache, self.workspace)
+        self.share = open_share(options.store)
+        self.lookup = Lookup(workflow, cache, self.workspace, self.share, progress.log)
         self.runner = StageRunner(
             cache, workflow.folder, self.stopping, log=progress.log, said=self._said, retries=options.retries
         )
@@ -125,7 +129,13 @@ class _Run:
             record = self.lookup.last(step)
             return Result(step=step.name, state="skipped", record=record, reason=f"not so: {step.when}")
         inputs = self.lookup.inputs(step)
-        record, existed = self.runner.run(step, inputs.keys, inputs.paths, inputs.changed)
+        there = not step.always and self.lookup.cache.folder(inputs.keys.full).is_dir()
+        if self.share is not None and not there:
+            if not step.always and self.share.has(inputs.keys):
+                self.share.fetch(inputs.keys.portable, inputs.keys.full, self.lookup.cache, self.progress.log)
+            else:
+                self.lookup.fetch(step)
+        record, existed = self.runner.run(step, inputs.keys, inputs.paths, inputs.targets, inputs.changed)
         self._remember(step, record)
         return Result(
             step=step.name,
@@ -135,8 +145,11 @@ class _Run:
         )
 
     def _remember(self, step: PlannedStep, record: StepRecord) -> None:
+        stage = self.lookup.cache.folder(record.stage)
+        if self.share is not None:
+            self.share.push(record, stage)
         self.lookup.done(step, record)
-        self.workspace.publish(record, self.lookup.cache.folder(record.stage))
+        self.workspace.publish(record, stage)
 
     def _ended(self, result: Result) -> None:
         self.results[result.step] = result

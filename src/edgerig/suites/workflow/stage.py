@@ -15,8 +15,9 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.cache import StageCache
-from edgerig.errors import EdgerigError, Interrupted
+from edgerig.errors import EdgerigError, Interrupted, StoreError
 from edgerig.suites.workflow.contents import entries_of
+from edgerig.suites.workflow.datasets import dataset_output, is_there
 from edgerig.suites.workflow.failures import StepError, failure_of
 from edgerig.suites.workflow.keys import StepKeys
 from edgerig.suites.workflow.locks import step_lock
@@ -61,12 +62,14 @@ class StageRunner:
         step: PlannedStep,
         keys: StepKeys,
         inputs: Mapping[str, str],
+        targets: Mapping[str, str],
         unchanged: Callable[[], str | None] = lambda: None,
     ) -> tuple[StepRecord, bool]:
         """The step's record, and whether it was there already.
 
         Args:
             inputs: The path or address of each input.
+            targets: The address of each output that is a dataset.
             unchanged: Called after the command: which input has changed meanwhile, in words; None if none has.
 
         Raises:
@@ -81,7 +84,11 @@ class StageRunner:
             self.log(f"{step.name}: {reason}; it is made again")
 
         with step_lock(self.cache.root, keys.full, step.name, self.stopping, self.log) as lock:
-            build = _Build(self, step, keys, key, inputs, unchanged, resumable, lock)
+            earlier = read_record(self.cache.folder(key)) if targets else None
+            if earlier is not None and not all(is_there(earlier.outputs[name]) for name in targets):
+                damaged("the dataset that it made is not in its store any more")
+                self.cache.forget(key)
+            build = _Build(self, step, keys, key, inputs, targets, unchanged, resumable, lock)
             folder, existed = self.cache.get_or_build(key, build, resumable=resumable, damaged=damaged)
         record = read_record(folder)
         if record is None:
@@ -104,12 +111,15 @@ class _Build:
         keys: StepKeys,
         key: str,
         inputs: Mapping[str, str],
+        targets: Mapping[str, str],
         unchanged: Callable[[], str | None],
         resumable: bool,
         lock: int,
     ) -> None:
         self.runner, self.step, self.keys, self.key = runner, step, keys, key
-        self.inputs, self.unchanged, self.resumable, self.lock = inputs, unchanged, resumable, lock
+        self.inputs, self.targets, self.unchanged = inputs, targets, unchanged
+        self.resumable, self.lock = resumable, lock
+        self.datasets: dict[str, Output] = {}
 
     def __call__(self, work: Path) -> None:
         folder, log = work / FILES, work / LOG
@@ -152,7 +162,7 @@ class _Build:
             if group == "inputs":
                 return self.inputs[name]
             target = self.step.outputs[name]
-            return self.inputs[f"outputs.{name}"] if isinstance(target, StoreOutput) else target
+            return self.targets[name] if isinstance(target, StoreOutput) else target
 
         words = [replace(word, value) for word in self.step.words]
         attempt = Attempt(
@@ -184,6 +194,14 @@ class _Build:
                     f"step {self.step.name!r} ended well but did not make its output {name}: {path} is not there.",
                     f"It left: {', '.join(left[:10]) or 'nothing'}. Does the command name it, as ${{outputs.{name}}}?",
                 )
+        for name, address in self.targets.items():
+            try:
+                self.datasets[name] = dataset_output(address)
+            except StoreError as error:
+                return StepError(
+                    f"step {self.step.name!r} ended well but did not make its output {name}: {error.message}",
+                    error.hint,
+                )
         return None
 
     def _pause(self) -> None:
@@ -192,7 +210,7 @@ class _Build:
 
     def _finish(self, work: Path, ended: Ended, attempts: int) -> None:
         """Keep the outputs alone, and write the record."""
-        outputs: dict[str, Output] = {}
+        outputs: dict[str, Output] = dict(self.datasets)
         outputs_alone = work / "outputs"
         shutil.rmtree(outputs_alone, ignore_errors=True)
         for name, path in self.step.outputs.items():
