@@ -44,6 +44,24 @@ def test_crowds_teach_nothing() -> None:
     assert (targets[..., 4] == -1).all()
 
 
+def test_boxes_are_learnt_where_the_augmentation_moved_them() -> None:
+    detector = Detector(DetectorSettings(augment=True, rotation=0, scale=(1, 1), shift=0, height=HEIGHT, width=WIDTH))
+    truth = truth_of([[9, 1, 6, 4], [18, 8, 6, 8]], [7, 2])
+    images = np.zeros((1, HEIGHT, WIDTH, 1), np.float32)
+    images[0, 1:5, 9:15] = images[0, 8:16, 18:24] = 1
+    plain = CenterLoss((2, 3)).targets(truth)
+    for seed in range(8):
+        moved, boxes = detector.augment_boxed(images, truth, np.random.default_rng(seed))
+        mirrored = bool((moved[0, 8:16, :6] > 0.5).all())
+        expected = plain[:, :, ::-1].copy() if mirrored else plain
+        if mirrored:
+            expected[..., 0] = np.where(expected[..., 4] >= 0, 1 - expected[..., 0], expected[..., 0])
+        np.testing.assert_allclose(CenterLoss((2, 3)).targets(boxes), expected, atol=1e-6)
+    same, boxes = Detector(DetectorSettings()).augment_boxed(images, truth, np.random.default_rng(0))
+    assert same is images
+    assert boxes is truth
+
+
 def outputs_of(targets: np.ndarray, classes: int = 10, score: float = 0.99) -> np.ndarray:
     outputs = np.full((*targets.shape[:-1], 4 + classes), 0.01, np.float32)
     outputs[..., :4] = targets[..., :4]

@@ -86,6 +86,10 @@ def test_pictures_are_mirrored_or_left():
     same = [np.array_equal(a, b) for a, b in zip(changed, batch, strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))
     assert {*mirrored} == {True, False}
+    affine = make(augment="affine", rotation=0, scale=(1, 1), shift=0).augment(batch, np.random.default_rng(1))
+    for moved, picture in zip(affine, batch, strict=True):
+        assert np.array_equal(moved, picture) or np.allclose(moved, picture[:, ::-1], atol=1e-5)
+    assert (make(augment="affine").augment(batch, np.random.default_rng(1)) != batch).any()
     np.testing.assert_array_equal(make(augment=False).augment(batch, np.random.default_rng(1)), batch)
 
 

@@ -60,8 +60,13 @@ def test_an_encoder_of_mobilenetv2_gives_maps_of_the_inputs_size_and_learns(tmp_
     dataset = Npz(NpzSettings(file=str(tmp_path / "d.npz"), test=0.3, validation=0.2))
     settings = UNetSettings(height=64, width=32, channels=3, filters=1, encoder="mobilenetv2", class_weights=(1, 2))
     network = UNet(settings)
-    joined = [layer for layer in network.build(2).layers if layer.name.endswith("_join")]
+    layers = network.build(2).layers
+    joined = [layer for layer in layers if layer.name.endswith("_join")]
     assert [layer.output.shape[1:3] for layer in joined] == [(4, 2), (8, 4), (16, 8), (32, 16)]
+    grown = [layer for layer in layers if layer.name.endswith("_grow")]
+    # 512, 256, 128, 64 with the usual 8 filters.
+    assert [layer.filters for layer in grown] == [64 // UNetSettings().filters * n for n in (8, 4, 2, 1)]
+    assert {(layer.kernel_size, layer.strides, layer.use_bias) for layer in grown} == {((3, 3), (2, 2), False)}
     artifact = network.train(dataset, TrainSettings(epochs=2, batch_size=4), tmp_path / "out")
     assert artifact.outputs[0].shape == (1, 64, 32, 2)
     assert artifact.preprocessing.scale == 1 / 127.5
@@ -86,6 +91,23 @@ def test_image_and_mask_move_alike() -> None:
         np.testing.assert_array_equal(moved_images[..., 0], moved_masks)
         assert not np.array_equal(moved_masks, masks)
         np.testing.assert_array_equal(masks, images[..., 0])
+
+
+def test_affine_moves_image_and_mask_alike_and_by_the_generator_alone() -> None:
+    network = UNet(UNetSettings(augment="affine", scale=(0.8, 1.25)))
+    masks = np.zeros((6, 32, 48), np.int32)
+    masks[:, 8:24, 12:36] = 1
+    images = masks[..., None].astype(np.float32)
+    moved, truth = network.augment_masked(images, masks, np.random.default_rng(3))
+    again, truth_again = network.augment_masked(images, masks, np.random.default_rng(3))
+    np.testing.assert_array_equal(moved, again)
+    np.testing.assert_array_equal(truth, truth_again)
+    known = truth >= 0
+    assert ((moved[..., 0] > 0.5) == truth)[known].mean() > 0.98
+    assert (truth != masks).any()
+    assert set(np.unique(truth)) == {-1, 0, 1}
+    with pytest.raises(SpecError, match="scale: 2 is larger than 1"):
+        UNet(UNetSettings(augment="affine", scale=(2, 1))).augment_masked(images, masks, np.random.default_rng(0))
 
 
 @pytest.mark.slow

@@ -219,3 +219,25 @@ def _labelled(folder: Path) -> Path:
 def test_an_autoencoder_takes_samples_of_its_own_size(tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError, match="takes inputs of shape 140"):
         Autoencoder().train(Npz(NpzSettings(file=str(_labelled(tmp_path)))), ONE, tmp_path)
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_samples_of_a_class_count_by_its_weight(framework: str) -> None:
+    """The mean of the samples' cross-entropies, each with the weight of its class."""
+    logits = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    labels = np.array([0, 1, 2, 2, 1, 0], np.int32)
+    chances = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    losses = -np.log(chances[np.arange(6), labels])
+    for weights in ((), (1.0, 0.5, 3.0), (0.0, 1.0, 0.0)):
+        share = np.asarray(weights)[labels] if weights else np.ones(6)
+        if framework == "keras":
+            from edgerig.models.keras.steps import _of_classes
+
+            loss, right = _of_classes(labels, chances, weights)
+        else:
+            torch = pytest.importorskip("torch")
+            from edgerig.models.torch.learner import _loss_of
+
+            loss, right = _loss_of("class", weights)(torch.from_numpy(logits), labels)
+        assert float(loss) == pytest.approx((share * losses).sum() / share.sum(), rel=1e-5)
+        assert float(right) == pytest.approx((logits.argmax(-1) == labels).mean())

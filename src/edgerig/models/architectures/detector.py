@@ -13,8 +13,10 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError
 from edgerig.models.architectures.detector_loss import BOX, CenterLoss
+from edgerig.models.architectures.moved import Rotation, Scale, Shift, movement_of
 from edgerig.models.base import Objective
 from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.training.augmentation import moved_boxes, moved_images
 from edgerig.plugins import Settings
 
 #: Pixels of the input along a side of a cell.
@@ -30,6 +32,13 @@ class DetectorSettings(Settings, frozen=True, kw_only=True):
     width: Annotated[int, msgspec.Meta(description="width of the input; a multiple of 8", ge=STRIDE)] = 64
     channels: Annotated[int, msgspec.Meta(description="channels of the input: 1 for grey, 3 for RGB", ge=1)] = 1
     filters: Annotated[int, msgspec.Meta(description="filters of the first convolution", ge=1)] = 16
+    augment: Annotated[
+        bool, msgspec.Meta(description="move training images and boxes at random, by rotation, scale and shift")
+    ] = False
+    rotation: Rotation = 15.0
+    scale: Scale = (0.5, 2.0)
+    shift: Shift = 0.1
+    mirror: Annotated[bool, msgspec.Meta(description="with augment: mirror every other image, left to right")] = True
 
 
 class Detector(KerasModel):
@@ -62,6 +71,14 @@ class Detector(KerasModel):
 
     def preprocessing(self, dataset: Dataset) -> Preprocessing:
         return dataset.preprocessing
+
+    def augment_boxed(
+        self, batch: NDArray[np.float32], truth: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        if not self.settings.augment:
+            return batch, truth
+        matrices = movement_of(self.settings, mirror=self.settings.mirror).draw(len(batch), batch.shape[1:3], rng)
+        return moved_images(batch, matrices), moved_boxes(truth, matrices)
 
     def build(self, classes: int) -> Any:
         keras, settings = import_keras(), self.settings

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ModelError, SourceError, SpecError
+from edgerig.models.architectures.moved import ClassWeights, Rotation, Scale, Shift, movement_of
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras.base import KerasModel, Phase, import_keras
 from edgerig.models.keras.files import load_keras
+from edgerig.models.training.augmentation import moved_images
 from edgerig.plugins import Settings
 from edgerig.text import cause_of
 
@@ -50,7 +52,17 @@ class MobileNetV2Settings(Settings, frozen=True, kw_only=True):
     dropout: Annotated[float, Described(description="share of features dropped before the last layer", ge=0, lt=1)] = (
         0.2
     )
-    augment: Annotated[bool, Described(description="mirror the training pictures at random")] = True
+    augment: Annotated[
+        bool | Literal["affine"],
+        Described(
+            description="change training pictures at random: true, mirrored; affine, by the settings rotation, scale "
+            "and shift as well"
+        ),
+    ] = True
+    rotation: Rotation = 15.0
+    scale: Scale = (0.5, 2.0)
+    shift: Shift = 0.1
+    class_weights: ClassWeights = ()
 
 
 class MobileNetV2(KerasModel):
@@ -87,12 +99,18 @@ class MobileNetV2(KerasModel):
         """Whether the features are frozen in the first phase."""
         return self.settings.weights != "none" if self.settings.freeze is None else bool(self.settings.freeze)
 
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        return self.settings.class_weights
+
     def preprocessing(self, dataset: Dataset) -> Preprocessing:
         return Preprocessing(scale=1 / 127.5, mean=(1.0,), resize=(self.settings.input_size, self.settings.input_size))
 
     def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         if not self.settings.augment:
             return batch
+        if self.settings.augment == "affine":
+            return moved_images(batch, movement_of(self.settings).draw(len(batch), batch.shape[1:3], rng))
         mirrored = rng.random(len(batch)) < 0.5
         return np.where(mirrored[:, None, None, None], batch[:, :, ::-1], batch)
 

@@ -13,8 +13,10 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError
 from edgerig.models.architectures.mobilenetv2 import features
+from edgerig.models.architectures.moved import ClassWeights, Rotation, Scale, Shift, movement_of
 from edgerig.models.base import Objective
 from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.training.augmentation import moved_images, moved_masks
 from edgerig.plugins import Settings
 
 #: Layers of MobileNetV2 whose outputs the way up joins, from the finest to the coarsest, and the one it starts from.
@@ -43,13 +45,17 @@ class UNetSettings(Settings, frozen=True, kw_only=True):
         str,
         msgspec.Meta(description="of the encoder mobilenetv2: none, imagenet (downloaded), or a .h5 or .keras file"),
     ] = "none"
-    class_weights: Annotated[
-        tuple[Annotated[float, msgspec.Meta(ge=0)], ...],
-        msgspec.Meta(description="weight of each class's pixels in the loss; 1 each if not given"),
-    ] = ()
-    augment: Annotated[bool, msgspec.Meta(description="mirror, turn and shift training images and masks at random")] = (
-        True
-    )
+    class_weights: ClassWeights = ()
+    augment: Annotated[
+        bool | Literal["affine"],
+        msgspec.Meta(
+            description="move training images and masks at random: true, mirrored, turned by right angles and "
+            "shifted by up to an eighth; affine, mirrored and by the settings rotation, scale and shift"
+        ),
+    ] = True
+    rotation: Rotation = 15.0
+    scale: Scale = (0.5, 2.0)
+    shift: Shift = 0.1
 
 
 class UNet(KerasModel):
@@ -85,7 +91,10 @@ class UNet(KerasModel):
     def augment_masked(
         self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        return moved_together(batch, masks, rng) if self.settings.augment else (batch, masks)
+        if self.settings.augment != "affine":
+            return moved_together(batch, masks, rng) if self.settings.augment else (batch, masks)
+        matrices = movement_of(self.settings).draw(len(batch), masks.shape[1:], rng)
+        return moved_images(batch, matrices), moved_masks(masks, matrices)
 
     def build(self, classes: int) -> Any:
         keras, settings = import_keras(), self.settings

@@ -95,7 +95,7 @@ def _of_classes(labels: Any, outputs: Any, weights: Sequence[float]) -> tuple[An
 
     losses = import_keras().losses.sparse_categorical_crossentropy
     right = jnp.argmax(outputs, -1) == labels
-    if labels.ndim == 1:
+    if labels.ndim == 1 and not weights:
         return jnp.mean(losses(labels, outputs)), jnp.mean(right)
     classes = jnp.maximum(labels, 0)
     share = jnp.asarray(weights)[classes] if weights else jnp.ones(labels.shape)

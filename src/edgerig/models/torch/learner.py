@@ -157,7 +157,7 @@ def _loss_of(objective: Objective, weights: Sequence[float]) -> Callable[[Any, A
         return _of_labels
     if objective == "pixels":
         return partial(_of_pixels, weights=weights)
-    return _mean_errors if objective in REAL else _of_classes
+    return _mean_errors if objective in REAL else partial(_of_classes, weights=weights)
 
 
 def _of_labels(logits: Any, labels: Array) -> tuple[Any, Any]:
@@ -172,11 +172,16 @@ def _of_labels(logits: Any, labels: Array) -> tuple[Any, Any]:
     return loss, ((values >= 0).float() == present).sum() / count
 
 
-def _of_classes(logits: Any, labels: Array) -> tuple[Any, Any]:
-    """Mean cross-entropy, and the share of right classes."""
+def _of_classes(logits: Any, labels: Array, weights: Sequence[float]) -> tuple[Any, Any]:
+    """Mean cross-entropy, each sample with its class's weight, and the share of right classes."""
     torch = import_torch()
     truth = torch.from_numpy(labels.astype(np.int64))
-    return torch.nn.functional.cross_entropy(logits, truth), (logits.argmax(-1) == truth).float().mean()
+    right = (logits.argmax(-1) == truth).float().mean()
+    if not weights:
+        return torch.nn.functional.cross_entropy(logits, truth), right
+    share = torch.tensor(weights)[truth]
+    losses = torch.nn.functional.cross_entropy(logits, truth, reduction="none")
+    return (share * losses).sum() / share.sum().clamp(min=SMALLEST_WEIGHT), right
 
 
 def _of_pixels(logits: Any, masks: Array, weights: Sequence[float]) -> tuple[Any, Any]:

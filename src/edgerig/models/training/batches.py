@@ -18,9 +18,9 @@ from edgerig.models.training.own_loss import OwnLoss
 KEEP_BYTES = 1 << 30
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
-#: Of images and their masks.
-AugmentMasked = Callable[
-    [NDArray[np.float32], NDArray[np.int32], np.random.Generator], tuple[NDArray[np.float32], NDArray[np.int32]]
+#: Of images and what is right for them, moved alike: their masks, or their boxes.
+AugmentTogether = Callable[
+    [NDArray[np.float32], NDArray[Any], np.random.Generator], tuple[NDArray[np.float32], NDArray[Any]]
 ]
 #: Inputs, shape (n, ...), and what is right for them, see `Feed`.
 Batch = tuple[NDArray[np.float32], NDArray[Any]]
@@ -57,7 +57,7 @@ class Feed:
         self._keep = first.nbytes * len(samples) <= KEEP_BYTES
 
     def shuffled(
-        self, seed: int, epoch: int, augment: Augment, augment_masked: AugmentMasked | None = None
+        self, seed: int, epoch: int, augment: Augment, together: AugmentTogether | None = None
     ) -> Iterator[Batch]:
         """Inputs of one epoch's batches, and what is right for each.
 
@@ -71,10 +71,13 @@ class Feed:
             if self.objective == "reconstruction":
                 changed = augment(inputs, rng)
                 yield changed, changed
-            elif augment_masked is None:
+            elif together is None:
                 yield augment(inputs, rng), self._truth(indices)
+            elif self.own_loss is None:
+                yield together(inputs, self._truth(indices), rng)
             else:
-                yield augment_masked(inputs, self._truth(indices), rng)
+                changed, truth = together(inputs, self.samples.truth(indices, self.preprocessing), rng)
+                yield changed, self.own_loss.targets(truth)
 
     def in_order(self) -> Iterator[Batch]:
         """Inputs in order, and what is right. Inputs are padded to whole batches, what is right is not."""

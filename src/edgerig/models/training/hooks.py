@@ -30,9 +30,16 @@ class TrainingHooks(ModelWrapper):
         """Changed copies of a batch of images, (n, H, W, C), and of their masks, (n, H, W), moved alike."""
         return batch, masks
 
+    def augment_boxed(
+        self, batch: NDArray[np.float32], truth: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Changed copies of a batch of images, (n, H, W, C), and of their boxes as `edgerig.tasks.box_truth` packs
+        them, moved alike; by default what `augment` makes, which must not move anything, and the boxes as they are."""
+        return self.augment(batch, rng), truth
+
     @property
     def class_weights(self) -> tuple[float, ...]:
-        """Weight of each class's pixels in the loss; empty for 1 each."""
+        """Weight of each class in the loss, of its samples or its pixels; empty for 1 each."""
         return ()
 
     @property

@@ -15,7 +15,7 @@ from edgerig.errors import IncompatibleError, Interrupted
 from edgerig.models.base import TrainSettings, check_input, check_trainable
 from edgerig.models.training import checkpoint as checkpoints
 from edgerig.models.training import result
-from edgerig.models.training.batches import Feed
+from edgerig.models.training.batches import AugmentTogether, Feed
 from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
 from edgerig.models.training.freed_memory import keep_freed_memory
@@ -167,7 +167,9 @@ class _Run:
             task.advance(len(losses) + 1 - first, _note(self._mean(losses, values)))
 
         self.learner.start(rate, epoch)
-        together = self.wrapper.augment_masked if self.wrapper.objective == "pixels" else None
+        wrapper = self.wrapper
+        moved: dict[str, AugmentTogether] = {"pixels": wrapper.augment_masked, "boxes": wrapper.augment_boxed}
+        together = moved.get(wrapper.objective)
         for inputs, truth in self.train_feed.shuffled(self.job.settings.seed, epoch, self.wrapper.augment, together):
             waiting.append(self.learner.step(inputs, truth))
             if len(waiting) == LOOK_EVERY:
