@@ -145,3 +145,27 @@ class Torch(Format):
         from edgerig.models.torch.archive import Archive
 
         return Archive(self.payload(path), path.name).specification()
+
+
+class OpenVinoIr(Format):
+    """OpenVINO's own files: the network in an .xml, its weights in the .bin beside it."""
+
+    name = "openvino"
+    summary = "OpenVINO's IR: .xml, with its .bin beside it"
+    suffixes = (".xml",)
+    storage = "files"
+    runtime = "openvino"
+
+    def _files(self, path: Path) -> tuple[Path, ...]:
+        return (path.with_suffix(".bin"),)
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.graph.openvino_file import read_ir
+
+        return read_ir(path).specification()
+
+    def _details(self, path: Path) -> Mapping[str, str]:
+        from edgerig.models.graph.openvino_file import read_ir
+
+        kinds = read_ir(path).operators()
+        return {"Operators": ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())}
