@@ -17,6 +17,7 @@ from edgerig.cli import main
 Call = Callable[..., tuple[int, str, str]]
 CLASSES = {"car": 1, "truck": 1, "person": 2}
 #: Category ids that jump.
+BOX = {"bbox": [2, 1, 4, 4], "area": 16}
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 8, "name": "truck"}, {"id": 20, "name": "boat"}]
 ADDED = "@1: 2 files, 2 added, 0 changed, 0 removed"
 
@@ -56,7 +57,7 @@ def street(tmp_path: Path) -> Path:
         images.append({"id": 10 * number, "file_name": f"{number}.png", "width": 8, "height": 6})
         outline = [[1.5, 1, 6.25, 1, 6.25, 5, 1.5, 5]]
         entry = {"image_id": 10 * number, "category_id": category, "segmentation": outline, "iscrowd": 0}
-        annotations.append({"id": number, "bbox": [1.5, 1, 4.75, 4], "area": 19, **entry})
+        annotations.append({"id": number, **entry, **BOX})
     content = {"images": images, "annotations": annotations, "categories": CATEGORIES}
     (tmp_path / "annotations.json").write_text(json.dumps(content))
     (tmp_path / "classes.json").write_text(json.dumps(CLASSES))
@@ -69,16 +70,23 @@ def test_labels_of_coco_go_to_object_storage_and_come_back(call: Call, server: S
     assert code == 0, err
     assert out.startswith(f"s3://lab/street{ADDED}")
     assert out.endswith("2 objects; classes: background, car, person\n")
-    for kind in ("coco", "yolo"):
+    for kind in ("coco", "yolo", "label-studio"):
         code, out, err = call("export", kind, "s3://lab/street@1", "--to", kind)
         assert (code, out) == (0, f"s3://lab/street@1: 2 pictures with 2 objects written to {kind}\n"), err
     assert (street / "coco" / "images" / "0.png").read_bytes() == (street / "val" / "0.png").read_bytes()
     written = json.loads((street / "coco" / "annotations.json").read_text())
     assert [entry["category_id"] for entry in written["annotations"]] == [1, 1]
-    assert "nothing is new" in call("import", "coco", "coco/annotations.json", "--to", "s3://lab/street")[1]
+    for kind, source in (
+        ("coco", "coco/annotations.json"),
+        ("yolo", "yolo"),
+        ("label-studio", "label-studio/tasks.json"),
+    ):
+        assert "nothing is new" in call("import", kind, source, "--to", "s3://lab/street")[1]
 
 
 def test_yolo_keeps_what_it_has_room_for(call: Call, street: Path) -> None:
+    path = street / "annotations.json"
+    path.write_text(path.read_text().replace("[2, 1, 4, 4]", "[1.5, 1, 4.75, 4]"))
     words = ("--images", "val", "--to", "lab/street", "--split", "train")
     assert call("import", "coco", "annotations.json", *words)[0] == 0
     _, _, err = call("export", "yolo", "lab/street", "--to", "out")

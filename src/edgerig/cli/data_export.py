@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = {
     "coco": ("data_export", "coco", "annotations.json in COCO's form: boxes, polygons, run lengths."),
     "yolo": ("data_export", "yolo", "data.yaml and a text file a picture: boxes, polygons."),
+    "label-studio": ("data_export", "label_studio", "tasks.json for Label Studio: boxes, polygons, brush masks."),
 }
 
 
@@ -79,6 +80,30 @@ def yolo(address: str, to: Path, split: str | None, credentials: str | None, box
     from edgerig.datasets.labels import yolo as yolo_format
 
     _export(address, to, split, credentials, lambda labels, folder: yolo_format.write(labels, folder, boxes=boxes))
+
+
+@click.command(name="label-studio")
+@_common
+@click.option(
+    "--prefix",
+    metavar="TEXT",
+    help="What precedes the names in the images' addresses.  [default: those of a folder `images` that it serves]",
+)
+def label_studio(address: str, to: Path, split: str | None, credentials: str | None, prefix: str | None) -> None:
+    """Write tasks.json to import into Label Studio, interface.xml for the project's labeling interface, and images.
+
+    Objects with a score become predictions, others annotations.
+
+    \b
+    Examples:
+      edgerig data export label-studio s3://lab/street@2 --to street
+      edgerig data export label-studio data/street --to street --prefix s3://lab/photos/
+    """
+    from edgerig.datasets.labels import label_studio_writing
+    from edgerig.datasets.labels.label_studio_names import PREFIX
+
+    chosen = PREFIX if prefix is None else prefix
+    _export(address, to, split, credentials, lambda labels, f: label_studio_writing.write(labels, f, prefix=chosen))
 
 
 def _export(

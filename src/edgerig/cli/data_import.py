@@ -11,6 +11,7 @@ KINDS = {
     "folder": ("data_import_folder", "command", "A folder of pictures, or of folders of them by class."),
     "coco": ("data_import_labels", "coco", "Pictures and labels in COCO's JSON."),
     "yolo": ("data_import_labels", "yolo", "Pictures and labels in YOLO's text files."),
+    "label-studio": ("data_import_labels", "label_studio", "Pictures and labels that Label Studio has exported."),
 }
 
 

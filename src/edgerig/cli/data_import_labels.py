@@ -116,6 +116,42 @@ def yolo(folder: Path, options: _Options) -> None:
     _import(labels, images, options)
 
 
+@click.command(name="label-studio")
+@click.argument("export", type=click.Path(path_type=Path))
+@click.option("--predictions", is_flag=True, help="Read what networks predict instead of what annotators say.")
+@click.option(
+    "--prefix",
+    default=None,
+    metavar="TEXT",
+    help="What precedes the names in the images' addresses, such as s3://lab/.",
+)
+@_common
+def label_studio(export: Path, predictions: bool, prefix: str | None, options: _Options) -> None:
+    """Make a new version out of pictures and labels that Label Studio has exported as JSON.
+
+    Boxes, polygons and brush masks are read; ellipses and other kinds of regions are refused by their name. A picture
+    is called as its address ends.
+
+    \b
+    Examples:
+      edgerig data import label-studio export.json --images photos --to s3://lab/street
+      edgerig data import label-studio export.json --images photos --prefix s3://lab/photos/ --to data/street
+    """
+    from edgerig.datasets.images import image_size
+    from edgerig.datasets.labels import label_studio as label_studio_format
+    from edgerig.datasets.labels.label_studio_names import PREFIX
+
+    images = options.images or export.parent / "images"
+    labels = label_studio_format.read(
+        export,
+        sizes=lambda name: image_size(images / name),
+        prefix=PREFIX if prefix is None else prefix,
+        predictions=predictions,
+        skip=options.skip_bad,
+    )
+    _import(labels, images, options)
+
+
 def _mapping(path: Path | None) -> ClassMapping | None:
     from edgerig.datasets.labels.classes import read_classes
 
@@ -141,6 +177,7 @@ def _import(labels: LabelSet, images: Path, options: _Options) -> None:
         split=options.split,
         exif=options.exif,
         skip=options.skip_bad,
+        numbered=options.classes is not None,
     )
     for note in imported.notes:
         echo(f"(!) {note}")

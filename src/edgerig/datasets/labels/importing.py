@@ -46,6 +46,7 @@ def import_labels(
     split: str | None = None,
     exif: Exif | None = None,
     skip: bool = False,
+    numbered: bool = False,
 ) -> Imported:
     """Send pictures and their labels, and commit them as a new version.
 
@@ -57,13 +58,14 @@ def import_labels(
         split: Of all pictures.
         exif: What the labels of pictures that an EXIF orientation turns are of.
         skip: Leave out pictures that are missing or not of their labels' size, and count them in the notes.
+        numbered: Whether the user has said the numbers of classes, which the dataset then must not give to others.
 
     Raises:
-        DatasetError: A picture is missing, broken, or of another size than its labels; the dataset has other classes.
+        DatasetError: A picture is missing, broken, or of another size than its labels; classes have other numbers.
         StoreError, ConflictError: The store refuses; others changed the same pictures.
     """
     classes = tuple(category.name for category in labels.categories)
-    if base is not None or versions.latest() is not None:
+    if numbered and (base is not None or versions.latest() is not None):
         _check_order(versions.read(base).classes, classes, versions.address)
     problems = Problems(skip=skip)
     local: list[LocalFile] = []
