@@ -31,6 +31,8 @@ from edgerig.setting_values import describe as describe
 from edgerig.setting_values import listed, missing_text, readable, wrong_value
 from edgerig.text import cause_of
 
+#: Nouns whose plugins may be named by the address of what they hold: the plugin, and its setting with the address.
+ADDRESSED = {"dataset": ("stored", "address")}
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor")
 
 
@@ -137,6 +139,7 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
         UnknownNameError: There is no plugin of that name.
         SpecError: It is not a plugin of that noun.
     """
+    name, _ = by_address(noun, name, {})
     if is_class(name):
         plugin = _import_class(name)
     else:
@@ -156,8 +159,21 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
 
 def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = None, *, keyed: bool = True) -> P:
     """An instance of the plugin ``name`` with settings converted and checked from ``options``; ``keyed`` as `find`."""
+    name, options = by_address(noun, name, options or {})
     cls = find(noun, name, base, keyed=keyed)
-    return cls(convert_settings(cls.Settings, options or {}, f"{noun} {name!r}"))
+    return cls(convert_settings(cls.Settings, options, f"{noun} {name!r}"))
+
+
+def by_address(noun: str, name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The plugin that an address stands for, with the address as a setting; any other name as it is.
+
+    >>> by_address("dataset", "s3://lab/street@7", {"size": 96})
+    ('stored', {'address': 's3://lab/street@7', 'size': 96})
+    """
+    if noun not in ADDRESSED or "/" not in name:
+        return name, options
+    plugin, setting = ADDRESSED[noun]
+    return plugin, {setting: name, **options}
 
 
 def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) -> Settings:

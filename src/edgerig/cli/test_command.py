@@ -31,6 +31,7 @@ _OF_BENCH: dict[str, Any] = {
     "no_profile": True,
     "ranges": (),
     "states": (),
+    "runtime_option": (),
     **dict.fromkeys(LOAD_OPTIONS),
 }
 
@@ -160,12 +161,20 @@ def _own_folder(run: str) -> Path:
     return DEFAULT_OUT / f"{run}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
+def _settled(address: str, result: RunResult) -> str:
+    """A dataset's address with the number of the version that was tested, where it names none."""
+    number = str(result.dataset.options.get("address", "")).rpartition("@")[2]
+    open_ended = "/" in address and not address.endswith(f"@{number}")
+    return f"{address}@{number}" if number.isdigit() and open_ended else address
+
+
 def _record(result: RunResult, history: str, texts: dict[str, str], *, as_json: bool = False) -> None:
     """Append the cells of a run to the history, and tell what they were."""
     from edgerig.results.commit import current_commit
     from edgerig.results.tests.make import records_of
     from edgerig.results.tests.unsent import lines_of, record_tests
 
+    texts = {**texts, "address": _settled(texts["address"], result)}
     records = records_of(result, **texts, commit=current_commit())
     sent = record_tests(history, records)
     if as_json:

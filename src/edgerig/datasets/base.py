@@ -129,6 +129,20 @@ class Dataset(Plugin, ABC):
         """The shape of a preprocessed sample, where it is known before anything is downloaded or read; else None."""
         return None
 
+    def pinned(self) -> Mapping[str, Any]:
+        """Settings with which another dataset of this class has these very samples, whatever changes at their source
+        meanwhile; a run writes them down. By default none are needed.
+
+        Raises:
+            EdgerigError: The source is not there.
+        """
+        return {}
+
+    @classmethod
+    def unpinned(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings without what `pinned` has put into them."""
+        return options
+
     def prepare(self, progress: Progress | None = None) -> None:
         """Download and check the files; cheap if they are there already.
 

@@ -102,7 +102,7 @@ class FileSamples(Samples):
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
-        sums = [_content_sum(path) for path in self.paths]
+        sums = [content_sum(path) for path in self.paths]
         return files.digest([self._reading, sums, self.labels.tolist()])
 
     def raw(self, index: int) -> NDArray[np.generic]:
@@ -131,7 +131,8 @@ class FileSamples(Samples):
         return FileSamples([self.paths[i] for i in indices], self.labels[indices], self._read, self._reading)
 
 
-def _content_sum(path: Path) -> str:
+def content_sum(path: Path) -> str:
+    """Hex SHA-256 of a file, read once in this process as long as size, times and inode stay the same."""
     try:
         stat = path.stat()
         return _sum_of(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)

@@ -23,6 +23,7 @@ from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
+from edgerig.engine.pinning import pinned
 from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
@@ -78,6 +79,7 @@ def execute(
     """
     progress = progress or Progress()
     bundle = Bundle(options.out)
+    plan = pinned(plan, bundle if options.resume else None)
     dataset = dataset_of(plan.rig)
     check_sizes(plan.models, dataset)
     if options.resume and bundle.exists and bundle.finished:

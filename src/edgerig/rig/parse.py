@@ -15,6 +15,7 @@ from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Plugin, Settings, checked_settings, find, import_beside, is_class, is_there
 from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
+from edgerig.rig.addresses import resolve_address
 from edgerig.rig.document import Document, Location
 from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.rig.usual_way import AS_IT_IS, format_of_model, usual_way
@@ -335,6 +336,7 @@ class _Reader:
             self.problem(where, f"a {noun}'s 'use' and 'name' are printable text of at most {MAX_NAME} characters")
             return Part("")
         options = {key: value for key, value in data.items() if key not in ("use", "name")}
+        use, options = resolve_address(noun, use, options, self.resolve)
         for key in PATH_SETTINGS & options.keys():
             if isinstance(options[key], str):
                 there = self.resolve(options[key])

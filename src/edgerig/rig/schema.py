@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.models.formats import KerasFileSettings
-from edgerig.plugins import Plugin, Settings, find, names
+from edgerig.plugins import ADDRESSED, Plugin, Settings, find, names
 from edgerig.results.gate.limits import METRICS
 from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure
@@ -105,16 +105,18 @@ def _gate() -> dict[str, Any]:
 
 
 def _part(noun: str) -> dict[str, Any]:
-    """A name, or ``use`` with the settings of that plugin; a name with a colon is the user's own class."""
+    """A name, or ``use`` with the settings of that plugin; a name with a colon is the user's own class,
+    and a dataset's with a slash an address in a store."""
     known = names(noun)
     extra = ["none"] if noun == "compiler" else []
-    options: list[dict[str, Any]] = [{"enum": known + extra}, {"type": "string", "pattern": ":"}]
+    pattern = "[:/]" if noun in ADDRESSED else ":"
+    options: list[dict[str, Any]] = [{"enum": known + extra}, {"type": "string", "pattern": pattern}]
     for name in known:
         schema = _settings(find(noun, name, Plugin).Settings)
         schema["properties"] = {"use": {"const": name}, "name": {"type": "string"}, **schema["properties"]}
         schema["required"] = ["use", *schema.get("required", [])]
         options.append(schema)
-    own = {"type": "object", "required": ["use"], "properties": {"use": {"type": "string", "pattern": ":"}}}
+    own = {"type": "object", "required": ["use"], "properties": {"use": {"type": "string", "pattern": pattern}}}
     return {"anyOf": [*options, own]}
 
 

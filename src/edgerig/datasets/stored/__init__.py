@@ -1,0 +1,1 @@
+"""Versions of datasets in a store, as datasets to train on and to measure with."""
