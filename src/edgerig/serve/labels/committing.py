@@ -46,7 +46,7 @@ class Committer:
     @property
     def uncommitted(self) -> list[Room]:
         """Pictures whose labels are not in the store yet."""
-        return [room for room in self._hub.rooms.values() if room.revision > room.committed]
+        return [room for room in self._hub.rooms.values() if room.uncommitted]
 
     async def commit(self) -> dict[str, Any]:
         """Write a version, if anything has changed, and tell all pages.
@@ -112,7 +112,8 @@ class Committer:
         document = room.document()
         assert room.loaded is not None
         labels = labels_of(document, room.loaded.labels)
-        state = room.state()
+        # A proposal that nobody decided on is no label.
+        state = "unlabelled" if room.state() == "prefilled" else room.state()
         empty = not labels.shapes and room.entry.annotation is None and (state != "done" or document.label is not None)
         outcome = acceptance(document, room.proposals)
         before = room.entry.extra

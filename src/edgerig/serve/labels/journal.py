@@ -60,7 +60,7 @@ class Journal:
     Attributes:
         path: The file. beginning: Its first line. committed: What was written to the store last, if anything was.
         records: The operations that were in it when it was opened.
-        former: Ids of the operations in journals before it.
+        former: Ids of people's operations in journals before it.
         recovered: Bytes at its end that were no whole line, and are in a file beside it now.
     """
 
@@ -163,7 +163,9 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
     except BaseException:
         os.close(descriptor)
         raise
-    return Journal(path, descriptor, lines, recovered, {line.record.id for line in earlier if isinstance(line, Taken)})
+    # A network may propose again what nobody decided on.
+    former = {line.record.id for line in earlier if isinstance(line, Taken) and line.record.who}
+    return Journal(path, descriptor, lines, recovered, former)
 
 
 def archive(journal: Journal) -> None:

@@ -84,16 +84,21 @@ class Room:
         """What networks proposed for it."""
         return [record.operation for record in self.records if isinstance(record.operation, Propose)]
 
+    @property
+    def uncommitted(self) -> bool:
+        """Whether somebody did something that is not in the store; what a network proposes is nothing yet."""
+        return any(record.who and record.revision > self.committed for record in reversed(self.records))
+
     def state(self) -> str:
         """How far it is: unlabelled, prefilled, begun, done or doubtful."""
         document = self._outline()
-        if document.state:
+        if document.state not in ("", "unlabelled"):
             return document.state
-        if document.proposed or document.label_model:
-            return "prefilled"
         if self.entry.annotation is not None or self.entry.label is not None:
             return "done"
-        return "begun" if document.labels or document.label is not None else "unlabelled"
+        if document.people and (document.label is not None or any(not each.model for each in document.labels.values())):
+            return "begun"
+        return "prefilled" if document.proposed or document.label_model else "unlabelled"
 
     def summary(self) -> dict[str, Any]:
         """What a list of pictures says of it."""
@@ -105,7 +110,7 @@ class Room:
             "proposed": len(document.proposed) + bool(document.label_model),
             "split": self.entry.split,
             "people": self.people,
-            "uncommitted": self.revision > self.committed,
+            "uncommitted": self.uncommitted,
             "problem": self.problem,
         }
 

@@ -223,7 +223,9 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
             journal.path,
         )
     written = journal.committed.revisions if journal.committed is not None else {}
-    waiting = {record.picture for record in journal.records if record.revision > written.get(record.picture, 0)}
+    waiting = {
+        record.picture for record in journal.records if record.who and record.revision > written.get(record.picture, 0)
+    }
     if waiting:
         _logger.info("%d pictures in %s are not in the store yet", len(waiting), journal.path)
         return journal
