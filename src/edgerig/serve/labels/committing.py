@@ -9,39 +9,50 @@ from typing import Any
 
 from edgerig.datasets.labels.canonical import to_json
 from edgerig.errors import ConflictError
+from edgerig.files import sha256
 from edgerig.serve.labels.dataset import PEOPLE, PREFILL, STATE, TIME, Change
 from edgerig.serve.labels.hub import Hub
-from edgerig.serve.labels.journal import Committed
+from edgerig.serve.labels.journal import Committed, Upon, Writing
 from edgerig.serve.labels.render import Acceptance, acceptance, labels_of
 from edgerig.serve.labels.rooms import Room
+from edgerig.store import Entry
 
 _logger = logging.getLogger(__name__)
 #: Pictures after which a page is told how far it is.
 EVERY = 20
+#: Times that a version is tried to be written while others write theirs.
+ATTEMPTS = 10
 
 
 class Committer:
     """Writes versions, one at a time.
 
-    Attributes:
-        version: Number of the version that was written last, or that labelling began with.
+    Where others wrote labels for the same pictures meanwhile, the operations that are not in the store yet are done
+    again upon theirs: both are in the version then.
     """
 
     def __init__(self, hub: Hub) -> None:
         self._hub, self._lock = hub, asyncio.Lock()
+        self._known = {name: _labels(room.entry) for name, room in hub.rooms.items()}
         journal = hub.journal
-        self.version = journal.committed.version if journal.committed is not None else journal.beginning.version
-        self._annotations = self._known()
+        last = hub.dataset.at(journal.version).by_name()
+        for name in journal.revisions:
+            self._known[name] = _labels(last[name])
+        if journal.writing is not None:
+            self._find_written(journal.writing)
 
-    def _known(self) -> dict[str, str | None]:
-        """Hash of the labels of each picture that labelling is upon; what differs from them others have changed."""
-        hub = self._hub
-        last = hub.dataset.at(self.version).by_name()
-        written = hub.journal.committed.revisions if hub.journal.committed is not None else {}
-        return {
-            name: last[name].annotation if name in written and name in last else room.entry.annotation
-            for name, room in hub.rooms.items()
-        }
+    def _find_written(self, writing: Writing) -> None:
+        """A server was ended while it wrote a version: what of it is in the store is not written again."""
+        for name, entry in self._hub.dataset.version.by_name().items():
+            annotation = writing.annotations.get(name)
+            if annotation is not None and entry.annotation == annotation:
+                self._hub.rooms[name].committed = writing.revisions[name]
+                self._known[name] = _labels(entry)
+
+    @property
+    def version(self) -> int:
+        """Number of the newest version that is known here."""
+        return self._hub.dataset.version.version
 
     @property
     def uncommitted(self) -> list[Room]:
@@ -51,62 +62,71 @@ class Committer:
     async def commit(self) -> dict[str, Any]:
         """Write a version, if anything has changed, and tell all pages.
 
+        Returns:
+            What they are told.
+
         Raises:
-            ConflictError: Others wrote other labels for the same pictures; names them.
             StoreError: The store refuses. StorageError: The journal cannot be written.
         """
         async with self._lock:
-            rooms = self.uncommitted
-            for room in rooms:
-                await self._hub.load(room)
-            rooms = [room for room in rooms if room.loaded is not None]
-            revisions = {room.name: room.records[-1].revision for room in rooms if room.records}
-            changes: dict[str, Change] = {}
-            total = Acceptance()
-            for number, room in enumerate(rooms, 1):
-                change, outcome = await asyncio.to_thread(self._change, room)
-                changes[room.name], total = change, total + outcome
-                if number % EVERY == 0:
-                    self._hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
-            message = {"type": "committed", "version": self.version, "pictures": 0, "prefill": None}
-            if changes:
-                message = await self._write(changes, revisions, total)
+            for attempt in range(ATTEMPTS):
+                try:
+                    message = await self._commit()
+                    break
+                except ConflictError:
+                    # Others wrote since this looked at their version.
+                    if attempt == ATTEMPTS - 1:
+                        raise
             self._hub.tell_all(message)
             return message
 
-    async def _write(self, changes: dict[str, Change], revisions: dict[str, int], total: Acceptance) -> dict[str, Any]:
+    async def _commit(self) -> dict[str, Any]:
         hub = self._hub
-        current = hub.dataset.version.by_name()
-        others = [
-            name for name in changes if name not in current or current[name].annotation != self._annotations[name]
-        ]
-        if others:
-            raise ConflictError(
-                f"Others wrote labels for {', '.join(others[:5])}{' ..' if len(others) > 5 else ''} meanwhile.",
-                "What was done here stays in the journal. Label these pictures from the newest version on: --journal.",
-                tuple(others),
-            )
+        entries = (await asyncio.to_thread(hub.dataset.refresh)).by_name()
+        waiting = self.uncommitted
+        upon: dict[str, Upon] = {}
+        for room in waiting:
+            await hub.load(room)
+            if room.name in entries and _labels(entries[room.name]) != self._known[room.name]:
+                await self._move(room, entries[room.name], upon)
+        rooms = [room for room in waiting if room.name in entries and room.loaded is not None]
+        left = sorted({room.name for room in waiting} - {room.name for room in rooms})
+        message = {"type": "committed", "version": self.version, "pictures": 0, "prefill": None, "left": left}
+        if not rooms:
+            return message
+        revisions = {room.name: room.records[-1].revision for room in rooms}
+        changes: dict[str, Change] = {}
+        total = Acceptance()
+        for number, room in enumerate(rooms, 1):
+            changes[room.name], outcome = await asyncio.to_thread(self._change, room)
+            total += outcome
+            if number % EVERY == 0:
+                hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
+        annotations = {name: _hash(change.annotation) for name, change in changes.items()}
+        await hub.journal.append(Writing(revisions, annotations, upon))
         note = _note(changes)
         version = await asyncio.to_thread(hub.dataset.commit, changes, hub.classes, note)
-        merged = dict(hub.journal.committed.revisions) if hub.journal.committed is not None else {}
-        line = Committed(version.version, {**merged, **revisions})
-        await hub.journal.append(line)
-        hub.journal.committed = line
-        self.version = version.version
+        await hub.journal.append(Committed(version.version, revisions, upon))
         written = version.by_name()
-        for name, revision in revisions.items():
-            hub.rooms[name].committed = revision
-            self._annotations[name] = written[name].annotation
-            hub.tell_summary(hub.rooms[name])
+        for room in rooms:
+            room.committed = revisions[room.name]
+            self._known[room.name] = _labels(written[room.name])
+            hub.tell_summary(room)
         _logger.info("version %d: %s", version.version, note)
-        if total.share is not None:
-            _logger.info("prefilled labels: %s", describe(total))
-        return {
-            "type": "committed",
-            "version": version.version,
-            "pictures": len(changes),
-            "prefill": describe(total) if total.share is not None else None,
-        }
+        prefill = describe(total) if total.share is not None else None
+        if prefill is not None:
+            _logger.info("prefilled labels: %s", prefill)
+        return {**message, "version": version.version, "pictures": len(rooms), "prefill": prefill}
+
+    async def _move(self, room: Room, entry: Entry, upon: dict[str, Upon]) -> None:
+        """Let what was done to a picture since the last version be upon others' labels of it."""
+        hub = self._hub
+        loaded = await asyncio.to_thread(hub.read, entry)
+        room.move(entry, loaded, room.committed)
+        self._known[room.name] = _labels(entry)
+        upon[room.name] = Upon(hub.dataset.version.version, room.committed)
+        _logger.info("%s: what was done here is upon version %d now, of others", room.name, self.version)
+        hub.tell_picture(room)
 
     def _change(self, room: Room) -> tuple[Change, Acceptance]:
         document = room.document()
@@ -128,6 +148,15 @@ class Committer:
         label = document.label if not document.label_model else room.entry.label
         annotation = None if empty else to_json(labels, f"The labels of {room.name}")
         return Change(annotation, label, label != room.entry.label, extra), outcome
+
+
+def _labels(entry: Entry) -> tuple[str | None, str | None]:
+    """What others may have changed of an entry that labelling changes, too."""
+    return entry.annotation, entry.label
+
+
+def _hash(annotation: bytes | None) -> str | None:
+    return sha256(annotation) if annotation is not None else None
 
 
 def describe(total: Acceptance) -> str:

@@ -65,9 +65,15 @@ class LabelledDataset:
         """
         return self._versions.read(number)
 
-    def newest(self) -> int:
-        """Number of the newest version."""
-        return self._versions.latest() or 0
+    def refresh(self) -> Version:
+        """Look at the newest version, which others may have made; it is `version` then.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        if self._versions.latest() != self.version.version:
+            self.version = self._versions.read()
+        return self.version
 
     def image(self, entry: Entry) -> bytes:
         """The file of a picture.
@@ -88,10 +94,10 @@ class LabelledDataset:
         return from_json(self._versions.store.objects.get(entry.annotation), f"The labels of {entry.name}")
 
     def commit(self, changes: Mapping[str, Change], classes: Sequence[str], note: str) -> Version:
-        """Write a version with new labels for some pictures; what others committed meanwhile stays.
+        """Write a version with new labels for some pictures, upon `version`.
 
         Raises:
-            ConflictError: Others changed the labels of the same pictures. StoreError: The store refuses.
+            ConflictError: Others changed the labels of the same pictures since. StoreError: The store refuses.
         """
         base, objects = self.version, self._versions.store.objects
         entries = []

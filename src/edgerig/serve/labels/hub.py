@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from edgerig.errors import EdgerigError, RequestError, StorageError
+from edgerig.errors import DatasetError, EdgerigError, RequestError, StorageError
 from edgerig.serve.labels import operations
 from edgerig.serve.labels.dataset import LabelledDataset
 from edgerig.serve.labels.journal import Journal, Taken
@@ -17,6 +17,7 @@ from edgerig.serve.labels.operations import Operation, Record
 from edgerig.serve.labels.pictures import picture_of
 from edgerig.serve.labels.render import shapes_of
 from edgerig.serve.labels.rooms import Loaded, Room
+from edgerig.store import Entry
 from edgerig.text import cause_of, one_line
 
 _logger = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Hub:
         self.opened: Callable[[Room], Awaitable[None]] | None = None
         base = dataset.at(journal.beginning.version)
         self.rooms = {entry.name: Room(entry) for entry in base.entries}
+        for name, upon in journal.upon.items():
+            self.rooms[name].move(dataset.at(upon.version).by_name()[name], None, upon.after)
         self._taking: dict[tuple[str, str], asyncio.Task[Record]] = {}
         self._loading: dict[str, asyncio.Future[None]] = {}
         self._labels = frozenset(classes)
@@ -63,9 +66,8 @@ class Hub:
             room = self.rooms.get(record.picture)
             if room is not None:
                 room.add(record)
-        for name, revision in (journal.committed.revisions if journal.committed is not None else {}).items():
-            if name in self.rooms:
-                self.rooms[name].committed = revision
+        for name, revision in journal.revisions.items():
+            self.rooms[name].committed = revision
 
     def room(self, name: str) -> Room:
         """A picture by its name.
@@ -90,20 +92,27 @@ class Hub:
 
     def _load(self, room: Room) -> None:
         try:
-            picture = picture_of(self.dataset.image(room.entry), room.name)
-            labels = self.dataset.labels(room.entry)
-            if labels is not None and (labels.width, labels.height) != (picture.width, picture.height):
-                room.problem = (
-                    f"Its labels are of {labels.width} x {labels.height} pixels, and the picture, upright, has "
-                    f"{picture.width} x {picture.height}."
-                )
-                return
-            room.loaded = Loaded(picture.width, picture.height, labels, shapes_of(labels))
+            room.loaded = self.read(room.entry)
         except EdgerigError as error:
             room.problem = one_line(error.message, 300)
         except Exception as error:
             _logger.exception("%s cannot be read", room.name)
             room.problem = f"It cannot be read: {cause_of(error)}."
+
+    def read(self, entry: Entry) -> Loaded:
+        """A picture and its labels in the dataset; takes long.
+
+        Raises:
+            StoreError, DatasetError: It is not usable, or its labels are not, or they are of another size.
+        """
+        picture = picture_of(self.dataset.image(entry), entry.name)
+        labels = self.dataset.labels(entry)
+        if labels is not None and (labels.width, labels.height) != (picture.width, picture.height):
+            raise DatasetError(
+                f"Its labels are of {labels.width} x {labels.height} pixels, and the picture, upright, has "
+                f"{picture.width} x {picture.height}."
+            )
+        return Loaded(picture.width, picture.height, labels, shapes_of(labels))
 
     async def take(self, room: Room, id_: str, who: str, upon: int, operation: Operation) -> Record | None:
         """Take an operation: once, however often it is sent. Returns when it is in the journal.
@@ -157,6 +166,12 @@ class Hub:
     def tell_summary(self, room: Room) -> None:
         """Tell every page how a picture is."""
         self.tell_all({"type": "summary", "picture": room.summary()})
+
+    def tell_picture(self, room: Room) -> None:
+        """Tell every page that looks at a picture all of it anew."""
+        for listener in list(self.listeners):
+            if listener.picture == room.name:
+                listener.tell(room.message())
 
     def look_at(self, listener: Listener, name: str) -> None:
         """A page looks at another picture, or at none, and the others see that."""

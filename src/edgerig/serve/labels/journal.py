@@ -37,11 +37,40 @@ class Beginning(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_field
     key: str
 
 
+class Upon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the operations on a picture are upon, once others have changed its labels.
+
+    Attributes:
+        version: Theirs. after: The last revision that was in the store then: what was done before is no part of it.
+    """
+
+    version: int
+    after: int
+
+
+class Writing(msgspec.Struct, frozen=True, tag="writing", forbid_unknown_fields=True):
+    """A version that is about to be written: should the server die before it knows, it sees what is its own.
+
+    Attributes:
+        revisions: Of the pictures that change. annotations: The hash of their labels. upon: See `Committed`.
+    """
+
+    revisions: dict[str, int]
+    annotations: dict[str, str | None]
+    upon: dict[str, Upon]
+
+
 class Committed(msgspec.Struct, frozen=True, tag="committed", forbid_unknown_fields=True):
-    """What was written to the store: the version, and the revision of each picture that changed in it."""
+    """What was written to the store.
+
+    Attributes:
+        version: Its number. revisions: Of the pictures that changed in it.
+        upon: Of those of them that others had changed meanwhile, what the operations are upon since.
+    """
 
     version: int
     revisions: dict[str, int]
+    upon: dict[str, Upon]
 
 
 class Taken(msgspec.Struct, frozen=True, tag="operation", forbid_unknown_fields=True):
@@ -50,7 +79,7 @@ class Taken(msgspec.Struct, frozen=True, tag="operation", forbid_unknown_fields=
     record: Record
 
 
-Line = Beginning | Committed | Taken
+Line = Beginning | Writing | Committed | Taken
 _decoder = msgspec.json.Decoder(Line)
 
 
@@ -58,8 +87,11 @@ class Journal:
     """The journal of one dataset, of which one server alone writes; use `open_journal`.
 
     Attributes:
-        path: The file. beginning: Its first line. committed: What was written to the store last, if anything was.
+        path: The file. beginning: Its first line.
         records: The operations that were in it when it was opened.
+        version: The one that was written to the store last, or that the operations are upon.
+        revisions: Of each picture the one that is in the store. upon: What the operations on some of them are upon.
+        writing: A version that may have been written: nobody knows.
         former: Ids of people's operations in journals before it.
         recovered: Bytes at its end that were no whole line, and are in a file beside it now.
     """
@@ -69,12 +101,25 @@ class Journal:
         assert isinstance(first, Beginning)
         self.path, self.beginning, self.recovered, self.former = path, first, recovered, former
         self.records = [line.record for line in lines if isinstance(line, Taken)]
-        commits = [line for line in lines if isinstance(line, Committed)]
-        self.committed = commits[-1] if commits else None
+        self.version = first.version
+        self.revisions: dict[str, int] = {}
+        self.upon: dict[str, Upon] = {}
+        self.writing: Writing | None = None
+        for line in lines:
+            self.note(line)
         self._descriptor = descriptor
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.syncs = 0
+
+    def note(self, line: Line) -> None:
+        """Take in what a line says of the store."""
+        if isinstance(line, Writing):
+            self.writing = line
+        elif isinstance(line, Committed):
+            self.writing, self.version = None, line.version
+            self.revisions.update(line.revisions)
+            self.upon.update(line.upon)
 
     async def append(self, line: Line) -> None:
         """Write a line; returns when it is on the disk. Lines are in the order of the calls.
@@ -87,6 +132,7 @@ class Journal:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await done
+        self.note(line)
 
     async def _write(self) -> None:
         while self._waiting:
@@ -219,7 +265,7 @@ def _line(data: bytes) -> Line | None:
         line: Any = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return line if isinstance(line, Beginning | Committed | Taken) else None
+    return line if isinstance(line, Beginning | Writing | Committed | Taken) else None
 
 
 def _sync_folder(folder: Path) -> None:

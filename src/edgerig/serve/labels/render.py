@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+
 import msgspec
 
+from edgerig import files
 from edgerig.datasets.labels import runs
 from edgerig.datasets.labels.masks import shape_mask
 from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
@@ -13,15 +16,22 @@ from edgerig.serve.labels.raster import mask_of, runs_of
 
 #: Attributes of a shape that say which person labelled it, and which network proposed what was accepted.
 BY, PROPOSED_BY = "labelled_by", "proposed_by"
-#: What ids of the dataset's own shapes begin with; their position among its shapes follows.
-BASE = "base:"
+#: What ids of the dataset's own shapes begin with. What follows is made from the shape itself, so that operations on it
+#: find it in another version of the labels as well.
+BASE, DIGITS = "base:", 16
 
 
 def shapes_of(labels: ImageLabels | None) -> tuple[operations.Shape, ...]:
     """The shapes of a picture as operations know them: of each its outline where it has one, else its box."""
     if labels is None:
         return ()
-    return tuple(_shape(f"{BASE}{number}", shape, labels) for number, shape in enumerate(labels.shapes))
+    shapes, seen = [], collections.Counter[str]()
+    for shape in labels.shapes:
+        name = BASE + files.digest(shape)[:DIGITS]
+        # The same shape twice is two shapes.
+        shapes.append(_shape(f"{name}:{seen[name]}" if seen[name] else name, shape, labels))
+        seen[name] += 1
+    return tuple(shapes)
 
 
 def _shape(name: str, shape: Shape, labels: ImageLabels) -> operations.Shape:

@@ -33,7 +33,7 @@ class Room:
         entry: In the version that the operations are upon.
 
     Attributes:
-        records: Its operations, in the order of their revisions. ids: Theirs.
+        records: Its operations, in the order of their revisions, after the revision ``after``. ids: Of all.
         revision: The last one that was given away.
         committed: The revision that is in the store.
         loaded: Once somebody has opened it. problem: Why nobody can label it; empty where somebody can.
@@ -44,7 +44,7 @@ class Room:
         self.entry = entry
         self.records: list[Record] = []
         self.ids: dict[str, Record] = {}
-        self.revision = self.committed = 0
+        self.revision = self.committed = self.after = 0
         self.loaded: Loaded | None = None
         self.problem = ""
         self.people: list[str] = []
@@ -57,9 +57,15 @@ class Room:
 
     def add(self, record: Record) -> None:
         """Add an operation that is in the journal."""
-        self.records.append(record)
+        if record.revision > self.after:
+            self.records.append(record)
         self.ids[record.id] = record
         self.revision = max(self.revision, record.revision)
+
+    def move(self, entry: Entry, loaded: Loaded | None, after: int) -> None:
+        """Let the operations after a revision be upon labels that others made; what was done before is in the store."""
+        self.entry, self.loaded, self.after, self._summary = entry, loaded, after, None
+        self.records = [record for record in self.records if record.revision > after]
 
     def document(self, *, paint: bool = True) -> Document:
         """Its labels as they stand; its picture has been loaded.
@@ -112,6 +118,24 @@ class Room:
             "people": self.people,
             "uncommitted": self.uncommitted,
             "problem": self.problem,
+        }
+
+    def message(self) -> dict[str, Any]:
+        """All of it, for a page that opens it."""
+        loaded = self.loaded
+        if loaded is None:
+            return {"type": "picture", "name": self.name, "problem": self.problem}
+        return {
+            "type": "picture",
+            "name": self.name,
+            "problem": "",
+            "sha256": self.entry.sha256,
+            "width": loaded.width,
+            "height": loaded.height,
+            "shapes": loaded.shapes,
+            "label": self.entry.label,
+            "state": self.entry.extra.get(STATE, ""),
+            "records": self.records,
         }
 
     def _outline(self) -> Document:

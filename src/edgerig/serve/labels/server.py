@@ -110,7 +110,7 @@ class LabelServer:
         """Write a version of the dataset, if anything has changed; what pages are told of it.
 
         Raises:
-            ConflictError: Others changed the same pictures. StoreError: The store refuses.
+            StoreError: The store refuses.
         """
         return self._thread.run(self._committer.commit())
 
@@ -122,7 +122,7 @@ class LabelServer:
         """Let all pages go, write a version, and end; does nothing where it has ended.
 
         Raises:
-            ConflictError, StoreError: The version cannot be written; everything is in the journal.
+            StoreError: The version cannot be written; everything is in the journal.
         """
         with self._lock:
             if self._stopped.is_set():
@@ -143,8 +143,9 @@ class LabelServer:
         except EdgerigError as error:
             error.hint = f"{error.hint or ''} All labels are in {self.journal}; start `edgerig label` again.".strip()
             raise
-        if message["pictures"]:
-            _logger.info("%d pictures are in version %d", message["pictures"], message["version"])
+        if message["left"]:
+            names = ", ".join(message["left"][:10])
+            _logger.warning("not in the version, for the dataset has them no more, or they are not readable: %s", names)
 
     def __enter__(self) -> LabelServer:
         return self
@@ -222,9 +223,10 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
             journal.recovered,
             journal.path,
         )
-    written = journal.committed.revisions if journal.committed is not None else {}
     waiting = {
-        record.picture for record in journal.records if record.who and record.revision > written.get(record.picture, 0)
+        record.picture
+        for record in journal.records
+        if record.who and record.revision > journal.revisions.get(record.picture, 0)
     }
     if waiting:
         _logger.info("%d pictures in %s are not in the store yet", len(waiting), journal.path)

@@ -172,25 +172,8 @@ class Session:
             self.tell({"type": "problem", "message": error.message})
             return
         await self._hub.load(room)
-        if room.loaded is None:
-            self._hub.look_at(self, name)
-            self.tell({"type": "picture", "name": name, "problem": room.problem})
-            return
         # Nothing may come between what it is told now and what it hears of from now on.
-        self.tell(
-            {
-                "type": "picture",
-                "name": name,
-                "problem": "",
-                "sha256": room.entry.sha256,
-                "width": room.loaded.width,
-                "height": room.loaded.height,
-                "shapes": room.loaded.shapes,
-                "label": room.entry.label,
-                "state": room.entry.extra.get("state", ""),
-                "records": room.records,
-            }
-        )
+        self.tell(room.message())
         self._hub.look_at(self, name)
         if self._hub.opened is not None:
             await self._hub.opened(room)

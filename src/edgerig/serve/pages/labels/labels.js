@@ -75,10 +75,14 @@ const hear = {
   refused(message) { app.refused(message); },
   problem({ message }) { tell(message); },
   committing({ done, total }) { tell(`Writing a version: ${done} of ${total} pictures`, "note"); },
-  committed({ version, pictures, prefill }) {
+  committed({ version, pictures, prefill, left }) {
     by("dataset").textContent = by("dataset").textContent.replace(/@\d+$/, `@${version}`);
     const count = `${pictures} picture${pictures === 1 ? "" : "s"}`;
-    tell(pictures ? `Version ${version} has the labels of ${count}.${prefill ? ` Proposals: ${prefill}.` : ""}` : "Nothing has changed.", "note");
+    const said = [
+      pictures ? `Version ${version} has the labels of ${count}.` : "Nothing has changed.", prefill ? `Proposals: ${prefill}.` : "",
+      left.length ? `Left out, for the dataset has them no more: ${left.join(", ")}.` : "",
+    ];
+    tell(said.filter(Boolean).join(" "), left.length ? "problem" : "note");
   },
   pong() {},
 };
