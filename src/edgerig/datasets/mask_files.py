@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.images import read_image
-from edgerig.datasets.masks import IGNORED, USUAL_IGNORE
-from edgerig.datasets.placement import place_masks
+from edgerig.datasets.masks import USUAL_IGNORE, place_truth
 from edgerig.datasets.samples import Array, FileSamples, Indices
 from edgerig.errors import DatasetError
 
@@ -117,11 +116,7 @@ class MaskedFiles(FileSamples):
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[Any]:
         """The classes of each pixel, shape (n, H, W), int16; -1 for those of none."""
         masks = [self.mask(int(index)) for index in np.arange(len(self))[indices]]
-        masks = [place_masks(mask[None], preprocessing, self.ignore)[0] for mask in masks]
-        if len({mask.shape for mask in masks}) > 1:
-            raise DatasetError("Masks are of several sizes.", "Give 'size', to which images and masks are resized.")
-        classes = np.stack(masks).astype(np.int16)
-        return np.where(classes == self.ignore, np.int16(IGNORED), classes)
+        return place_truth(masks, preprocessing, self.ignore)
 
     def take(self, indices: NDArray[np.int64]) -> MaskedFiles:
         return MaskedFiles(

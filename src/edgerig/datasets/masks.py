@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -78,6 +79,19 @@ def read_masks(images: Array, raw: Array, ignore: int | None, where: str) -> NDA
     masks = raw.astype(np.int16)
     masks[ignored] = IGNORED
     return masks
+
+
+def place_truth(masks: Sequence[NDArray[np.uint8]], preprocessing: Preprocessing, ignore: int) -> NDArray[np.int16]:
+    """Masks of images of any sizes as the preprocessing places these, shape (n, H, W); `IGNORED` for ``ignore``.
+
+    Raises:
+        DatasetError: They are of several sizes after it.
+    """
+    placed = [place_masks(mask[None], preprocessing, ignore)[0] for mask in masks]
+    if len({mask.shape for mask in placed}) > 1:
+        raise DatasetError("Masks are of several sizes.", "Give 'size', to which images and masks are resized.")
+    classes = np.stack(placed).astype(np.int16)
+    return np.where(classes == ignore, np.int16(IGNORED), classes)
 
 
 def check_classes(masks: NDArray[np.int16], classes: tuple[str, ...], where: str, *, all_there: bool) -> None:
