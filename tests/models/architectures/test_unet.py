@@ -169,3 +169,10 @@ def test_masks_for_a_network_of_labels_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=images, y=(images > 127).astype(np.uint8))
     with pytest.raises(IncompatibleError, match="learns one class a sample, dataset 'npz' has masks"):
         MnistCnn().train(Npz(NpzSettings(file=str(tmp_path / "d.npz"))), TrainSettings(), tmp_path / "out")
+
+
+def test_images_of_any_size_come_to_the_height_and_width_of_the_network() -> None:
+    network = UNet(UNetSettings(height=32, width=48, channels=3, encoder="mobilenetv2"))
+    files = make("dataset", "pet", Dataset, {"size": 96, "root": "."})
+    assert network.preprocessing(files).resize == (32, 48)
+    assert network.preprocessing(files).scale == 1 / 127.5

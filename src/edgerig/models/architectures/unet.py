@@ -83,10 +83,14 @@ class UNet(KerasModel):
         return self.settings.class_weights
 
     def preprocessing(self, dataset: Dataset) -> Preprocessing:
+        preprocessing = dataset.preprocessing
+        if preprocessing.resize is not None:
+            # Datasets of image files resize to squares; a network may want another height than width.
+            preprocessing = msgspec.structs.replace(preprocessing, resize=self.input_shape[:2])
         if self.settings.encoder == "convolutions":
-            return dataset.preprocessing
+            return preprocessing
         # -1 to 1, as the published weights of MobileNetV2 want it.
-        return msgspec.structs.replace(dataset.preprocessing, scale=1 / 127.5, mean=(1.0,), std=(1.0,))
+        return msgspec.structs.replace(preprocessing, scale=1 / 127.5, mean=(1.0,), std=(1.0,))
 
     def augment_masked(
         self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
