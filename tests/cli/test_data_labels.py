@@ -134,3 +134,18 @@ def test_what_is_bad_is_an_error_without_a_traceback_or_is_left_out(call: Call, 
     code, out, err = call(*words, "--skip-bad")
     assert (code, out.splitlines()[0].split(",")[0]) == (0, "lab/a@1: 1 file")
     assert "(!) Left out as unusable: 1 annotation." in err
+
+
+def test_voc_keeps_masks_and_says_that_polygons_lost_their_corners(call: Call, street: Path) -> None:
+    words = ("--images", "val", "--classes", "classes.json", "--to", "lab/street")
+    assert call("import", "coco", "annotations.json", *words)[0] == 0
+    for name, options in (("counted", ()), ("edged", ("--edges",))):
+        code, out, err = call("export", "voc", "lab/street", "--to", name, *options)
+        assert (code, out) == (0, f"lab/street@1: 2 pictures with 2 objects written to {name}\n"), err
+        assert "(!) Masks are pixels: 2 objects lost the corners of polygons." in err
+        code, out, err = call("import", "voc", name, *options, "--to", f"lab/{name}")
+        assert (code, err) == (0, "")
+        assert out.startswith(f"lab/{name}{ADDED}")
+        assert call("export", "coco", f"lab/{name}", "--to", f"{name}-coco")[0] == 0
+        written = json.loads((street / f"{name}-coco" / "annotations.json").read_text())
+        assert [(entry["bbox"], entry["area"]) for entry in written["annotations"]] == [([2, 1, 4, 4], 16)] * 2

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Format -> module of this package, command there, one line for --help.
 FORMATS = {
     "coco": ("data_export", "coco", "annotations.json in COCO's form: boxes, polygons, run lengths."),
+    "voc": ("data_export", "voc", "Pascal VOC's folders: boxes in XML, masks as PNG."),
     "yolo": ("data_export", "yolo", "data.yaml and a text file a picture: boxes, polygons."),
     "label-studio": ("data_export", "label_studio", "tasks.json for Label Studio: boxes, polygons, brush masks."),
 }
@@ -80,6 +81,24 @@ def yolo(address: str, to: Path, split: str | None, credentials: str | None, box
     from edgerig.datasets.labels import yolo as yolo_format
 
     _export(address, to, split, credentials, lambda labels, folder: yolo_format.write(labels, folder, boxes=boxes))
+
+
+@click.command()
+@_common
+@click.option("--edges", is_flag=True, help="Boxes are coordinates of edges, from 0, as CVAT takes them.")
+def voc(address: str, to: Path, split: str | None, credentials: str | None, edges: bool) -> None:
+    """Write Pascal VOC's folders: Annotations, SegmentationClass, SegmentationObject, JPEGImages, and labelmap.txt.
+
+    \b
+    Examples:
+      edgerig data export voc s3://lab/street@2 --to street
+      edgerig data export voc data/street --to for-cvat --edges
+    """
+    from edgerig.datasets.labels import voc as voc_format
+    from edgerig.datasets.labels import voc_writing
+
+    write: Write = lambda labels, folder: voc_writing.write(labels, folder, edges=edges)  # noqa: E731
+    _export(address, to, split, credentials, write, images=voc_format.IMAGES)
 
 
 @click.command(name="label-studio")

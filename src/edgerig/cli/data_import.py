@@ -10,6 +10,7 @@ from edgerig.cli.lazy_group import LazyCommands
 KINDS = {
     "folder": ("data_import_folder", "command", "A folder of pictures, or of folders of them by class."),
     "coco": ("data_import_labels", "coco", "Pictures and labels in COCO's JSON."),
+    "voc": ("data_import_labels", "voc", "Pictures and labels in Pascal VOC's folders."),
     "yolo": ("data_import_labels", "yolo", "Pictures and labels in YOLO's text files."),
     "label-studio": ("data_import_labels", "label_studio", "Pictures and labels that Label Studio has exported."),
 }

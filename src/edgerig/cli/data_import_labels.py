@@ -116,6 +116,32 @@ def yolo(folder: Path, options: _Options) -> None:
     _import(labels, images, options)
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--edges", is_flag=True, help="Boxes are coordinates of edges, from 0.  [default: numbers of pixels, from 1]"
+)
+@_common
+def voc(folder: Path, edges: bool, options: _Options) -> None:
+    """Make a new version out of pictures and labels in Pascal VOC's folders: boxes, masks of classes and objects.
+
+    FOLDER holds JPEGImages, Annotations (XML) or SegmentationClass and SegmentationObject (PNG), and perhaps
+    labelmap.txt. CVAT's boxes are coordinates of edges: --edges.
+
+    \b
+    Examples:
+      edgerig data import voc VOC2012 --classes names.json --to s3://lab/voc
+      edgerig data import voc from-cvat --edges --to data/street
+    """
+    from edgerig.datasets.labels import voc as voc_format
+
+    mapping = _mapping(options.classes)
+    images = options.images or folder / voc_format.IMAGES
+    names = mapping.classes if mapping is not None else ()
+    labels = voc_format.read(folder, images=images, names=names, edges=edges, skip=options.skip_bad)
+    _import(labels, images, options)
+
+
 @click.command(name="label-studio")
 @click.argument("export", type=click.Path(path_type=Path))
 @click.option("--predictions", is_flag=True, help="Read what networks predict instead of what annotators say.")
