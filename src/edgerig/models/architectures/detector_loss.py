@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ NOTHING = -1.0
 
 
 class CenterLoss(OwnLoss):
-    """Absolute error of boxes and focal loss of scores (Lin et al., 2017), for each object of an image.
+    """Absolute error of boxes and focal loss of scores (Lin et al., 2017), for each object of an image; of networks in
+    Keras and in PyTorch.
 
     Args:
         grid: Rows and columns of cells.
@@ -51,14 +53,13 @@ class CenterLoss(OwnLoss):
         return targets
 
     def losses(self, targets: Any, outputs: Any) -> Any:
-        import jax.numpy as jnp
-
+        xp = _namespace(outputs)
         there = targets[..., BOX:] >= 0
-        boxes = jnp.where(there, jnp.abs(targets[..., :BOX] - outputs[..., :BOX]), 0.0).sum((1, 2, 3))
-        scores = jnp.clip(outputs[..., BOX:], EPSILON, 1 - EPSILON)
-        right = targets[..., BOX:] == jnp.arange(scores.shape[-1])
-        focal = jnp.where(right, (1 - scores) ** 2 * jnp.log(scores), scores**2 * jnp.log(1 - scores))
-        objects = jnp.maximum(there.sum((1, 2, 3)), 1)
+        boxes = (there * xp.abs(targets[..., :BOX] - outputs[..., :BOX])).sum((1, 2, 3))
+        scores = outputs[..., BOX:].clip(EPSILON, 1 - EPSILON)
+        right = targets[..., BOX:] == xp.arange(scores.shape[-1])
+        focal = xp.where(right, (1 - scores) ** 2 * xp.log(scores), scores**2 * xp.log(1 - scores))
+        objects = there.sum((1, 2, 3)).clip(1)
         return (BOX_WEIGHT * boxes - focal.sum((1, 2, 3))) / objects
 
     def hits(self, targets: Any, outputs: Any) -> tuple[Any, Any]:
@@ -66,3 +67,13 @@ class CenterLoss(OwnLoss):
         there = targets[..., BOX] >= 0
         right = there & (outputs[..., BOX:].argmax(-1) == targets[..., BOX])
         return right.sum((1, 2)), there.sum((1, 2))
+
+
+def _namespace(outputs: Any) -> Any:
+    """The functions of the framework whose arrays these are: PyTorch, numpy or JAX."""
+    framework = type(outputs).__module__.partition(".")[0]
+    if framework in ("torch", "numpy"):
+        return sys.modules[framework]
+    import jax.numpy
+
+    return jax.numpy

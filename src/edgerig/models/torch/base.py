@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.models.torch.engine import import_torch
-from edgerig.models.torch.learner import TorchLearner, channels_first, with_head
+from edgerig.models.torch.learner import TorchLearner, channels_first, channels_last, with_head
 from edgerig.models.training.base import TrainedModel
 from edgerig.models.training.phase import Phase
 
@@ -35,7 +35,7 @@ class TorchModel(TrainedModel):
     @abstractmethod
     def build(self, classes: int) -> Any:
         """A fresh ``torch.nn.Module`` from (n, C, H, W) to logits, shape (n, classes) or of pixels (n, classes, H, W),
-        or to real values."""
+        or to real values; with boxes to (n, numbers, rows, columns), or whatever else its `own_loss` takes."""
 
     def learner(self, classes: int, seed: int) -> TorchLearner:
         return TorchLearner(self, classes, seed)
@@ -45,4 +45,4 @@ class TorchModel(TrainedModel):
         with torch.no_grad():
             outputs = with_head(network, self.objective).eval()(torch.from_numpy(channels_first(batch)))
         result: NDArray[np.float32] = outputs.numpy()
-        return np.moveaxis(result, 1, -1) if self.objective == "pixels" else result
+        return result if self.objective == "reconstruction" else channels_last(result, self.objective)

@@ -20,9 +20,12 @@ from edgerig.models.torch.files import program_of, save_program
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
 from edgerig.models.training.objectives import REAL, SMALLEST_WEIGHT, check_values
+from edgerig.models.training.own_loss import OwnLoss
 from edgerig.models.training.phase import Phase
 from edgerig.text import cause_of
 
+#: Axes of outputs (n, numbers, rows, columns).
+GRID_AXES = 4
 #: What Adam keeps of each parameter, with the number of its steps.
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -33,11 +36,8 @@ class TorchLearner:
     packages = ("torch", "numpy")
 
     def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
-        if wrapper.objective == "boxes":
-            raise IncompatibleError(
-                f"Model {wrapper.name!r} learns boxes, which networks in PyTorch do not do in edgerig's own loop.",
-                "Train it in a loop of yours, and hand over the network as ONNX.",
-            )
+        own = wrapper.own_loss
+        self.own_loss = None if own is None else OfTensors(own)
         with deterministic(seed):
             self.network = wrapper.build(classes)
         self.seed, self.objective, self.class_weights = seed, wrapper.objective, wrapper.class_weights
@@ -80,7 +80,10 @@ class TorchLearner:
         torch = import_torch()
         self.optimizer.zero_grad()
         outputs = self.network(torch.from_numpy(channels_first(inputs)))
-        loss, metric = _loss_of(self.objective, self.class_weights)(outputs, truth)
+        if self.own_loss is not None:
+            loss, metric = self.own_loss.mean(outputs, truth)
+        else:
+            loss, metric = _loss_of(self.objective, self.class_weights)(outputs, truth)
         loss.backward()
         try:
             self.optimizer.step()
@@ -103,7 +106,8 @@ class TorchLearner:
         result: NDArray[np.float32] = outputs.numpy()
         if self.objective == "reconstruction":
             result = result.reshape(len(inputs), *self.input_shape[1:])
-        return np.moveaxis(result, 1, -1) if self.objective in ("reconstruction", "pixels") else result
+        moved: NDArray[np.float32] = channels_last(result, self.objective)
+        return moved
 
     def state(self) -> State:
         moments = []
@@ -142,13 +146,49 @@ def channels_first(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(samples, -1, 1)) if samples.ndim > 2 else np.ascontiguousarray(samples)
 
 
+def channels_last(outputs: Any, objective: Objective) -> Any:
+    """Outputs (n, C, ...) of pixels, pictures and grids of boxes, arrays or tensors, turned to (n, ..., C)."""
+    moved = objective in ("reconstruction", "pixels") or (objective == "boxes" and outputs.ndim == GRID_AXES)
+    if not moved:
+        return outputs
+    return np.moveaxis(outputs, 1, -1) if isinstance(outputs, np.ndarray) else outputs.movedim(1, -1)
+
+
+class OfTensors(OwnLoss):
+    """A network's own loss, which takes tensors, for arrays of numpy."""
+
+    def __init__(self, own: OwnLoss) -> None:
+        self.own = own
+
+    def targets(self, truth: Array) -> NDArray[np.float32]:
+        return self.own.targets(truth)
+
+    def losses(self, targets: Array, outputs: Array) -> Array:
+        torch = import_torch()
+        losses: Array = self.own.losses(torch.from_numpy(targets), torch.from_numpy(outputs)).numpy()
+        return losses
+
+    def hits(self, targets: Array, outputs: Array) -> tuple[Array, Array]:
+        torch = import_torch()
+        hits, parts = self.own.hits(torch.from_numpy(targets), torch.from_numpy(outputs))
+        return hits.numpy(), parts.numpy()
+
+    def mean(self, outputs: Any, targets: Array) -> tuple[Any, Any]:
+        """Mean loss of a batch of tensors as the network gives them, and the share of its parts that is right."""
+        torch = import_torch()
+        outputs, right = channels_last(outputs, "boxes"), torch.from_numpy(targets)
+        hits, parts = self.own.hits(right, outputs.detach())
+        return self.own.losses(right, outputs).mean(), hits.sum() / parts.sum().clamp(min=1)
+
+
 def with_head(network: Any, objective: Objective) -> Any:
     """The module with what makes probabilities of logits behind it, where it learns any; its input is ``input``.
 
     Classes are the second axis, of pixels, (n, classes, H, W), too.
     """
     torch = import_torch()
-    head = [] if objective in REAL else [torch.nn.Sigmoid() if objective == "labels" else torch.nn.Softmax(1)]
+    bare = objective in REAL or objective == "boxes"
+    head = [] if bare else [torch.nn.Sigmoid() if objective == "labels" else torch.nn.Softmax(1)]
     return torch.nn.Sequential(network, *head)
 
 

@@ -44,7 +44,7 @@ class TrainingHooks(ModelWrapper):
 
     @property
     def own_loss(self) -> OwnLoss | None:
-        """The loss of a Keras network with the objective ``boxes``; None for those that edgerig has."""
+        """The loss of a network with the objective ``boxes``; None for those that edgerig has."""
         return None
 
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
+from edgerig.models.training.own_loss import OwnLoss
 from edgerig.models.training.phase import Phase
 
 Array = NDArray[Any]
@@ -27,6 +28,10 @@ class Learner(Protocol):
     @property
     def parameters(self) -> int:
         """Number of weights."""
+
+    @property
+    def own_loss(self) -> OwnLoss | None:
+        """The loss that the network brings with it, of arrays of numpy."""
 
     def session(self) -> AbstractContextManager[None]:
         """Surrounds training and evaluation: settings of the framework that are restored afterwards."""

@@ -141,7 +141,7 @@ class _Run:
         name = f"Training {self.wrapper.name}, epoch {epoch + 1} of {len(self.plan)}{title}"
         with self.progress.task(name, self.train_feed.steps) as task:
             trained = self._steps(epoch, rate, task)
-            validated = score_of(self.learner.predict, self.validation_feed.in_order(), self.wrapper.own_loss)
+            validated = score_of(self.learner.predict, self.validation_feed.in_order(), self.learner.own_loss)
             record = EpochRecord(
                 epoch=epoch + 1,
                 loss=trained.loss,
@@ -194,7 +194,7 @@ class _Run:
         test = self.job.learnt_from("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
             feed = self._feed(test, self.evaluation_batch)
-            score = score_of(self.learner.predict, feed.in_order(), self.wrapper.own_loss)
+            score = score_of(self.learner.predict, feed.in_order(), self.learner.own_loss)
             task.advance(0, told(score.metric, score.value))
         return score
 

@@ -20,7 +20,9 @@ class OwnLoss(ABC):
 
     @abstractmethod
     def losses(self, targets: Any, outputs: Any) -> Any:
-        """The loss of each sample, (n,), as the framework differentiates it: of JAX arrays for a Keras model."""
+        """The loss of each sample, (n,), as the framework differentiates it: of JAX arrays for a Keras model, of
+        tensors for one in PyTorch, which has grids (n, numbers, rows, columns) turned to (n, rows, columns, numbers).
+        """
 
     @abstractmethod
     def hits(self, targets: Any, outputs: Any) -> tuple[Any, Any]:
