@@ -140,6 +140,14 @@ def test_outputs_of_another_kind_are_refused(shapes: list[tuple[int, ...]]) -> N
     assert "--output" in (caught.value.hint or "")
 
 
+def test_raw_outputs_of_an_ssd_are_refused_with_what_they_lack() -> None:
+    # As MediaPipe's face detector has them: 4 numbers of a box and 12 of key points by their anchors, and a score.
+    specs = [TensorSpec("regressors", (1, 896, 16), "float32"), TensorSpec("classificators", (1, 896, 1), "float32")]
+    with pytest.raises(IncompatibleError, match="by their anchors") as caught:
+        roles_of(specs, None)
+    assert "TFLite_Detection_PostProcess" in str(caught.value.hint)
+
+
 def test_shapes_that_only_the_engine_knows_are_checked_later() -> None:
     task = Detection(classes=CLASSES, dataset="zoo")
     task.check([TensorSpec(name=name, shape=(1, -1), dtype="float32") for name in OPERATOR], 0, 1)

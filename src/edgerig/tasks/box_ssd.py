@@ -33,6 +33,11 @@ class Roles(NamedTuple):
     number: int | None
 
 
+def _is_raw(specs: Sequence[TensorSpec]) -> bool:
+    """Whether these are an SSD's own outputs: for as many anchors numbers of a box (and of key points), and scores."""
+    return len(specs) == 2 and all(len(spec.shape) == 3 for spec in specs) and specs[0].shape[1] == specs[1].shape[1] > 0
+
+
 def roles_of(specs: Sequence[TensorSpec], scores: str | None) -> Roles:
     """Which output holds what.
 
@@ -45,6 +50,11 @@ def roles_of(specs: Sequence[TensorSpec], scores: str | None) -> Roles:
     """
     names = ", ".join(f"{spec.name!r} {list(spec.shape)}" for spec in specs)
     boxes = [i for i, spec in enumerate(specs) if len(spec.shape) == 3 and spec.shape[-1] == BOX]
+    if _is_raw(specs):
+        raise IncompatibleError(
+            f"The network has the outputs {names}: boxes by their anchors and scores, before post-processing.",
+            "Export it with its post-processing operator (TFLite_Detection_PostProcess), which knows the anchors.",
+        )
     if len(specs) not in (OUTPUTS - 1, OUTPUTS) or len(boxes) != 1:
         raise IncompatibleError(
             f"The network has the outputs {names}; a detector has one, or boxes, classes, scores and their number.",
