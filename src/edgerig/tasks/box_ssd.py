@@ -35,7 +35,9 @@ class Roles(NamedTuple):
 
 def _is_raw(specs: Sequence[TensorSpec]) -> bool:
     """Whether these are an SSD's own outputs: for as many anchors numbers of a box (and of key points), and scores."""
-    return len(specs) == 2 and all(len(spec.shape) == 3 for spec in specs) and specs[0].shape[1] == specs[1].shape[1] > 0
+    if len(specs) != 2 or any(len(spec.shape) != 3 for spec in specs):
+        return False
+    return specs[0].shape[1] == specs[1].shape[1] > 0
 
 
 def roles_of(specs: Sequence[TensorSpec], scores: str | None) -> Roles:
