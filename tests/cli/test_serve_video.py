@@ -76,7 +76,7 @@ def test_the_command_shows_a_video_and_ctrl_c_closes_the_recording(net: Path, vi
         (["--record", "out.mp4"], "--record is for a video, and none is named"),
         (["--keep", "frames"], "--keep is for a video, and none is named"),
         (["--video-rate", "max"], "--video-rate is for a video, and none is named"),
-        (["--task-option", "head=yolo"], "--task-option is for a video, and none is named"),
+        (["--labels", "none.txt"], "The labels none.txt cannot be read"),
         (["--video", "browser", "--keep-rule", "every:9s"], "--keep-rule is for stored frames, and no folder is named"),
         (["--video", "browser", "--keep", "s3://bucket"], "not yet at s3://"),
         (["--video", "browser", "--keep", "f", "--keep-rule", "sure:1"], "Unknown rule of --keep-rule 'sure'"),

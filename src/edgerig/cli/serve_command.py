@@ -35,10 +35,10 @@ from edgerig.cli.serve_video import video_options, video_way
 def command(model: Path, stop_within: float, page_targets: tuple[str, ...], **options: Any) -> None:
     """Let others ask the network MODEL, until Ctrl-C.
 
-    Clients speak the Open Inference Protocol (KServe v2), over HTTP at --listen and over gRPC at the next port; for a
-    network of digits there is a page to draw on at http://HOST:PORT/. Other addresses than loopback need --tls or
-    --token-file. Once it listens, a line `listening on ADDRESS` for each port goes to standard output; everything else
-    to standard error.
+    Clients speak the Open Inference Protocol (KServe v2), over HTTP at --listen and over gRPC at the next port. At
+    http://HOST:PORT/ is a page: to draw on for a network of digits, to drop pictures on for another one of images.
+    Other addresses than loopback need --tls or --token-file. Once it listens, a line `listening on ADDRESS` for each
+    port goes to standard output; everything else to standard error.
 
     \b
     Examples:
@@ -46,6 +46,7 @@ def command(model: Path, stop_within: float, page_targets: tuple[str, ...], **op
       edgerig serve net.tflite --listen 127.0.0.1:8080 --sessions 4
       edgerig serve net.onnx --target tcp://raspberrypi:7433
       edgerig serve net.tflite --listen 0.0.0.0:8080 --token-file token
+      edgerig serve mobilenet.tflite --labels labels.txt
       edgerig serve unet.tflite --video street.mp4 --listen 127.0.0.1:8081
       edgerig serve net.tflite --video /dev/video0 --labels labels.txt --keep frames --keep-rule uncertain:0.6
     """
@@ -53,7 +54,8 @@ def command(model: Path, stop_within: float, page_targets: tuple[str, ...], **op
     from edgerig.serve.server import default_ways
 
     find_here(*page_targets)
-    video, ways = video_way(options), default_ways(page_targets)
+    video, view = video_way(options)
+    ways = default_ways(page_targets, view)
     if video is not None:
         ways = (video, *ways)
     serve_until_stopped(lambda: start_server(model, ways=ways, **options), stop_within)

@@ -13,6 +13,7 @@ from edgerig.cli.options import FiniteRange, layout_option, parse_options
 from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgerig.serve.video.settings import ViewSettings
     from edgerig.serve.video.way import Video
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,7 +42,7 @@ _OPTIONS = (
         type=click.Choice(["stretch", "letterbox", "crop", "center"]),
         default="stretch",
         show_default=True,
-        help="How frames of another aspect ratio fit, where the network's description does not say it.",
+        help="How frames and pictures of another aspect ratio fit, where the network's description does not say it.",
     ),
     layout_option,
     click.option(
@@ -92,6 +93,8 @@ _OPTIONS = (
         help="Lossless, or a fifth of its size.",
     ),
 )
+#: Those that say how pictures come to the network and what it answers, which the page for single pictures takes, too.
+_VIEW = ("video_fit", "layout", "task", "task_option", "labels", "box_score")
 #: Their names, by the fields of `VideoSettings`.
 _FIELDS = {
     "video": "source",
@@ -117,28 +120,34 @@ def video_options(function: F) -> F:
     return function
 
 
-def video_way(options: dict[str, Any]) -> Video | None:
-    """The way in that the options describe, which are taken out of ``options``; None without ``--video``.
+def video_way(options: dict[str, Any]) -> tuple[Video | None, ViewSettings | None]:
+    """What the options describe, which are taken out of ``options``: the way in, None without ``--video``; and how the
+    page for single pictures reads them, None where no option says anything of it.
 
     Raises:
         UsageError: They mean nothing, or belong to a video that is not named.
     """
     fields = {field: options.pop(name) for name, field in _FIELDS.items()}
     task_settings = parse_options(options.pop("task_option"), "--task-option")
+    typed = [name for name in (*_FIELDS, "task_option") if _is_typed(name)]
+    from edgerig.serve.video.settings import VideoSettings, ViewSettings
+
     if fields["source"] is None:
-        for name in (*_FIELDS, "task_option"):
-            if _is_typed(name):
+        for name in typed:
+            if name not in _VIEW:
                 raise UsageError(f"{_written(name)} is for a video, and none is named.", "Name it: --video street.mp4.")
-        return None
+        names = ViewSettings.__struct_fields__
+        view = ViewSettings(**{key: fields[key] for key in fields if key in names}, task_settings=task_settings)
+        return None, view if typed else None
     for name in ("keep_rule", "keep_max", "keep_form"):
-        if fields["keep"] is None and _is_typed(name):
+        if fields["keep"] is None and name in typed:
             raise UsageError(
                 f"{_written(name)} is for stored frames, and no folder is named.", "Name it: --keep frames."
             )
-    from edgerig.serve.video.settings import VideoSettings
     from edgerig.serve.video.way import Video
 
-    return Video(VideoSettings(**fields, task_settings=task_settings))
+    settings = VideoSettings(**fields, task_settings=task_settings)
+    return Video(settings), settings
 
 
 def _is_typed(name: str) -> bool:

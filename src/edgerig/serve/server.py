@@ -26,6 +26,7 @@ from edgerig.serve.pool import BATCH, QUEUE, Pool
 from edgerig.serve.records import Records
 from edgerig.serve.requests import Answer, Array
 from edgerig.serve.service import Service
+from edgerig.serve.video.settings import ViewSettings
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
 from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
@@ -226,9 +227,9 @@ class Server:
         self._close_listeners()
 
 
-def default_ways(page_targets: Sequence[str] = ()) -> tuple[Way, ...]:
+def default_ways(page_targets: Sequence[str] = (), view: ViewSettings | None = None) -> tuple[Way, ...]:
     """The Open Inference Protocol over HTTP, and over gRPC where that is installed; and a page (see `Page`)."""
-    ways = OpenInferenceHttp(), Page(page_targets)
+    ways = OpenInferenceHttp(), Page(page_targets, view)
     grpc = OpenInferenceGrpc()
     try:
         grpc.require()

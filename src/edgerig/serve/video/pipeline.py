@@ -18,7 +18,7 @@ from edgerig.serve.video.frame import Frame, Pixels
 from edgerig.serve.video.frame_input import FrameInput
 from edgerig.serve.video.labels import colour_table, read_labels
 from edgerig.serve.video.overlay import Overlay, jpeg_of
-from edgerig.serve.video.settings import VideoSettings
+from edgerig.serve.video.settings import ViewSettings
 from edgerig.serve.video.shown import Shown, Times
 from edgerig.text import cause_of, one_line
 
@@ -44,7 +44,7 @@ class NetworkView:
     """How frames come to one network, and what is shown of its answers.
 
     Args:
-        artifact: The network. settings: Of the video.
+        artifact: The network. settings: How it is seen.
 
     Attributes:
         told: What was chosen and why, a sentence a line.
@@ -53,7 +53,7 @@ class NetworkView:
         IncompatibleError: It takes no image, or its outputs cannot be shown. UsageError: The labels do not fit.
     """
 
-    def __init__(self, artifact: Artifact, settings: VideoSettings) -> None:
+    def __init__(self, artifact: Artifact, settings: ViewSettings) -> None:
         labels = read_labels(settings.labels) if settings.labels is not None else None
         self.input = FrameInput(artifact.inputs, artifact.preprocessing, settings.layout, settings.fitting)
         self.decoder = AnswerDecoder(

@@ -17,17 +17,31 @@ Rate = Literal["own", "max"]
 End = Literal["loop", "stop"]
 
 
-class VideoSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ViewSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How pictures come to a network, and what its outputs mean.
+
+    Attributes:
+        task, task_settings: What the outputs mean; guessed from their shapes by default.
+        labels: File with the names of the classes.
+        fitting: How pictures of another aspect ratio fit, where the network's description does not say it.
+        layout: Order of the input's axes, where its shape does not say it.
+        threshold: Lowest score of a box that is shown.
+    """
+
+    task: str | None = None
+    task_settings: dict[str, Any] = {}
+    labels: Path | None = None
+    fitting: Fit = "stretch"
+    layout: Layout | None = None
+    threshold: float = THRESHOLD
+
+
+class VideoSettings(ViewSettings, frozen=True, kw_only=True):
     """Settings of `edgerig.serve.video.way.Video`.
 
     Attributes:
         source: A file, ``/dev/video0``, ``rtsp://..``, ``http://..``, or ``browser``.
         rate, end: Of a file; ``end`` is ``stop`` by default where it is recorded, else ``loop``.
-        task, task_settings: What the outputs mean; guessed from their shapes by default.
-        labels: File with the names of the classes.
-        fitting: How frames of another aspect ratio fit, where the network's description does not say it.
-        layout: Order of the input's axes, where its shape does not say it.
-        threshold: Lowest score of a box that is shown.
         record: A file that pictures are written to.
         keep, keep_rules, keep_most, keep_form: A folder for frames, which of them, its bytes at most, and their form.
     """
@@ -35,12 +49,6 @@ class VideoSettings(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     rate: Rate = "own"
     end: End | None = None
-    task: str | None = None
-    task_settings: dict[str, Any] = {}
-    labels: Path | None = None
-    fitting: Fit = "stretch"
-    layout: Layout | None = None
-    threshold: float = THRESHOLD
     record: Path | None = None
     keep: str | None = None
     keep_rules: str = "every:60s"

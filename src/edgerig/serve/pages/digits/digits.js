@@ -3,7 +3,8 @@
 import { picture } from "./drawing.js";
 import { headerOf, pngOf, textOf } from "./export.js";
 import { Pad } from "./pad.js";
-import { Bars, duration, showPicture, timeText } from "./view.js";
+import { duration, timeText } from "./times.js";
+import { Bars, showPicture } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 60;
