@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +244,12 @@ def draw(browser: Any, points: list[tuple[float, float]]) -> None:
     chain.release().perform()
 
 
+def until(browser: Any, condition: Callable[[], bool]) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 30, poll_frequency=0.1).until(lambda _: condition())
+
+
 def answered(browser: Any) -> str:
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -264,9 +270,10 @@ def seen(browser: Any) -> Any:
 @pytest.mark.parametrize("width", [390, 1400])
 def test_a_drawn_seven_is_a_seven(browser: Any, server: Server, width: int, weights: tuple[Any, Any]) -> None:
     load(browser, url(server), width=width)
-    assert browser.find_element("id", "name").text == "linear"
+    until(browser, lambda: browser.find_element("id", "name").text == "linear")
     draw(browser, SEVEN)
-    assert answered(browser) == "7"
+    # What was drawn on the way to it is answered, too.
+    until(browser, lambda: answered(browser) == "7")
     shown = [float(cell.text) for cell in browser.find_elements("css selector", ".bar .number")]
     expected = weights[0] @ (seen(browser).ravel() / 255) + weights[1]
     assert shown == pytest.approx(expected.tolist(), abs=6e-4)
