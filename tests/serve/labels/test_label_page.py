@@ -199,6 +199,13 @@ def test_boxes_polygons_and_classes(browser: Any, server: LabelServer, folder: P
     keys(browser, ENTER)
     run(browser, "app.select(null)")
     keys(browser, "1", held=SHIFT)
+    keys(browser, "2", "a")
+    for point in ((10, 160), (110, 160), (110, 220), (10, 220)):
+        drag(browser, point)
+    keys(browser, ENTER)
+    for point in ((50, 180), (60, 180), (60, 190), (50, 190)):
+        drag(browser, point)
+    keys(browser, ENTER, held=SHIFT)
     keys(browser, "v")
     drag(browser, (60, 80), (70, 90))
     drag(browser, (110, 130), (120, 140))
@@ -212,7 +219,11 @@ def test_boxes_polygons_and_classes(browser: Any, server: LabelServer, folder: P
     until(browser, lambda: "has the labels" in text(browser, "message"))
     entry = newest(folder / "street").by_name()["shapes.png"]
     assert (entry.label, entry.extra["state"], entry.extra["labelled_by"]) == ("car", "done", "Ann")
-    box, polygon = labels_in(folder / "street", "shapes.png").shapes
+    box, polygon, area = labels_in(folder / "street", "shapes.png").shapes
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[160:220, 10:110] = True
+    expected[180:190, 50:60] = False
+    np.testing.assert_array_equal(shape_mask(area, HEIGHT, WIDTH), expected)
     # Moved by ten pixels as a whole, and by its lower right corner, and then of another class.
     assert (box.category, box.box) == ("car", (40, 50, 80, 90))
     assert (polygon.category, polygon.polygons[0].outer) == ("tree", (150, 50, 250, 60, 200, 150))

@@ -242,9 +242,11 @@ def test_pictures_that_cannot_be_read_are_told_and_the_others_go_on(tmp_path: Pa
     assert labels_in(tmp_path / "street", "turned.jpg").shapes == (SHAPES[0],)
 
 
-def start(street: Path, *options: str) -> tuple[subprocess.Popen[str], int]:
+def start(
+    street: Path, *options: str, program: tuple[str, ...] = ("-m", "edgerig")
+) -> tuple[subprocess.Popen[str], int]:
     """``edgerig label`` as a process of its own, and its port."""
-    command = [sys.executable, "-m", "edgerig", "label", str(street / "street"), "--listen", "127.0.0.1:0"]
+    command = [sys.executable, *program, "label", str(street / "street"), "--listen", "127.0.0.1:0"]
     process = subprocess.Popen(
         [*command, "--journal", str(street / "journal"), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -281,3 +283,29 @@ def test_a_killed_server_has_all_that_it_acknowledged_and_one_that_is_stopped_co
     assert process.returncode == 0, errors
     assert "version 2: 1 picture labelled by Ann" in errors
     assert json.loads((street / "street" / "v000002.json").read_text())["version"] == 2
+
+
+@pytest.mark.slow
+def test_what_the_disk_does_not_take_is_not_acknowledged_and_the_page_sends_it_again(street: Path) -> None:
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+    process, port = start(
+        street, "--no-commit", program=("-c", f"{limit}; import edgerig.cli as c; c.main(sys.argv[1:])")
+    )
+    try:
+        ann = Page(port)
+        ann.open("0.png")
+        taken = []
+        while (message := ann.do("0.png", stroke(len(taken), 5), f"s{len(taken)}"))["type"] == "taken":
+            taken.append(message["id"])
+        assert 3 < len(taken) < 50
+        assert "Could not write" in message["message"]
+        while not isinstance(ann.socket.receive(), int):
+            pass
+        assert [each["id"] for each in Page(port).open("0.png")["records"]] == taken
+    finally:
+        process.kill()
+        process.communicate()
+    with labelling(street, commit=False) as server:
+        again = Page(server.address.port)
+        assert [each["id"] for each in again.open("0.png")["records"]] == taken
+        assert again.do("0.png", stroke(9, 5), f"s{len(taken)}")["type"] == "taken"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,50 @@ def test_the_page_paints_the_same_strokes() -> None:
         assert answer[name] == raster.runs_of(painted(points, radius)), name
 
 
+def crossed(points: list[int]) -> np.ndarray:
+    """The even-odd rule in its own words, in exact fractions."""
+    corners = list(zip(points[::2], points[1::2], strict=True))
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    for row in range(HEIGHT):
+        middle, crossings = Fraction(2 * row + 1, 2), list[Fraction]()
+        for (x, y), (end_x, end_y) in zip(corners, [*corners[1:], corners[0]], strict=True):
+            if min(y, end_y) < middle < max(y, end_y):
+                crossings.append(x + (middle - y) * Fraction(end_x - x, end_y - y))
+        if crossings:
+            for column in range(WIDTH):
+                mask[row, column] = sum(Fraction(2 * column + 1, 2) > each for each in crossings) % 2
+    return mask
+
+
+OUTLINES = {
+    "a box": [10, 20, 60, 20, 60, 50, 10, 50],
+    "edges through the middles of pixels": [10, 10, 40, 40, 10, 40],
+    "a star that crosses itself": [150, 10, 220, 250, 20, 90, 280, 90, 80, 250],
+    "a line": [10, 10, 90, 90, 50, 50],
+    "no height": [10, 10, 90, 10, 50, 10],
+    "the whole picture": [0, 0, WIDTH, 0, WIDTH, HEIGHT, 0, HEIGHT],
+}
+
+
+def test_an_area_is_filled_by_the_even_odd_rule_here_and_on_the_page() -> None:
+    answer = in_javascript(f"""
+      const result = {{}};
+      for (const [name, points] of Object.entries({json.dumps(OUTLINES)})) {{
+        const canvas = new raster.Canvas({WIDTH}, {HEIGHT});
+        raster.fillSpans(points, canvas.whole, (y, from, to) => canvas.paint("m", y, from, to));
+        result[name] = canvas.runs("m");
+      }}
+      console.log(JSON.stringify(result));
+    """)
+    for name, points in OUTLINES.items():
+        canvas = raster.Canvas(WIDTH, HEIGHT)
+        for patch in raster.fill(points, WIDTH, HEIGHT):
+            canvas.paint("m", patch)
+        np.testing.assert_array_equal(canvas.mask("m"), crossed(points), name)
+        assert answer[name] == raster.runs_of(canvas.mask("m")), name
+    assert len(answer["the whole picture"]) == 2
+
+
 # ---- documents
 
 CLASSES = ("car", "road", "tree")
@@ -129,6 +174,9 @@ def random_operation(rng: random.Random, ids: list[str]) -> operations.Operation
         points = tuple(rng.randrange(-20, 320) for _ in range(2 * rng.randrange(1, 5)))
         erase = rng.random() < 0.35
         mask = "" if erase and rng.random() < 0.5 else rng.choice([*masks, "box:1"])
+        if rng.random() < 0.3:
+            corners = tuple(rng.randrange(0, HEIGHT + 1) for _ in range(2 * rng.randrange(3, 7)))
+            return operations.Fill(mask, "" if erase else label, corners, erase)
         return operations.Stroke(mask, "" if erase else label, rng.choice([0, 1, 4, 15]), points, erase)
     if kind == "put":
         box = operations.Box("box:1", label, (rng.randrange(99), 5, 20, 10))
@@ -220,5 +268,5 @@ def test_the_page_folds_operations_to_the_same_labels_however_they_come() -> Non
         for way, state in zip(("one by one", "with its own before", "at once"), answer[str(seed)], strict=True):
             assert state == expected, (seed, way)
         kinds |= {type(record.operation).__name__ for record in records}
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     assert document.Document is Document

@@ -15,6 +15,7 @@ from edgerig.serve.labels.operations import (
     Box,
     Classify,
     Delete,
+    Fill,
     Mark,
     Operation,
     Pixels,
@@ -28,7 +29,7 @@ from edgerig.serve.labels.operations import (
     Stroke,
     Undo,
 )
-from edgerig.serve.labels.raster import Canvas, Mask, Patch, mask_of, stroke
+from edgerig.serve.labels.raster import Canvas, Mask, Patch, fill, mask_of, stroke
 
 
 class Label(msgspec.Struct):
@@ -112,8 +113,8 @@ class Document:
     def _apply(self, record: Record, operation: Operation) -> None:
         if record.who and not isinstance(operation, Undo | Redo) and record.who not in self.people:
             self.people.append(record.who)
-        if isinstance(operation, Stroke):
-            self._stroke(record, operation)
+        if isinstance(operation, Stroke | Fill):
+            self._mask(record, operation)
         elif isinstance(operation, Put):
             self._put(record, operation.shape)
         elif isinstance(operation, Delete):
@@ -129,7 +130,7 @@ class Document:
         elif isinstance(operation, Propose):
             self._propose(record, operation)
 
-    def _stroke(self, record: Record, operation: Stroke) -> None:
+    def _mask(self, record: Record, operation: Stroke | Fill) -> None:
         target = self.labels.get(operation.mask)
         if target is not None and not isinstance(target.shape, Pixels):
             return
@@ -144,7 +145,12 @@ class Document:
             target.by, target.changed = record.who, record.revision
         if not self._paint:
             return
-        for patch in stroke(operation.points, operation.radius, self.canvas.width, self.canvas.height):
+        width, height = self.canvas.width, self.canvas.height
+        if isinstance(operation, Stroke):
+            patches = stroke(operation.points, operation.radius, width, height)
+        else:
+            patches = fill(operation.points, width, height)
+        for patch in patches:
             if not operation.erase:
                 self.canvas.paint(operation.mask, patch)
             else:

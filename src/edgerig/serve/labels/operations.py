@@ -79,6 +79,20 @@ class Stroke(_Operation, frozen=True, tag="stroke"):
     erase: bool = False
 
 
+class Fill(_Operation, frozen=True, tag="fill"):
+    """The pixels within an outline are painted, or erased, as by a stroke.
+
+    Attributes:
+        mask, label, erase: See `Stroke`.
+        points: x, y, x, y, .. of corners of pixels; the last one is joined to the first.
+    """
+
+    mask: str
+    label: Name
+    points: tuple[int, ...]
+    erase: bool = False
+
+
 class Put(_Operation, frozen=True, tag="put"):
     """A box or a polygon is there, or has changed."""
 
@@ -144,7 +158,7 @@ class Propose(_Operation, frozen=True, tag="propose"):
 
 
 #: What a page may send.
-PageOperation = Stroke | Put | Delete | Relabel | Accept | Classify | Mark | Undo | Redo
+PageOperation = Stroke | Fill | Put | Delete | Relabel | Accept | Classify | Mark | Undo | Redo
 Operation = PageOperation | Propose
 
 
@@ -173,8 +187,8 @@ def check(operation: PageOperation, classes: Collection[str], width: int, height
     """
     if isinstance(operation, Put):
         _check_shape(operation.shape, classes, width, height)
-    elif isinstance(operation, Stroke):
-        _check_stroke(operation, classes, width, height)
+    elif isinstance(operation, Stroke | Fill):
+        _check_painting(operation, classes, width, height)
     elif isinstance(operation, Relabel):
         _check_id(operation.shape)
         _check_class(operation.label, classes)
@@ -202,18 +216,20 @@ def _check_class(label: str, classes: Collection[str]) -> None:
         raise RequestError(f"The dataset has no class {label[:LONGEST_ID]!r}.")
 
 
-def _check_stroke(stroke: Stroke, classes: Collection[str], width: int, height: int) -> None:
-    if stroke.mask or not stroke.erase:
-        _check_id(stroke.mask)
-    if not stroke.erase:
-        _check_class(stroke.label, classes)
-    points = stroke.points
-    if not points or len(points) % 2 or len(points) > MOST_NUMBERS:
-        raise RequestError(f"A stroke has 1 to {MOST_NUMBERS // 2} points.")
-    if not 0 <= stroke.radius <= LARGEST_RADIUS:
+def _check_painting(operation: Stroke | Fill, classes: Collection[str], width: int, height: int) -> None:
+    if operation.mask or not operation.erase:
+        _check_id(operation.mask)
+    if not operation.erase:
+        _check_class(operation.label, classes)
+    points = operation.points
+    fewest = 1 if isinstance(operation, Stroke) else 3
+    if len(points) < 2 * fewest or len(points) % 2 or len(points) > MOST_NUMBERS:
+        raise RequestError(f"It has {fewest} to {MOST_NUMBERS // 2} points.")
+    if isinstance(operation, Stroke) and not 0 <= operation.radius <= LARGEST_RADIUS:
         raise RequestError(f"The radius of the pen is 0 to {LARGEST_RADIUS} pixels.")
-    _check_within(points[::2], width, OUTSIDE)
-    _check_within(points[1::2], height, OUTSIDE)
+    margin = OUTSIDE if isinstance(operation, Stroke) else 0
+    _check_within(points[::2], width, margin)
+    _check_within(points[1::2], height, margin)
 
 
 def _check_shape(shape: Box | Polygon, classes: Collection[str], width: int, height: int) -> None:

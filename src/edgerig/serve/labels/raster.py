@@ -2,7 +2,8 @@
 
 The rule: the pen moves from point to point on Bresenham's line (Bresenham, 1965), and at each pixel of it leaves a disc
 of all pixels at (dx, dy) with ``dx * dx + dy * dy <= radius * (radius + 1)``. All numbers are integers. What lies
-outside of the picture is left out. A radius of 0 is one pixel.
+outside of the picture is left out. A radius of 0 is one pixel. An outline is filled by the even-odd rule: a pixel is in
+it where a ray from its middle to the left crosses an odd number of edges; one through the middle itself does not count.
 """
 
 from __future__ import annotations
@@ -93,6 +94,32 @@ def _union(y: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int6
     cells = height * (width + 1)
     steps = np.bincount(row + left - first, minlength=cells) - np.bincount(row + right - first, minlength=cells)
     return Patch(first, top, np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :-1] > 0)
+
+
+def fill(points: Sequence[int], width: int, height: int) -> Iterator[Patch]:
+    """The pixels within an outline, in one patch; none where there are none.
+
+    Args:
+        points: x, y, x, y, .. of corners of pixels. width, height: Of the picture.
+    """
+    corners = np.array(points, np.int64).reshape(-1, 2)
+    top, bottom = max(0, int(corners[:, 1].min())), min(height, int(corners[:, 1].max()))
+    if top >= bottom:
+        return
+    changes = np.zeros((bottom - top, width + 1), np.int64)
+    for (x, y), (end_x, end_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y > end_y:
+            x, y, end_x, end_y = end_x, end_y, x, y
+        rows = np.arange(max(y, top), min(end_y, bottom))
+        down = end_y - y
+        # The first pixel whose middle is to the right of the edge: all of it in integers.
+        crossing = 2 * x * down + (2 * rows + 1 - 2 * y) * (end_x - x)
+        column = (crossing - down) // (2 * down) + 1 if down else rows
+        np.add.at(changes, (rows - top, np.clip(column, 0, width)), 1)
+    inside = np.cumsum(changes, axis=1)[:, :-1] % 2 == 1
+    columns = np.flatnonzero(inside.any(axis=0))
+    if len(columns):
+        yield Patch(int(columns[0]), top, inside[:, columns[0] : columns[-1] + 1])
 
 
 def runs_of(mask: Mask) -> list[int]:

@@ -73,10 +73,11 @@ class Session:
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue(MOST_WAITING)
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send a message when the page takes it; a page that takes none for long is let go."""
+    def tell(self, message: dict[str, Any] | None) -> None:
+        """Send a message when the page takes it, or with None let the page go then; a page that takes none for long is
+        let go at once."""
         try:
-            self._waiting.put_nowait(_encoder.encode(message).decode())
+            self._waiting.put_nowait(None if message is None else _encoder.encode(message).decode())
         except asyncio.QueueFull:
             self.close()
 
@@ -159,8 +160,9 @@ class Session:
         except RequestError as error:
             self.tell({"type": "refused", "id": message.id, "message": error.message})
         except EdgerigError as error:
-            # It is not taken, and may be later: the page keeps it.
+            # It is not taken, and may be later: the page keeps it, and sends it when it has connected again.
             self.tell({"type": "problem", "message": error.message})
+            self.tell(None)
         else:
             # Whoever looks at the picture has heard of it already.
             self.tell({"type": "taken", "id": message.id, "picture": room.name, "known": record is None})

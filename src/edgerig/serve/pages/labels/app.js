@@ -1,9 +1,8 @@
 // What one can do on the page: pointers, keys and buttons all come here.
 
 import { Document } from "./document.js";
-import { handles } from "./view.js";
 
-const UNDOABLE = new Set(["stroke", "put", "delete", "relabel", "accept", "classify", "mark"]);
+const UNDOABLE = new Set(["stroke", "fill", "put", "delete", "relabel", "accept", "classify", "mark"]);
 const newId = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
 
 export class App {
@@ -95,7 +94,7 @@ export class App {
     if (again) {
       Object.assign(this.view, { document });
       this.view.tiles.clear();
-      document.canvas.dirty = new Set([...document.canvas.masks.values()].flatMap((tiles) => [...tiles.keys()]));
+      this.view.recolour();
     } else {
       this.tools.cancel();
       this.mask = null;
@@ -118,7 +117,7 @@ export class App {
 
   changed() {
     const { view, document } = this;
-    if (view.selected && !document.labels.has(view.selected)) view.selected = null;
+    if (view.selected && !document?.labels.has(view.selected)) view.select(null);
     view.draw();
     this.panel.draw();
   }
@@ -168,6 +167,11 @@ export class App {
     return same?.shape.id ?? (labels.has(usual) ? `${usual}:${newId()}` : usual);
   }
 
+  // Paints what lies within an outline, or erases it.
+  fill(points, erase) {
+    this.act({ kind: "fill", mask: this.target(erase), label: erase ? "" : this.klass, points, erase });
+  }
+
   newMask() {
     if (!this.klass) { this.say("Choose a class first."); return; }
     this.select(null);
@@ -189,7 +193,7 @@ export class App {
   }
 
   select(id) {
-    this.view.selected = id;
+    this.view.select(id);
     this.mask = null;
     const shape = this.document?.labels.get(id)?.shape;
     if (shape) {
@@ -210,27 +214,6 @@ export class App {
     if (!ids.length) return;
     const at = ids.indexOf(this.view.selected);
     this.select(ids[at < 0 ? (by > 0 ? 0 : ids.length - 1) : (at + by + ids.length) % ids.length]);
-  }
-
-  // The shape at a point: of several the smallest outline, else the mask there.
-  shapeAt(x, y) {
-    const context = this.view.canvas.getContext("2d"), hits = [];
-    for (const { shape } of this.document.labels.values()) {
-      if (shape.type === "mask") continue;
-      context.save();
-      context.resetTransform();
-      this.view.outline(context, shape);
-      if (context.isPointInPath(x, y, "evenodd")) hits.push(shape);
-      context.restore();
-    }
-    const size = (shape) => {
-      const xs = handles(shape).map((point) => point[0]), ys = handles(shape).map((point) => point[1]);
-      return (Math.max(...xs) - Math.min(...xs)) * (Math.max(...ys) - Math.min(...ys));
-    };
-    if (hits.length) return hits.sort((a, b) => size(a) - size(b))[0];
-    const [column, row] = [Math.floor(x), Math.floor(y)], { width, height, canvas, labels } = this.document;
-    if (column < 0 || row < 0 || column >= width || row >= height) return null;
-    return [...labels.values()].findLast(({ shape }) => shape.type === "mask" && canvas.has(shape.id, column, row))?.shape ?? null;
   }
 
   remove(key) {

@@ -1,7 +1,7 @@
 // The labels of a picture: what it had, and all operations upon it, in their order. serve/labels/document.py folds them
 // in the same way. Operations that the server has not acknowledged yet come last, whatever others do meanwhile.
 
-import { Canvas, runSpans, strokeBounds, strokeSpans } from "./raster.js";
+import { Canvas, boundsOf, fillSpans, runSpans, strokeSpans } from "./raster.js";
 
 const unconfirmed = Infinity;
 
@@ -29,9 +29,9 @@ export class Document {
 
   // More points of the stroke `record`, the last that was added.
   extend(record, points) {
-    const { points: all, radius } = record.operation, from = all.slice(-2);
+    const { points: all } = record.operation, from = all.slice(-2);
     all.push(...points);
-    this.paintStroke(record.operation, [...from, ...points], radius, this.canvas.whole);
+    this.paint(record.operation, [...from, ...points], this.canvas.whole);
   }
 
   // An operation as the server took it. Whether anything changed by it that was not here already.
@@ -62,7 +62,7 @@ export class Document {
     const { kind, target } = record.operation;
     if (kind !== "undo" && kind !== "redo") { this.apply(record, this.canvas.whole); return; }
     const undone = this.records.find((each) => each.id === target)?.operation;
-    if (undone?.kind === "stroke") this.fold(strokeBounds(undone.points, undone.radius));
+    if (undone?.points) this.fold(boundsOf(undone.points, undone.radius ?? 0));
     else this.fold(["delete", "propose"].includes(undone?.kind) ? this.canvas.whole : [0, 0, 0, 0]);
   }
 
@@ -98,8 +98,10 @@ export class Document {
 
   // ---- kinds of operations
 
+  fill(operation, record, clip) { this.stroke(operation, record, clip); }
+
   stroke(operation, record, clip) {
-    const { mask, erase, label, points, radius } = operation;
+    const { mask, erase, label, points } = operation;
     let target = this.labels.get(mask);
     if (target && target.shape.type !== "mask") return;
     if (!target && erase && mask) return;
@@ -108,14 +110,15 @@ export class Document {
       this.labels.set(mask, target);
     }
     if (target) this.touch(target, record);
-    this.paintStroke(operation, points, radius, clip);
+    this.paint(operation, points, clip);
   }
 
-  paintStroke({ mask, erase }, points, radius, clip) {
-    strokeSpans(points, radius, clip, (y, from, to) => {
+  paint({ kind, mask, erase, radius }, points, clip) {
+    const emit = (y, from, to) => {
       if (erase) this.canvas.erase(mask, y, from, to);
       else this.canvas.paint(mask, y, from, to);
-    });
+    };
+    if (kind === "fill") fillSpans(points, clip, emit); else strokeSpans(points, radius, clip, emit);
   }
 
   put({ shape }, record) {

@@ -12,6 +12,7 @@ export const KEYS = {
   Tools: [
     letter("b", "Brush", (app) => app.use("brush")),
     letter("e", "Eraser", (app) => app.use("eraser")),
+    letter("a", "Area: paint what lies within an outline", (app) => app.use("area")),
     letter("p", "Polygon", (app) => app.use("polygon")),
     letter("r", "Box (rectangle)", (app) => app.use("box")),
     letter("v", "Select", (app) => app.use("select")),
@@ -46,7 +47,8 @@ export const KEYS = {
     letter("o", "Hide labels, or show them", (app) => app.toggleOpacity()),
   ],
   Pictures: [
-    { shown: "Enter", title: "Done, and the next picture; closes a polygon that was begun", is: (e) => plain(e) && !e.shiftKey && e.key === "Enter", use: (app) => app.enter() },
+    { shown: "Shift Enter", title: "Erase the area that was begun", is: (e) => plain(e) && e.shiftKey && e.key === "Enter", use: (app) => app.tools.closePolygon(true) },
+    { shown: "Enter", title: "Done, and the next picture; closes an outline that was begun", is: (e) => plain(e) && !e.shiftKey && e.key === "Enter", use: (app) => app.enter() },
     letter("u", "Doubtful, and the next picture", (app) => app.mark("doubtful")),
     { shown: ". or Page down", title: "Next picture", is: (e) => plain(e) && (e.key === "." || e.key === "PageDown"), use: (app) => app.go(1) },
     { shown: ", or Page up", title: "Previous picture", is: (e) => plain(e) && (e.key === "," || e.key === "PageUp"), use: (app) => app.go(-1) },

@@ -4,13 +4,13 @@ export const STATES = {
   unlabelled: "unlabelled", prefilled: "prefilled", begun: "begun", done: "done", doubtful: "doubtful",
 };
 const FILTERS = { all: "All pictures", open: "Not done", ...STATES, problem: "Not readable", uncommitted: "Not committed" };
-// Rows at once: more are shown as they are scrolled to.
-const ROWS = 300;
+// Rows at once: more are shown as they are scrolled to; and milliseconds after which news are.
+const ROWS = 300, SOON = 100;
 
 export class List {
   // chosen(name) is called when somebody chooses a picture.
   constructor(by, chosen) {
-    Object.assign(this, { by, chosen, pictures: new Map(), current: "", rows: new Map(), limit: ROWS });
+    Object.assign(this, { by, chosen, pictures: new Map(), current: "", rows: new Map(), limit: ROWS, stale: false, timer: null });
     for (const [value, text] of Object.entries(FILTERS)) by("filter").append(new Option(text, value));
     for (const name of ["filter", "search"]) by(name).addEventListener("input", () => { this.limit = ROWS; this.draw(); });
     by("list").addEventListener("click", (event) => {
@@ -31,10 +31,13 @@ export class List {
 
   update(picture) {
     this.pictures.set(picture.name, picture);
-    const row = this.rows.get(picture.name);
+    const row = this.rows.get(picture.name), shows = this.shows(picture);
     if (row) this.fill(row, picture);
-    if (Boolean(row) !== this.shows(picture)) this.draw();
-    else this.count();
+    // News may come for thousands of pictures at once.
+    this.stale ||= row ? !shows : shows && this.rows.size < this.limit;
+    this.timer ??= setTimeout(() => {
+      if (this.stale) this.draw(); else this.count();
+    }, SOON);
   }
 
   shows(picture) {
@@ -62,6 +65,7 @@ export class List {
   }
 
   draw() {
+    this.stale = false;
     const names = this.names();
     while (names.indexOf(this.current) >= this.limit) this.limit += ROWS;
     this.rows.clear();
@@ -91,6 +95,8 @@ export class List {
   }
 
   count() {
+    clearTimeout(this.timer);
+    this.timer = null;
     const all = [...this.pictures.values()], done = all.filter((picture) => picture.state === "done").length;
     this.by("progress").textContent = `${done} of ${all.length} done`;
     const open = all.filter((picture) => picture.uncommitted).length;

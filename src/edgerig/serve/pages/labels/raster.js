@@ -52,8 +52,31 @@ export function strokeSpans(points, radius, clip, emit) {
   }
 }
 
-// The rectangle that a stroke may touch.
-export function strokeBounds(points, radius) {
+// Calls emit(y, from, to) for the spans within an outline, its corners those of pixels, by the even-odd rule.
+export function fillSpans(points, clip, emit) {
+  const crossings = new Map();
+  for (let index = 0; index < points.length; index += 2) {
+    let [x, y] = [points[index], points[index + 1]];
+    let [endX, endY] = [points[(index + 2) % points.length], points[(index + 3) % points.length]];
+    if (y > endY) [x, y, endX, endY] = [endX, endY, x, y];
+    const down = endY - y;
+    for (let row = Math.max(y, clip[1]); row < Math.min(endY, clip[3]); row++) {
+      const crossing = 2 * x * down + (2 * row + 1 - 2 * y) * (endX - x);
+      if (!crossings.has(row)) crossings.set(row, []);
+      crossings.get(row).push(Math.floor((crossing - down) / (2 * down)) + 1);
+    }
+  }
+  for (const [row, columns] of crossings) {
+    columns.sort((a, b) => a - b);
+    for (let index = 0; index < columns.length; index += 2) {
+      const from = Math.max(columns[index], clip[0]), to = Math.min(columns[index + 1], clip[2]);
+      if (from < to) emit(row, from, to);
+    }
+  }
+}
+
+// The rectangle that a stroke, or with a radius of 0 an outline, may touch.
+export function boundsOf(points, radius) {
   const box = [Infinity, Infinity, -Infinity, -Infinity];
   for (let index = 0; index < points.length; index += 2) {
     box[0] = Math.min(box[0], points[index] - radius);

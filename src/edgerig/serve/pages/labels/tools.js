@@ -1,18 +1,18 @@
 // What pointers and keys do on the picture: brush, eraser, polygon, box, selection and panning.
 
-import { handles } from "./view.js";
+import { clamp, edited, handles } from "./shapes.js";
 
 export const TOOLS = [
   { name: "brush", title: "Brush", key: "b", hint: "Drag to paint the mask of the class. n begins a new object." },
   { name: "eraser", title: "Eraser", key: "e", hint: "Drag to erase masks; of a selected mask only that one." },
   { name: "polygon", title: "Polygon", key: "p", hint: "Click points; Enter or a click on the first closes, Backspace takes one back." },
+  { name: "area", title: "Area", key: "a", hint: "Click points around an area; Enter paints it, Shift Enter erases it." },
   { name: "box", title: "Box", key: "r", hint: "Drag from corner to corner." },
   { name: "select", title: "Select", key: "v", hint: "Click a shape; drag it or its points; Delete removes it." },
   { name: "pan", title: "Pan", key: "h", hint: "Drag the picture; the wheel zooms, two fingers do both." },
 ];
 // Points after which a stroke goes on as another operation; how near a click is a hit, in CSS pixels.
 const LONGEST = 4000, NEAR = 9;
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 export class Tools {
   // `app` has document, view, link's do() as act(operation), klass (the class's name), radius, target(), and say(text).
@@ -108,7 +108,7 @@ export class Tools {
     const { tool } = this;
     if (tool === "brush" || tool === "eraser") this.begin(point);
     else if (tool === "box") this.drag = { kind: "box", from: this.corner(point) };
-    else if (tool === "polygon") this.addPoint(point, near);
+    else if (tool === "polygon" || tool === "area") this.addPoint(point, near);
     else if (tool === "select") this.pick(point, near);
   }
 
@@ -120,7 +120,7 @@ export class Tools {
     } else if (drag?.kind === "edit") {
       drag.shape = edited(drag, this.corner(point), this.app.document);
       this.app.preview(drag.shape);
-    } else if (this.tool === "polygon" && draft) draft.end = this.corner(point);
+    } else if ((this.tool === "polygon" || this.tool === "area") && draft) draft.end = this.corner(point);
     else return;
     this.view.draw();
   }
@@ -205,20 +205,22 @@ export class Tools {
 
   removePoint() {
     const draft = this.view.draft;
-    if (this.tool !== "polygon" || !draft) return false;
+    if (!draft || this.drag) return false;
     draft.points.splice(-2);
     if (!draft.points.length) this.view.draft = null;
     this.view.draw();
     return true;
   }
 
-  closePolygon() {
+  // A polygon is complete, or an area that is painted or erased; false where none was begun.
+  closePolygon(erase = false) {
     const draft = this.view.draft;
-    if (this.tool !== "polygon" || !draft) return false;
+    if (!draft || this.drag) return false;
     this.view.draft = null;
     this.view.draw();
-    if (draft.points.length >= 6) this.app.create({ type: "polygon", parts: [[draft.points]] });
-    else this.app.say("A polygon has three points at least.");
+    if (this.tool === "area" && draft.points.length >= 6) this.app.fill(draft.points, erase);
+    else if (draft.points.length >= 6) this.app.create({ type: "polygon", parts: [[draft.points]] });
+    else this.app.say("An outline has three points at least.");
     return true;
   }
 
@@ -231,7 +233,7 @@ export class Tools {
       const handle = handles(chosen).findIndex(([px, py]) => Math.abs(px - x) <= reach && Math.abs(py - y) <= reach);
       if (handle >= 0) { this.drag = { kind: "edit", before: chosen, handle, from: this.corner([x, y]) }; return; }
     }
-    const hit = this.app.shapeAt(x, y);
+    const hit = view.shapeAt(x, y);
     this.app.select(hit?.id ?? null);
     if (hit && hit.type !== "mask") this.drag = { kind: "edit", before: hit, handle: -1, from: this.corner([x, y]) };
   }
@@ -253,7 +255,7 @@ export class Tools {
   // Space: the pen goes down, or up again.
   turn() {
     if (!this.pen) { this.step([0, 0], 0); }
-    if (this.tool === "polygon" || this.tool === "select") {
+    if (["polygon", "area", "select"].includes(this.tool)) {
       this.press(this.pen);
       if (this.tool === "select" && this.drag) { this.down = !this.down; if (!this.down) this.release(); }
     } else if (this.down) {
@@ -279,31 +281,4 @@ export class Tools {
     this.app.pointed(at);
     this.view.draw();
   }
-}
-
-// A shape with one of its points, or the whole of it, dragged to another corner of pixels.
-function edited({ before, handle, from }, [x, y], { width, height }) {
-  if (before.type === "box") {
-    const [left, top, wide, high] = before.box;
-    if (handle < 0) {
-      const to = [clamp(left + x - from[0], 0, width - wide), clamp(top + y - from[1], 0, height - high)];
-      return { ...before, box: [...to, wide, high] };
-    }
-    const fixed = handles(before)[(handle + 2) % 4];
-    const across = Math.max(1, Math.abs(x - fixed[0])), down = Math.max(1, Math.abs(y - fixed[1]));
-    return { ...before, box: [Math.min(fixed[0], x, width - 1), Math.min(fixed[1], y, height - 1), across, down] };
-  }
-  let index = -1;
-  const parts = before.parts.map((part) => part.map((ring) => {
-    const points = [...ring];
-    for (let at = 0; at < points.length; at += 2) {
-      index++;
-      if (handle >= 0 && handle !== index) continue;
-      const to = handle < 0 ? [points[at] + x - from[0], points[at + 1] + y - from[1]] : [x, y];
-      points[at] = clamp(to[0], 0, width);
-      points[at + 1] = clamp(to[1], 0, height);
-    }
-    return points;
-  }));
-  return { ...before, parts };
 }

@@ -1,6 +1,7 @@
 // What is seen of a picture: itself, the masks and shapes over it, where the pen is; zoomed and panned.
 
 import { TILE } from "./raster.js";
+import { handles } from "./shapes.js";
 
 const MOST = 64, MARGIN = 12, HATCH = 4;
 
@@ -29,7 +30,7 @@ export class View {
   show(image, document) {
     Object.assign(this, { image, document, selected: null, preview: null, draft: null });
     this.tiles.clear();
-    for (const tiles of document?.canvas.masks.values() ?? []) for (const key of tiles.keys()) document.canvas.dirty.add(key);
+    if (document) this.recolour();
     this.fit();
   }
 
@@ -80,6 +81,39 @@ export class View {
   point(event) {
     const box = this.canvas.getBoundingClientRect();
     return [(event.clientX - box.left - this.x) / this.scale, (event.clientY - box.top - this.y) / this.scale];
+  }
+
+  // The shape at a point: of several the smallest outline, else the mask there.
+  shapeAt(x, y) {
+    const context = this.canvas.getContext("2d"), hits = [];
+    for (const { shape } of this.document.labels.values()) {
+      if (shape.type === "mask") continue;
+      context.save();
+      context.resetTransform();
+      this.outline(context, shape);
+      if (context.isPointInPath(x, y, "evenodd")) hits.push(shape);
+      context.restore();
+    }
+    const size = (shape) => {
+      const xs = handles(shape).map((point) => point[0]), ys = handles(shape).map((point) => point[1]);
+      return (Math.max(...xs) - Math.min(...xs)) * (Math.max(...ys) - Math.min(...ys));
+    };
+    if (hits.length) return hits.sort((a, b) => size(a) - size(b))[0];
+    const [column, row] = [Math.floor(x), Math.floor(y)], { width, height, canvas, labels } = this.document;
+    if (column < 0 || row < 0 || column >= width || row >= height) return null;
+    return [...labels.values()].findLast(({ shape }) => shape.type === "mask" && canvas.has(shape.id, column, row))?.shape ?? null;
+  }
+
+  // Of a selected mask it is seen which one it is: the others are faint.
+  select(id) {
+    const masks = this.document?.canvas.masks;
+    if (masks && (masks.has(id) || masks.has(this.selected))) this.recolour();
+    this.selected = id;
+  }
+
+  recolour() {
+    const { canvas } = this.document;
+    for (const tiles of canvas.masks.values()) for (const key of tiles.keys()) canvas.dirty.add(key);
   }
 
   // ---- drawing: at most once a frame
@@ -139,12 +173,13 @@ export class View {
 
   // The colours of a tile: later masks over earlier ones, proposed ones hatched.
   compose(key) {
+    const chosen = this.document.labels.get(this.selected)?.shape.type === "mask" ? this.selected : null;
     const pixels = new Uint32Array(TILE * TILE);
     for (const [name, tiles] of this.document.canvas.masks) {
       const mask = tiles.get(key), label = this.document.labels.get(name);
       if (!mask || !label) continue;
       const [red, green, blue] = rgb(this.colourOf(label.shape.label)), below = (blue << 16) | (green << 8) | red;
-      const full = (0xff000000 | below) >>> 0, faint = (0x50000000 | below) >>> 0;
+      const full = ((chosen && chosen !== name ? 0x60000000 : 0xff000000) | below) >>> 0, faint = (0x50000000 | below) >>> 0;
       for (let at = 0; at < pixels.length; at++) {
         if (mask[at]) pixels[at] = label.model && ((at + (at >> 8)) & (2 * HATCH - 1)) >= HATCH ? faint : full;
       }
@@ -225,19 +260,6 @@ function trace(context, ring, closed) {
     else context.moveTo(ring[0], ring[1]);
   }
   if (closed) context.closePath();
-}
-
-// The points of a shape that can be dragged: corners of a box, from the upper left on clockwise; points of a polygon.
-export function handles(shape) {
-  if (shape.type === "box") {
-    const [x, y, width, height] = shape.box;
-    return [[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
-  }
-  const points = [];
-  for (const part of shape.parts) {
-    for (const ring of part) for (let index = 0; index < ring.length; index += 2) points.push([ring[index], ring[index + 1]]);
-  }
-  return points;
 }
 
 function rgb(colour) { return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)); }
