@@ -35,7 +35,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("obstore")
     path = tmp_path_factory.mktemp("labels")
-    names = ["paint", "shapes", "zoom", "together", "keys", "phone"]
+    names = ["paint", "shapes", "zoom", "together", "keys", "phone", "fingers"]
     files = {f"{name}.png": image() for name in names} | {
         "broken.png": b"no image",
         "turned.jpg": image(320, 240, "JPEG", 6),
@@ -391,6 +391,40 @@ def test_it_fits_and_can_be_read(browser: Any, server: LabelServer, width: int, 
     assert "road" in masks(browser)
     save(browser, f"label-{width}{'-dark' if dark else ''}")
     assert complaints(browser) == []
+
+
+def test_one_finger_paints_and_two_zoom(browser: Any, server: LabelServer) -> None:
+    show(browser, server.address.port, "fingers.png", width=390, ratio=2)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        left, top = client(browser, 50, 60)
+        touch("touchStart", (left, top))
+        for step in range(1, 9):
+            touch("touchMove", (left + 10 * step, top))
+        touch("touchEnd")
+        saved(browser)
+        strokes = "return app.document.records.map(r => r.operation).filter(o => o.kind === 'stroke')"
+        (stroke,) = run(browser, strokes)
+        assert stroke["points"][1] == 60
+        assert stroke["points"][-2] == pytest.approx(50 + 80 / run(browser, "return app.view.scale"), abs=2)
+        before = run(browser, "return app.view.scale")
+        touch("touchStart", (left, top))
+        touch("touchStart", (left, top), (left + 40, top))
+        for step in range(1, 9):
+            touch("touchMove", (left, top), (left + 40 + 10 * step, top))
+        touch("touchEnd")
+        assert run(browser, "return app.view.scale") == pytest.approx(3 * before)
+        # What the first finger had begun before the second one came is no stroke.
+        assert run(browser, strokes) == [stroke]
+        # The picture's point that was under the first finger still is.
+        assert client(browser, 50, 60) == pytest.approx((left, top), abs=1)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 def test_a_large_picture_and_a_broken_one(browser: Any, server: LabelServer, folder: Path) -> None:

@@ -80,6 +80,10 @@ class Prefiller:
         hub.opened = self._opened
         self._task = asyncio.create_task(self._run(hub))
 
+    def close(self) -> None:
+        """End one that was never started."""
+        self._pool.close()
+
     async def stop(self, deadline: float) -> None:
         """End."""
         if self._task is not None:

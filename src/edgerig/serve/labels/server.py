@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -77,24 +78,26 @@ class LabelServer:
         names = tuple(dict.fromkeys((*self._dataset.version.classes, *classes)))
         if not names:
             raise UsageError(f"{dataset} has no classes.", "Name them: --class car --class road.")
-        folder = journal or journal_home() / sha256(self._dataset.address.encode())[:16]
-        self._journal = journal_of(folder, self._dataset)
         self._commit = commit
         self._stopped, self._lock = threading.Event(), threading.Lock()
-        self._worker = ThreadPoolExecutor(WORKERS, "labels")
-        try:
-            self._prefiller = (
-                Prefiller(prefill, names, labels=prefill_labels, task=prefill_task) if prefill is not None else None
-            )
-            for line in self._prefiller.told if self._prefiller is not None else ():
-                _logger.info("%s", line)
+        self._prefiller: Prefiller | None = None
+        with contextlib.ExitStack() as undo:
+            if prefill is not None:
+                self._prefiller = Prefiller(prefill, names, labels=prefill_labels, task=prefill_task)
+                undo.callback(self._prefiller.close)
+                for line in self._prefiller.told:
+                    _logger.info("%s", line)
+            folder = journal or journal_home() / sha256(self._dataset.address.encode())[:16]
+            self._journal = journal_of(folder, self._dataset)
+            undo.callback(self._journal.close)
             self._listener, address = listen_at(wanted)
+            undo.callback(self._listener.close)
             self.addresses: dict[str, Address] = {"http": address}
+            self._worker = ThreadPoolExecutor(WORKERS, "labels")
             self._thread = LoopThread()
+            undo.callback(self._thread.close)
             self._thread.run(self._start(names))
-        except BaseException:
-            self._journal.close()
-            raise
+            undo.pop_all()
 
     @property
     def address(self) -> Address:

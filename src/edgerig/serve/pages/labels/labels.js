@@ -122,9 +122,7 @@ function showName() {
 }
 
 function showPeople(picture) {
-  const others = [...(picture?.people ?? [])];
-  const own = others.indexOf(link.name);
-  if (own >= 0) others.splice(own, 1);
+  const others = picture ? list.others(picture) : [];
   by("others").textContent = others.length ? `Also here: ${others.join(", ")}` : "";
 }
 
@@ -203,7 +201,7 @@ const link = new Link({
   changed: showState,
 });
 const view = new View(by("canvas"), (name) => app.colourOf(name));
-const list = new List(by, (name) => app.open(name));
+const list = new List(by, (name) => app.open(name), () => link.name);
 const panel = new Panel(by, app);
 const tools = new Tools(app, by("canvas"));
 app.connect({ by, link, view, list, panel, tools, say, tell });
@@ -222,8 +220,8 @@ function button(place, title, text, use) {
   if (title.length === 1) element.setAttribute("aria-label", text);
   by(place).append(element);
 }
-button("tools", "Undo", "Undo (Ctrl-Z)", () => app.undo());
-button("tools", "Redo", "Redo (Ctrl-Y)", () => app.redo());
+button("history", "Undo", "Undo (Ctrl-Z)", () => app.undo());
+button("history", "Redo", "Redo (Ctrl-Y)", () => app.redo());
 button("zoom", "+", "Zoom in (+)", () => view.zoom(1.25));
 button("zoom", "−", "Zoom out (-)", () => view.zoom(0.8));
 button("zoom", "Fit", "Fit (f)", () => view.fit());
@@ -232,6 +230,7 @@ by("opacity").oninput = ({ target }) => app.setOpacity(target.value / 100);
 by("previous").onclick = () => app.go(-1);
 by("next").onclick = () => app.go(1);
 by("done").onclick = () => app.mark("done");
+by("new-mask").onclick = () => app.newMask();
 by("doubtful").onclick = () => app.mark("doubtful");
 by("accept").onclick = () => app.acceptAll();
 by("reject").onclick = () => app.rejectAll();

@@ -6,7 +6,7 @@ const AGAIN = 1000, SLOWEST = 10_000, PREFIX = "edgerig labels";
 export class Link {
   // hear(message) is called with what the server says, changed() when the state or the number of waiting ones changes.
   constructor({ name, hear, changed }) {
-    Object.assign(this, { name, hear, changed, state: "connecting", outbox: [], wait: AGAIN, store: null });
+    Object.assign(this, { name, hear, changed, state: "connecting", outbox: [], wait: AGAIN, store: null, count: 0 });
   }
 
   open() {
@@ -52,7 +52,7 @@ export class Link {
 
   do(entry) {
     this.outbox.push(entry);
-    this.keep();
+    this.keep(entry);
     if (this.state === "connected") this.send({ type: "do", ...entry });
     this.changed();
   }
@@ -64,7 +64,7 @@ export class Link {
     const before = this.outbox.length;
     this.outbox = this.outbox.filter((entry) => entry.id !== id);
     if (this.outbox.length === before) return;
-    this.keep();
+    localStorage.removeItem(this.store + id);
     this.changed();
   }
 
@@ -87,29 +87,26 @@ export class Link {
     this.changed();
   }
 
-  // ---- storage: what was painted without a connection outlasts a reload
+  // ---- storage: what was painted without a connection outlasts a reload, each operation under a key of its own
 
   adopt(prefix) {
-    if (this.store?.startsWith(prefix)) return;
+    if (this.store === prefix) return;
     // Of another journal: those are not this dataset's labels.
     if (this.store !== null) this.outbox = [];
-    this.store = prefix + (sessionStorage.getItem(PREFIX) ?? crypto.getRandomValues(new Uint32Array(2)).join("-"));
-    sessionStorage.setItem(PREFIX, this.store.slice(prefix.length));
+    this.store = prefix;
     const known = new Set(this.outbox.map((entry) => entry.id));
-    for (const key of Object.keys(localStorage).filter((each) => each.startsWith(prefix)).sort()) {
-      for (const entry of JSON.parse(localStorage.getItem(key))) if (!known.has(entry.id)) this.outbox.push(entry);
-      if (key !== this.store) localStorage.removeItem(key);
+    const stored = Object.keys(localStorage).filter((key) => key.startsWith(prefix));
+    for (const entry of stored.map((key) => JSON.parse(localStorage.getItem(key))).sort((a, b) => a.at - b.at)) {
+      if (!known.has(entry.message.id)) this.outbox.push(entry.message);
     }
-    this.keep();
   }
 
-  keep() {
-    if (this.store === null) return;
+  keep(message) {
+    this.count = Math.max(this.count + 1, Date.now() * 1000);
     try {
-      if (this.outbox.length) localStorage.setItem(this.store, JSON.stringify(this.outbox));
-      else localStorage.removeItem(this.store);
+      localStorage.setItem(this.store + message.id, JSON.stringify({ at: this.count, message }));
     } catch {
-      // The storage is full: they wait in this page alone.
+      // The storage is full: it waits in this page alone.
     }
   }
 }

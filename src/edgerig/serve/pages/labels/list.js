@@ -8,9 +8,9 @@ const FILTERS = { all: "All pictures", open: "Not done", ...STATES, problem: "No
 const ROWS = 300, SOON = 100;
 
 export class List {
-  // chosen(name) is called when somebody chooses a picture.
-  constructor(by, chosen) {
-    Object.assign(this, { by, chosen, pictures: new Map(), current: "", rows: new Map(), limit: ROWS, stale: false, timer: null });
+  // chosen(name) is called when somebody chooses a picture; me() is this person's name.
+  constructor(by, chosen, me) {
+    Object.assign(this, { by, chosen, me, pictures: new Map(), current: "", rows: new Map(), limit: ROWS, stale: false, timer: null });
     for (const [value, text] of Object.entries(FILTERS)) by("filter").append(new Option(text, value));
     for (const name of ["filter", "search"]) by(name).addEventListener("input", () => { this.limit = ROWS; this.draw(); });
     by("list").addEventListener("click", (event) => {
@@ -88,10 +88,16 @@ export class List {
     if (picture.name === this.current) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
     const span = (className, text) => Object.assign(document.createElement("span"), { className, textContent: text });
     const detail = [picture.problem ? "not readable" : STATES[state], picture.label, picture.uncommitted ? "not committed" : ""];
-    const people = picture.people.length ? [span("people", picture.people.join(", "))] : [];
+    const others = this.others(picture), people = others.length ? [span("people", others.join(", "))] : [];
     row.replaceChildren(
       span("dot", ""), span("picture-name", picture.name), span("detail", detail.filter(Boolean).join(" · ")), ...people,
     );
+  }
+
+  // Who else looks at a picture.
+  others({ name, people }) {
+    const own = name === this.current ? people.indexOf(this.me()) : -1;
+    return people.filter((_, index) => index !== own);
   }
 
   count() {

@@ -1,6 +1,8 @@
 // Masks of pixels, painted by strokes. serve/labels/raster.py follows the same rule, pixel by pixel; it is told there.
 
 export const TILE = 256;
+// Positions of the pen that are stamped at once.
+const BATCH = 512;
 
 // Half the width of the pen's disc in each of its rows, without the pixel in the middle.
 export function halfWidths(radius) {
@@ -29,25 +31,38 @@ function line(x, y, endX, endY, step) {
 }
 
 // Calls emit(y, from, to) for the spans of a stroke, `to` excluded, within `clip` = [left, top, right, bottom].
-// Between two points the discs of a row make one span: y goes one way there, and neighbours overlap or touch.
 export function strokeSpans(points, radius, clip, emit) {
-  const halves = halfWidths(radius), last = Math.max(2, points.length - 2);
+  const halves = halfWidths(radius), pen = [], last = Math.max(2, points.length - 2);
   for (let index = 0; index < last; index += 2) {
     const x = points[index], y = points[index + 1];
-    const endX = points[index + 2] ?? x, endY = points[index + 3] ?? y;
-    const first = Math.min(y, endY) - radius, rows = Math.abs(endY - y) + 2 * radius + 1;
-    if (first >= clip[3] || first + rows <= clip[1]) continue;
-    if (Math.min(x, endX) - radius >= clip[2] || Math.max(x, endX) + radius < clip[0]) continue;
-    const left = new Int32Array(rows).fill(0x3fffffff), right = new Int32Array(rows).fill(-0x3fffffff);
-    line(x, y, endX, endY, (atX, atY) => {
-      for (let row = 0, at = atY - radius - first; row <= 2 * radius; row++, at++) {
-        if (atX - halves[row] < left[at]) left[at] = atX - halves[row];
-        if (atX + halves[row] > right[at]) right[at] = atX + halves[row];
-      }
-    });
-    for (let row = Math.max(0, clip[1] - first); row < rows && first + row < clip[3]; row++) {
-      const from = Math.max(left[row], clip[0]), to = Math.min(right[row] + 1, clip[2]);
-      if (from < to) emit(first + row, from, to);
+    line(x, y, points[index + 2] ?? x, points[index + 3] ?? y, (atX, atY) => pen.push(atX, atY));
+    if (pen.length >= 2 * BATCH || index + 2 >= last) discSpans(pen.splice(0), radius, halves, clip, emit);
+  }
+}
+
+// The same of the discs at these pixels: sums over where rows of discs begin (+1) and end (-1).
+function discSpans(pen, radius, halves, clip, emit) {
+  const box = boundsOf(pen, radius);
+  const [left, top] = [Math.max(box[0], clip[0]), Math.max(box[1], clip[1])];
+  const width = Math.min(box[2], clip[2]) - left, height = Math.min(box[3], clip[3]) - top;
+  if (width <= 0 || height <= 0) return;
+  const steps = new Int32Array((width + 1) * height);
+  for (let index = 0; index < pen.length; index += 2) {
+    const x = pen[index] - left, first = pen[index + 1] - radius - top;
+    for (let row = Math.max(0, -first); row <= 2 * radius && first + row < height; row++) {
+      const from = Math.max(0, x - halves[row]), to = Math.min(width, x + halves[row] + 1);
+      if (from >= to) continue;
+      steps[(first + row) * (width + 1) + from]++;
+      steps[(first + row) * (width + 1) + to]--;
+    }
+  }
+  for (let row = 0; row < height; row++) {
+    let sum = 0, from = 0;
+    for (let column = 0, at = row * (width + 1); column <= width; column++, at++) {
+      const before = sum;
+      sum += steps[at];
+      if (before === 0 && sum > 0) from = column;
+      else if (before > 0 && sum === 0) emit(top + row, left + from, left + column);
     }
   }
 }

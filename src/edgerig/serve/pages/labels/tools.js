@@ -3,7 +3,7 @@
 import { clamp, edited, handles } from "./shapes.js";
 
 export const TOOLS = [
-  { name: "brush", title: "Brush", key: "b", hint: "Drag to paint the mask of the class. n begins a new object." },
+  { name: "brush", title: "Brush", key: "b", hint: "Drag to paint the mask of the class. N begins a new object." },
   { name: "eraser", title: "Eraser", key: "e", hint: "Drag to erase masks; of a selected mask only that one." },
   { name: "polygon", title: "Polygon", key: "p", hint: "Click points; Enter or a click on the first closes, Backspace takes one back." },
   { name: "area", title: "Area", key: "a", hint: "Click points around an area; Enter paints it, Shift Enter erases it." },
