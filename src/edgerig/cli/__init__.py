@@ -34,6 +34,8 @@ COMMANDS = {
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
     "workflow": ("workflow", "Run steps from data to a device, once for equal inputs; or export them to an engine."),
+    "push": ("push", "Put a run, a model or a folder into a store that others use as well."),
+    "pull": ("pull", "Fetch a run, a model or a folder out of a store."),
     "data": ("data", "Share datasets, in versions: import, compare, fetch, check."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
     "stress": ("stress", "Load a server with requests, and tell throughput, latencies and failures."),

@@ -107,7 +107,7 @@ class Versions:
         numbers = self.numbers()
         if not numbers:
             raise self._nothing(None)
-        return sorted(in_parallel(self._header, numbers), key=lambda header: header.version)
+        return sorted(in_parallel(self.header, numbers), key=lambda header: header.version)
 
     def commit(
         self,
@@ -190,7 +190,12 @@ class Versions:
         # A store that cannot create only is written by one program at a time.
         return contextlib.nullcontext() if self.store.creates_only else single_writer(self.store, self.name)
 
-    def _header(self, number: int) -> Header:
+    def header(self, number: int) -> Header:
+        """What there is to say of a version but its entries.
+
+        Raises:
+            StoreError: There is none of that number, or it is damaged.
+        """
         try:
             header = decode_header(self.store.beginning(self._key(number), _HEADER_BYTES))
         except Missing:
