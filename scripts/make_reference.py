@@ -19,9 +19,11 @@ from edgerig.models.base import TrainSettings
 from edgerig.plugins import NOUNS, Plugin, Settings, describe, find, group_of, names, plural
 from edgerig.rig.schema import rig_schema
 from edgerig.rig.types import Measure
+from edgerig.suites.workflow.schema import workflow_schema
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "examples" / "rig.schema.json"
+WORKFLOW_SCHEMA = ROOT / "examples" / "workflow.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
 #: The tutorials, each of which is a notebook, too.
 TUTORIALS = (ROOT / "examples" / "mnist" / "tutorial.py", ROOT / "examples" / "digits" / "tutorial.py")
@@ -39,6 +41,11 @@ def check_installed() -> None:
 def schema_text() -> str:
     """Content of the schema file."""
     return json.dumps(rig_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def workflow_schema_text() -> str:
+    """Content of the schema file of workflows."""
+    return json.dumps(workflow_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def reference_text() -> str:
@@ -140,6 +147,7 @@ def _section(name: str, summary: str, settings: type[Settings], level: int) -> I
 if __name__ == "__main__":
     check_installed()
     SCHEMA.write_text(schema_text())
+    WORKFLOW_SCHEMA.write_text(workflow_schema_text())
     REFERENCE.write_text(reference_text())
     for tutorial in TUTORIALS:
         wanted, notebook = notebook_text(tutorial), notebook_of(tutorial)
