@@ -17,10 +17,8 @@ _ANOTHER = (
     "model in a rig file."
 )
 _OWN = "Use a .keras, .h5, .tflite, .onnx or .pt2 file."
-_FROM_SAVED_MODEL = (
-    "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
-    ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""
-)
+#: The file that makes a folder a SavedModel of TensorFlow.
+SAVED_MODEL = "saved_model.pb"
 #: The usual content of files with other suffixes, and how to get a file that edgerig accepts.
 _OTHERS = {
     ".pb": (
@@ -87,6 +85,9 @@ def format_of(path: Path) -> Format:
         ModelError: The suffix is of no format; says what it usually is, and how to get a file that edgerig accepts.
         SpecError: It is of two formats.
     """
+    # A SavedModel is a folder of any name.
+    if (path / SAVED_MODEL).is_file() and "savedmodel" in plugins.names("format"):
+        return named("savedmodel")
     format = with_suffix(path.suffix)
     if format is not None and (format.storage == "folder" or not path.is_dir()):
         return format
@@ -130,9 +131,4 @@ def _known() -> str:
 
 
 def _folder(path: Path) -> ModelError:
-    if (path / "saved_model.pb").is_file():
-        return ModelError(
-            f"{path.name} is a SavedModel of TensorFlow, which edgerig does not read.",
-            _FROM_SAVED_MODEL.format(path=path),
-        )
     return ModelError(f"{path} is a folder, not a model file.", _known())

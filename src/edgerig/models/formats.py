@@ -131,6 +131,26 @@ class Keras(Format):
         return predict
 
 
+class SavedModel(Format):
+    """SavedModels of TensorFlow: folders with graphs, variables and signatures, which TensorFlow alone runs.
+
+    Other runtimes take what TensorFlow exports of it: TFLite, or ONNX.
+    """
+
+    name = "savedmodel"
+    summary = "TensorFlow: SavedModel, a folder"
+    suffixes = (".savedmodel",)
+    storage = "folder"
+    runtime = "savedmodel"
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.saved_model import left_out, signature_of, tensors_of
+
+        signature = signature_of(path)
+        inputs, outputs = tensors_of(signature, path.name)
+        return Specification(inputs=inputs, outputs=outputs, left_out=left_out(signature))
+
+
 class Torch(Format):
     """Programs of torch.export: tensors and a graph, no code. Their operators are not those that a device runs."""
 
