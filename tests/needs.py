@@ -57,3 +57,9 @@ def need_torch(module: str = "torch") -> None:
     extra = "litert-torch" if module == "litert_torch" else "torch"
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed: pip install '.[{extra}]'", allow_module_level=True)
+
+
+def need_tensorflow() -> None:
+    """Skip, in CI too, unless TensorFlow is installed: it is too large for the extra `dev`."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("tensorflow is not installed: pip install '.[tensorflow]'", allow_module_level=True)

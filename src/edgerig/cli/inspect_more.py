@@ -73,7 +73,7 @@ def print_signatures(path: Path, as_json: bool) -> None:
                 say(f"  output {_tensor(tensor)}")
         if not graph.signatures:
             say("  it offers no signature")
-    say("edgerig runs no SavedModel: load it with TensorFlow, and export it as .tflite or .onnx.")
+    say("It runs on TensorFlow (runtime savedmodel); other engines take what TensorFlow exports: .tflite or .onnx.")
 
 
 def _tensor(tensor: SignatureTensor) -> str:

@@ -51,6 +51,15 @@ ENGINES: Mapping[str, Engine] = {
         Engine(
             name="openvino", title="OpenVINO", package="openvino", module="openvino", download=150, disk=480, seconds=40
         ),
+        Engine(
+            name="tensorflow",
+            title="TensorFlow",
+            package="tensorflow-cpu",
+            module="tensorflow",
+            download=400,
+            disk=1700,
+            seconds=120,
+        ),
     )
 }
 

@@ -13,7 +13,8 @@ import numpy as np
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError, ModelError
 from edgerig.installed import version
-from edgerig.measure.census import Census, Request, grouped
+from edgerig.measure.census import Census, grouped
+from edgerig.measure.kinds import Unavailable
 from edgerig.models.graph.saved_model import is_saved_model
 from edgerig.models.saved_model import signature_of, tensors_of
 from edgerig.runtimes.base import Array, Calls, Runtime
@@ -29,6 +30,7 @@ class SavedModel(Runtime):
     name = "savedmodel"
     summary = "TensorFlow: SavedModels and .keras files (a heavy install, 1.5 GB)"
     extra = "tensorflow"
+    engine = "tensorflow"
     modules = ("tensorflow",)
     formats: ClassVar[frozenset[str]] = frozenset({"savedmodel", "keras"})
     resets_state = True
@@ -43,6 +45,8 @@ class SavedModel(Runtime):
     def _prepare(self, path: Path) -> None:
         # Lines about processors and plugins, which would hide what matters.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # Before TensorFlow, which imports Keras; who trains with edgerig has set it to JAX.
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         import tensorflow
 
         threads = self.settings.threads
@@ -58,9 +62,8 @@ class SavedModel(Runtime):
 
     def _load(self, path: Path) -> None:
         try:
-            self._function, self._input_specs, self._output_specs = (
-                _of_signature(path) if is_saved_model(path) else _of_keras(path)
-            )
+            self._path = path
+            self._function, self._input_specs, self._output_specs = _opened(path)
         except ModelError as error:
             raise InferenceError(error.message, error.hint) from error
 
@@ -71,9 +74,12 @@ class SavedModel(Runtime):
         return self._output_specs
 
     def _calls(self) -> Calls:
+        return self._bound_to(self._function)
+
+    def _bound_to(self, function: Callable[..., dict[str, Any]]) -> Calls:
         import tensorflow
 
-        function, names = self._function, [spec.name for spec in self._output_specs]
+        names = [spec.name for spec in self._output_specs]
         keys = [spec.name for spec in self._input_specs]
         feeds: dict[str, Any] = {}
         results: dict[str, Any] = {}
@@ -100,10 +106,11 @@ class SavedModel(Runtime):
     def _begin_sequence(self) -> None:
         """Nothing: a signature starts from the file's own state in each inference."""
 
-    def _census(self, batches: Sequence[Array]) -> Census:
+    def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
         from tensorflow.python.eager import context
 
-        set_inputs, invoke, _ = self._calls()
+        # TensorFlow tells of a function's graphs in its first call alone.
+        set_inputs, invoke, _ = self._bound_to(_opened(self._path)[0])
         set_inputs([batch[0] for batch in batches])
         context.enable_run_metadata()
         try:
@@ -111,13 +118,15 @@ class SavedModel(Runtime):
             metadata = context.export_run_metadata()
         finally:
             context.disable_run_metadata()
+        if not metadata.partition_graphs:
+            return Unavailable("this version of TensorFlow does not tell what it ran")
         return census_of(metadata.partition_graphs)
 
     def _close(self) -> None:
         del self._function
 
 
-def census_of(graphs: Any, requested: Sequence[Request] = ()) -> Census:
+def census_of(graphs: Any) -> Census:
     """The census of the graphs that ran, one for each device."""
     import tensorflow
 
@@ -131,11 +140,15 @@ def census_of(graphs: Any, requested: Sequence[Request] = ()) -> Census:
         for node in graph.node
         if node.op not in _PLUMBING
     ]
-    return Census(operators=grouped(rows), method=METHOD, requested=tuple(requested))
+    return Census(operators=grouped(rows), method=METHOD)
 
 
 #: A function that takes inputs and gives outputs by name, and the tensors of both.
 _Network = tuple[Callable[..., dict[str, Any]], tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+
+
+def _opened(path: Path) -> _Network:
+    return _of_signature(path) if is_saved_model(path) else _of_keras(path)
 
 
 def _of_signature(path: Path) -> _Network:
@@ -156,7 +169,6 @@ def _of_keras(path: Path) -> _Network:
             f"Keras runs in this process already, on {sys.modules['keras'].backend.backend()}.",
             "Run it in a fresh process, as every target does.",
         )
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
     import tensorflow
 

@@ -301,7 +301,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "hint"),
     [
-        ("saved", "saved is a SavedModel of TensorFlow", "from_saved_model"),
+        ("saved", "no sound SavedModel", r"tf\.saved_model\.save"),
         ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite, \.onnx or \.pt2"),
         ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
         ("net.pt", "not a program that PyTorch can read", r"torch\.export\.save"),
