@@ -141,6 +141,8 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
         "c-source",
         "keras",
         "onnx",
+        "openvino",
+        "savedmodel",
         "tflite",
         "torch",
     ]
