@@ -113,6 +113,25 @@ def test_a_class_is_proposed_and_labelled_pictures_are_left_alone(tmp_path: Path
     }
 
 
+def test_another_network_replaces_what_nobody_decided_on(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    make(tmp_path / "street", {"a.png": bright(), "b.png": bright(1)}, ("lamp", "blue", "green"))
+    (tmp_path / "names.txt").write_text("background\nlamp\n")
+    first = networks.bright_pixels_tflite(tmp_path / "bright.tflite", 60, 80)
+    with labelling(tmp_path, prefill=first, prefill_labels=tmp_path / "names.txt", commit=False) as server:
+        ann = Page(server.address.port)
+        prefilled(ann, ["a.png", "b.png"])
+        ann.do("b.png", {"kind": "mark", "state": "doubtful"})
+    second = networks.channel_means_tflite(tmp_path / "means.tflite", (1, 3, 32, 32))
+    with labelling(tmp_path, prefill=second, commit=False) as server:
+        ann = Page(server.address.port)
+        while (picture := {each["name"]: each for each in ann.welcome["pictures"]}["a.png"])["label"] != "lamp":
+            ann = Page(server.address.port)
+        assert (picture["state"], picture["proposed"]) == ("prefilled", 1)
+        assert [record["operation"]["model"] for record in ann.open("a.png")["records"]] == ["bright", "means"]
+        assert len(ann.open("b.png")["records"]) == 2
+
+
 def test_proposed_boxes_are_in_pixels_of_the_picture(tmp_path: Path) -> None:
     pytest.importorskip("obstore")
     (tmp_path / "ssd.tflite").write_bytes(ssd_tflite())
@@ -137,6 +156,10 @@ def test_a_network_of_other_classes_is_refused_and_one_that_is_none_too(tmp_path
     net = networks.bright_pixels_tflite(tmp_path / "bright.tflite", 60, 80)
     with pytest.raises(UsageError, match="None of the network's classes") as error, labelling(tmp_path, prefill=net):
         pass
+    other = networks.dense_tflite(tmp_path / "dense.tflite")
+    with pytest.raises(UsageError, match="cannot propose labels") as unfit, labelling(tmp_path, prefill=other):
+        pass
+    assert "takes one picture" in (unfit.value.hint or "")
     assert "--prefill-labels" in (error.value.hint or "")
     # The journal is free again.
     with labelling(tmp_path) as server:

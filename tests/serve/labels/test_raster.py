@@ -205,6 +205,8 @@ def history(seed: int) -> list[Record]:
                 operations.Box("net:1", "car", (1, 1, 9, 9)),
             )
             who, operation = "", operations.Propose("unet", shapes, (0.9, 0.8), "car", 0.7)
+        if revision == 20:
+            who, operation = "", operations.Propose("net2", (operations.Pixels("net:0", "tree", (5000, 300)),), (0.5,))
         upon = max(0, revision - 1 - rng.choice([0, 0, 1, 5]))
         records.append(Record("a.png", revision, f"id{revision}", who, upon, 0.0, operation))
     return records

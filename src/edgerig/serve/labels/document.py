@@ -184,6 +184,12 @@ class Document:
             self.label_model, self.label_by = "", record.who
 
     def _propose(self, record: Record, operation: Propose) -> None:
+        for name in self.proposed:
+            # What nobody has decided on is replaced.
+            del self.labels[name]
+            self.canvas.clear(name)
+        if self.label_model:
+            self.label, self.label_model = None, ""
         scores = dict(zip((shape.id for shape in operation.shapes), operation.scores, strict=False))
         for shape in operation.shapes:
             if shape.id not in self.labels:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerig.errors import EdgerigError, UsageError
+from edgerig.errors import EdgerigError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.serve.labels.hub import Hub
 from edgerig.serve.labels.operations import Box, Pixels, Propose, Shape
@@ -61,7 +61,13 @@ class Prefiller:
     ) -> None:
         artifact = open_artifact(model)
         settings = VideoSettings(source="browser", labels=labels, task=task, threshold=threshold)
-        self.view = NetworkView(artifact, settings)
+        try:
+            self.view = NetworkView(artifact, settings)
+        except IncompatibleError as error:
+            raise IncompatibleError(
+                f"{model} cannot propose labels: {error.message}",
+                "It takes one picture, and answers with scores of classes, a class map or boxes: see --prefill-task.",
+            ) from error
         self.name = artifact.name
         self.classes, sentence = _mapping(self.view.names, classes, self.view.task)
         self.told = (*self.view.told, sentence)
@@ -75,7 +81,7 @@ class Prefiller:
     def start(self, hub: Hub) -> None:
         """Begin with all pictures that nobody has labelled; those that somebody opens come first."""
         self._pool.start()
-        self._wanted.extend(room for room in hub.rooms.values() if room.state() == "unlabelled")
+        self._wanted.extend(room for room in hub.rooms.values() if self._wants(room))
         self._there.set()
         hub.opened = self._opened
         self._task = asyncio.create_task(self._run(hub))
@@ -96,6 +102,14 @@ class Prefiller:
             self._wanted.remove(room)
             self._wanted.appendleft(room)
 
+    def _wants(self, room: Room) -> bool:
+        """Whether nobody has done anything to a picture, and this network has not been asked."""
+        untouched = room.state() in ("unlabelled", "prefilled") and not any(record.who for record in room.records)
+        return untouched and self._record_id(room) not in room.ids
+
+    def _record_id(self, room: Room) -> str:
+        return f"{self._id}:{hashlib.sha256(room.name.encode()).hexdigest()[:16]}"
+
     async def _run(self, hub: Hub) -> None:
         while True:
             while not self._wanted:
@@ -111,7 +125,7 @@ class Prefiller:
 
     async def _prefill(self, hub: Hub, room: Room) -> None:
         await hub.load(room)
-        if room.loaded is None or room.records:
+        if room.loaded is None or not self._wants(room):
             return
         loop = asyncio.get_running_loop()
         data = await loop.run_in_executor(hub.worker, hub.dataset.image, room.entry)
@@ -120,8 +134,7 @@ class Prefiller:
         answer = await self._pool.infer(inputs)
         height, width = pixels.shape[:2]
         proposal = await loop.run_in_executor(hub.worker, self._proposal, answer.outputs, height, width)
-        picture = hashlib.sha256(room.name.encode()).hexdigest()[:16]
-        await hub.take(room, f"{self._id}:{picture}", "", room.revision, proposal)
+        await hub.take(room, self._record_id(room), "", room.revision, proposal)
 
     def _proposal(self, outputs: dict[str, np.ndarray], height: int, width: int) -> Propose:
         answer = self.view.decoder(outputs, height, width)

@@ -123,13 +123,13 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 def acceptance(document: Document, proposals: list[operations.Propose]) -> Acceptance:
-    """What became of the proposals for a picture; a mask counts as unchanged if all of its pixels are the network's.
+    """What became of the last proposal for a picture; a mask is unchanged if all of its pixels are the network's.
 
     Args:
-        document: As it stands, painted. proposals: Those that were made for it.
+        document: As it stands, painted. proposals: Those that were made for it; each replaced the one before.
     """
     total = Acceptance()
-    for proposal in proposals:
+    for proposal in proposals[-1:]:
         for shape in proposal.shapes:
             total += _outcome(document, shape)
         if proposal.label is not None:

@@ -234,7 +234,8 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
     if waiting:
         _logger.info("%d pictures in %s are not in the store yet", len(waiting), journal.path)
         return journal
-    if not journal.records and journal.beginning.version == dataset.version.version:
+    if journal.beginning.version == dataset.version.version:
+        # What a network proposed upon this version still is upon it.
         return journal
     archive(journal)
     journal.close()

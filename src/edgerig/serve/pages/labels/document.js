@@ -160,6 +160,13 @@ export class Document {
   mark({ state }) { this.state = state; }
 
   propose({ model, shapes = [], scores = [], label = null }, record, clip) {
+    // What nobody has decided on is replaced.
+    for (const [id, label] of this.labels) {
+      if (!label.model) continue;
+      this.labels.delete(id);
+      this.canvas.clear(id, clip);
+    }
+    if (this.labelModel) Object.assign(this, { label: null, labelModel: "" });
     shapes.forEach((shape, index) => {
       if (this.labels.has(shape.id)) return;
       const about = { changed: record.revision, by: "", model, score: scores[index] ?? 0 };

@@ -61,6 +61,7 @@ export const KEYS = {
 function belongs(event) {
   const { target } = event;
   if (target.closest("dialog[open]")) return true;
+  if (target.matches("[type=range]")) return /^(Arrow|Page|Home|End)/.test(event.key);
   if (target.matches("input, select, textarea")) return !control(event) || target.matches("[type=search], #who-name");
   return target.matches("button, summary") && (event.key === "Enter" || event.key === " ");
 }

@@ -238,6 +238,18 @@ by("commit").onclick = () => app.commit();
 by("help-open").onclick = () => app.help();
 by("me").onclick = () => ask((name) => link.rename(name));
 by("message").onclick = () => tell("");
+// After a click keys are for the picture again.
+const back = () => by("canvas").focus({ preventScroll: true, focusVisible: false });
+document.addEventListener("click", ({ target, detail }) => { if (detail && target.closest("main button, header button")) back(); });
+for (const name of ["size", "opacity"]) by(name).addEventListener("pointerup", back);
+for (const name of ["whole", "filter"]) {
+  // Who chooses by keys stays there: letters choose further.
+  let pointed = false;
+  by(name).addEventListener("pointerdown", () => { pointed = true; });
+  by(name).addEventListener("keydown", () => { pointed = false; });
+  by(name).addEventListener("change", () => { if (pointed) back(); });
+}
+by("search").addEventListener("keydown", (event) => { if (event.key === "Enter") back(); });
 if (matchMedia("(max-width: 760px)").matches) by("list-fold").open = false;
 describe(by("keys"));
 listen(app);
