@@ -10,6 +10,9 @@ import click
 from edgerig.cli.options import FiniteRange
 from edgerig.serve.stress.load import HIGHEST_RATE, LONGEST_TIMEOUT, LOWEST_RATE
 
+#: What may stand before an address, by protocol; and what of it is encrypted.
+SCHEMES = {"digits": ("tcp", "tls"), "oip-http": ("http", "https"), "oip-grpc": ("grpc", "grpcs")}
+ENCRYPTED = ("https", "grpcs", "tls")
 #: Ports where an address has none, by protocol.
 PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 
@@ -45,6 +48,18 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
     type=click.Path(path_type=Path, dir_okay=False),
     help="Show the token in this file.  [default: the variable EDGERIG_TOKEN]",
 )
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Certificates that the server's must come from, with TLS.  [default: those that this system trusts]",
+)
+@click.option(
+    "--tls",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Keys of `edgerig agent keys`, for a server that asks for a certificate.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the latencies into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
@@ -59,10 +74,16 @@ def command(
     seed: int,
     model: str | None,
     token_file: Path | None,
+    ca: Path | None,
+    tls: Path | None,
     plot: Path | None,
     as_json: bool,
 ) -> None:
     """Load a server with requests, and tell throughput, latencies and failures.
+
+    ADDRESS is HOST:PORT. With https://HOST:PORT, grpcs://HOST:PORT, tls://HOST:PORT, --ca or --tls the connections
+    are encrypted. In oip-http and oip-grpc a server of a single network is asked for its name. A server that refuses
+    all connections ends the load.
 
     The tool tells how busy and how late it was itself, and when the server may be better than the figures say.
     The exit code is 1 if a request failed.
@@ -87,7 +108,8 @@ def command(
         raise UnknownNameError("protocol", protocol, PROTOCOLS)
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"--plot {plot}: the picture is an SVG file.", "Give a name that ends in .svg.")
-    server = parse_address(address if _has_port(address) else f"{address}:{PORTS[protocol]}")
+    scheme, bare = _scheme(address, protocol)
+    server = parse_address(bare if _has_port(bare) else f"{bare}:{PORTS[protocol]}")
     load = Load(
         host=server.host,
         port=server.port,
@@ -101,6 +123,9 @@ def command(
         seed=seed,
         model=model,
         token=token.decode("latin-1") if (token := load_token(token_file)) is not None else None,
+        tls=scheme in ENCRYPTED or ca is not None or tls is not None,
+        ca=str(ca) if ca is not None else None,
+        keys=str(tls) if tls is not None else None,
     )
     stop_on_termination()
     try:
@@ -112,6 +137,23 @@ def command(
     _show(result, plot, as_json)
     if result.failed:
         sys.exit(1)
+
+
+def _scheme(address: str, protocol: str) -> tuple[str, str]:
+    """The scheme of an address, empty where it has none, and the rest.
+
+    Raises:
+        UsageError: It is one of another protocol.
+    """
+    from edgerig.errors import UsageError
+
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return "", address
+    if scheme not in (*SCHEMES[protocol], "tcp", "tls"):
+        known = ", ".join(f"{name}://" for name in SCHEMES[protocol])
+        raise UsageError(f"{scheme}:// is no address of the protocol {protocol}.", f"Write HOST:PORT, or {known}.")
+    return scheme, rest.rstrip("/")
 
 
 def _has_port(address: str) -> bool:

@@ -143,6 +143,16 @@ def test_a_server_that_is_not_there_refuses_every_request(rate: float | None) ->
     assert not driver.record.done
 
 
+@pytest.mark.parametrize("rate", [None, 50_000.0])
+def test_a_load_on_a_server_that_is_gone_ends_early(rate: float | None) -> None:
+    with closed_port() as port:
+        driver = drive(port, connections=60, requests=1000, rate=rate)
+    assert driver.gone
+    # Twice as many refusals in a row as there are connections, and nothing after them.
+    assert dict(driver.record.failures) == {"connection refused": 120}
+    assert driver.handled == 120
+
+
 def test_a_server_that_dies_under_load_ends_it(serve: Serve) -> None:
     server = serve(lambda number: (0.0, GOOD if number < 30 else None))
     record = drive(server.port, connections=4, requests=25).record

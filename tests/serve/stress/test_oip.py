@@ -7,18 +7,24 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from edgerig.errors import IncompatibleError, TargetError, UsageError, WireError
+from edgerig.agent.keys import KeyFolders, make_keys
+from edgerig.errors import IncompatibleError, SpecError, TargetError, UsageError, WireError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.serve import Server
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.protocols import oip_http
-from edgerig.serve.stress.protocols.oip import Input
+from edgerig.serve.stress.protocols.oip import Input, only_model
 from edgerig.serve.stress.protocols.oip_http import HttpParser
 from edgerig.serve.stress.replies import FailedReply, Reply
 from edgerig.serve.stress.run import stress
+from edgerig.serve.ways.digits import Digits
+from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
+from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
+from edgerig.wire.tls import CA
 
 BODY = b'{"outputs":[]}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n"
@@ -57,16 +63,57 @@ def test_every_request_is_answered(server: Server, protocol: str, settings: dict
 
 @pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc"])
 def test_mistakes_are_told_before_the_load(server: Server, protocol: str) -> None:
-    with pytest.raises(UsageError, match="Which network"):
-        stress(load_of(server, protocol, model=None))
     with pytest.raises(TargetError, match="nothing"):
         stress(load_of(server, protocol, model="nothing"))
+    with pytest.raises(TargetError, match=r"[Tt]oken"):
+        stress(load_of(server, protocol, token="wrong", model=None))
     with pytest.raises(TargetError, match=r"[Tt]oken"):
         stress(load_of(server, protocol, token="wrong"))
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         with pytest.raises(TargetError, match="One request before the load failed"):
             stress(load_of(server, protocol, port=holder.getsockname()[1], timeout=2.0))
+
+
+@pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc"])
+def test_the_only_network_of_a_server_needs_no_name(server: Server, protocol: str) -> None:
+    assert stress(load_of(server, protocol, model=None, requests=4)).good == 4
+
+
+def test_one_of_several_networks_is_named_by_the_user() -> None:
+    assert only_model("here:1", ["net"]) == "net"
+    with pytest.raises(UsageError, match=r"Which network of here:1 is to be asked\? It has cat, dog\."):
+        only_model("here:1", ["cat", "dog"])
+    with pytest.raises(UsageError, match=r"is to be asked\?"):
+        only_model("here:1", None)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFolders:
+    return make_keys(tmp_path_factory.mktemp("keys"), hosts=["127.0.0.1", "localhost"], clients=["laptop"])
+
+
+@pytest.fixture(scope="module")
+def secure(digit_net: Path, keys: KeyFolders) -> Iterator[Server]:
+    ways = OpenInferenceHttp(), OpenInferenceGrpc(), Digits()
+    with Server(digit_net, listen="127.0.0.1:0", sessions=1, name="digits", tls=Path(keys.agents[0]), ways=ways) as running:
+        yield running
+
+
+@pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc", "digits"])
+def test_encrypted_connections_are_loaded_and_strangers_refused(
+    secure: Server, keys: KeyFolders, protocol: str, tmp_path: Path
+) -> None:
+    folder = str(keys.clients[0])
+    load = load_of(secure, protocol, token=None, tls=True, keys=folder, connections=2, requests=5, timeout=5.0)
+    assert stress(load).failures == {}
+    with pytest.raises((TargetError, WireError)):
+        stress(msgspec.structs.replace(load, keys=None, ca=str(Path(folder) / CA)))
+    with pytest.raises((TargetError, WireError)):
+        stress(msgspec.structs.replace(load, keys=None, tls=False))
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(SpecError, match=r"ca\.pem cannot be used"):
+        stress(msgspec.structs.replace(load, keys=None, ca=str(tmp_path / "ca.pem")))
 
 
 def test_a_server_of_grpc_is_no_server_of_http(server: Server) -> None:

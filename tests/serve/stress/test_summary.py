@@ -118,6 +118,13 @@ def test_waits_for_a_connection_are_named() -> None:
     assert "40 requests were due while all 2" in summed(part([5.0] * 50, waited=40), rate=1000.0).warnings[0]
 
 
+def test_requests_that_were_not_made_on_a_server_that_is_gone_are_counted() -> None:
+    result = summed(part([5.0] * 50, gone=True, failures={"connection refused": 20}))
+    assert (result.total, result.unmade) == (70, 30)
+    assert result.warnings[0].endswith("it is gone. 30 requests of 100 were not made.")
+    assert summed(part([5.0] * 50)).unmade == 0
+
+
 def test_a_server_of_one_request_a_connection_is_recognised() -> None:
     failures = {"connection closed before the reply": 20}
     assert "needs --reconnect" in summed(part([5.0] * 50, failures=failures)).warnings[1]

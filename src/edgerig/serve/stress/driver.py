@@ -12,10 +12,12 @@ import numpy as np
 from edgerig.serve.stress.alarm import Alarm, now
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.record import Record
-from edgerig.serve.stress.slot import Owner, Slot
+from edgerig.serve.stress.slot import REFUSED, Owner, Slot
 
 #: Seconds between two looks for requests that take too long, at most.
 LOOK_SECONDS = 0.5
+#: Refused connections in a row, at least, after which a server is taken to be gone.
+GONE = 100
 #: Seconds between two looks at how late the event loop is, where no arrivals tell.
 PROBE_SECONDS = 0.01
 
@@ -28,13 +30,14 @@ class Driver(ABC):
 
     Attributes:
         record: What was measured. handled: requests that are over, good or not. waited: those that were due while all
-            connections were busy.
+            connections were busy. gone: whether the load ended early, since the server refused all connections.
     """
 
     def __init__(self, load: Load, slot: Callable[[Owner], Slot]) -> None:
         self.load = load
         self.record = Record()
-        self.handled = self.waited = 0
+        self.handled = self.waited = self.refused = 0
+        self.gone = False
         self.slots = [slot(self) for _ in range(load.connections)]
         self.finished = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -70,11 +73,20 @@ class Driver(ABC):
         record.due.append(slot.due)
         record.begun.append(slot.begun)
         record.server.append(-1 if server_ns is None else server_ns)
+        self.refused = 0
         self._over(slot)
 
     def failed(self, slot: Slot, kind: str) -> None:
         """See `Owner`."""
+        if self.gone:
+            return
         self.record.failures[kind] += 1
+        self.refused = self.refused + 1 if kind == REFUSED else 0
+        if self.refused >= max(GONE, 2 * self.load.connections):
+            self.gone = True
+            self.handled += 1
+            self.stop()
+            return
         self._over(slot)
 
     def _over(self, slot: Slot) -> None:

@@ -33,6 +33,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         seed: Of the arrivals.
         model: The network's name, for protocols that have one.
         token: Shown to servers that ask for one.
+        tls: Whether connections are encrypted. ca: File with the certificates that the server's must come from; those
+            that this system trusts by default. keys: Folder with our own certificate, as ``edgerig agent keys`` makes
+            it, for servers that ask for one; its CA is trusted, too.
     """
 
     host: str
@@ -47,6 +50,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     model: str | None = None
     token: str | None = None
+    tls: bool = False
+    ca: str | None = None
+    keys: str | None = None
 
     @property
     def total(self) -> int:

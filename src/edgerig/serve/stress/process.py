@@ -95,6 +95,7 @@ async def _run(load: Load, protocol: StressProtocol) -> Part:
         end=end,
         cpu=cpu,
         waited=driver.waited,
+        gone=driver.gone,
     )
 
 

@@ -41,6 +41,7 @@ class Part(msgspec.Struct, kw_only=True):
         start, end: The span of the load in ns of `time.monotonic_ns`.
         cpu: CPU time of the process within it, in ns.
         waited: Requests that were due while all connections were busy.
+        gone: Whether the load ended early, since the server refused all connections.
     """
 
     columns: list[bytes]
@@ -49,6 +50,7 @@ class Part(msgspec.Struct, kw_only=True):
     end: int
     cpu: int
     waited: int
+    gone: bool = False
 
     def column(self, name: str) -> NDArray[np.int64]:
         """One column, shape (n,)."""

@@ -49,6 +49,7 @@ class StressResult(msgspec.Struct, frozen=True, kw_only=True):
         connect: Times of opening connections.
         server: The mean of what the server says that its work took.
         waited: Requests that were due while all connections were busy.
+        unmade: Requests that were not made, since the server was gone: it refused all connections.
         histogram: Upper bounds of latency in s, and how many good replies lie up to each and above the one before.
         warnings: What the reader of the figures should know.
     """
@@ -73,4 +74,5 @@ class StressResult(msgspec.Struct, frozen=True, kw_only=True):
     waited: int
     tool: Tool
     histogram: tuple[tuple[float, int], ...]
+    unmade: int = 0
     warnings: tuple[str, ...] = ()

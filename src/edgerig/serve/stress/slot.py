@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from typing import Protocol
 
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.replies import FailedReply, Parser
+from edgerig.serve.stress.tls import context_of
 
+#: A server that is gone, or was never there.
+REFUSED = "connection refused"
 #: Errors of a socket in words. Those of this machine are the tool's limits, not the server's.
 KINDS = {
-    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNREFUSED: REFUSED,
     errno.ECONNRESET: "connection reset",
     errno.EPIPE: "connection reset",
     errno.ETIMEDOUT: "connection timed out",
@@ -30,8 +34,10 @@ OWN = "tool: "
 
 def kind_of(error: BaseException) -> str:
     """A failure of a connection in a few words, the same for the same failure."""
-    if isinstance(error, OSError) and error.errno in KINDS:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in KINDS:
         return KINDS[error.errno]
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'failed').replace('_', ' ').lower()}"
     if isinstance(error, ConnectionResetError):
         return "connection reset"
     return f"connection failed: {type(error).__name__}"
@@ -126,7 +132,9 @@ class StreamSlot(Slot):
     async def _connect(self) -> None:
         load = self.owner.load
         try:
-            await asyncio.get_running_loop().create_connection(lambda: _Connection(self), load.host, load.port)
+            await asyncio.get_running_loop().create_connection(
+                lambda: _Connection(self), load.host, load.port, ssl=context_of(load)
+            )
         except OSError as error:
             self._connecting = None
             self.owner.opened(self, None)

@@ -63,6 +63,7 @@ def summarize(
         waited=sum(part.waited for part in parts),
         tool=tool,
         histogram=histogram(done - due),
+        unmade=load.total - len(done) - failures.total() if any(part.gone for part in parts) else 0,
     )
     limits = limits_of(result, loopback=loopback)
     return replace(result, limits)

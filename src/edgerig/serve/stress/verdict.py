@@ -47,6 +47,11 @@ def limits_of(result: StressResult, *, loopback: bool) -> tuple[str, ...]:
 def warnings_of(result: StressResult) -> tuple[str, ...]:
     """What the reader of the figures should know."""
     warnings = []
+    if result.unmade:
+        warnings.append(
+            f"The server refused all connections from some point on: it is gone. {result.unmade} requests of "
+            f"{result.total + result.unmade} were not made."
+        )
     if result.failed and result.good:
         warnings.append(f"The {result.failed} failed requests are in no latency, and may be the slowest.")
     if result.waited > NOTABLE * result.total:

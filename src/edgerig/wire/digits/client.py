@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -15,6 +17,7 @@ from edgerig.wire.digits.messages import PORT, InferenceReply, Reply, StatsReply
 from edgerig.wire.digits.stream import MessageStream
 from edgerig.wire.link import Link, connect_tcp
 from edgerig.wire.serial import SerialAddress, SerialLink, open_serial
+from edgerig.wire.tls import connect_tls
 
 #: Seconds within which a server must answer. A request takes 0.28 s to go over a line of 115200 baud.
 ANSWER_SECONDS = 10.0
@@ -40,9 +43,18 @@ class Client:
         self._link: Link | None = None
 
     @classmethod
-    def tcp(cls, host: str, port: int = PORT, timeout: float = ANSWER_SECONDS) -> Client:
-        """A client of the server at ``host``."""
-        return cls(lambda: connect_tcp(host, port, timeout), f"{host}:{port}", timeout)
+    def tcp(
+        cls, host: str, port: int = PORT, timeout: float = ANSWER_SECONDS, tls: ssl.SSLContext | None = None
+    ) -> Client:
+        """A client of the server at ``host``, encrypted where a context ``tls`` is given."""
+        who = f"{host}:{port}"
+        if tls is None:
+            return cls(lambda: connect_tcp(host, port, timeout), who, timeout)
+
+        def connect() -> Link:
+            return connect_tls(socket.create_connection((host, port), timeout), tls, host, who)
+
+        return cls(connect, who, timeout)
 
     @classmethod
     def serial(cls, path: str, baud: int = BAUD, timeout: float = ANSWER_SECONDS) -> Client:

@@ -159,3 +159,11 @@ def test_grpc_has_a_port_of_its_own_where_it_was_asked_for(float_net: Path) -> N
         assert list(server.addresses) == ["oip-grpc"]
         with triton.InferenceServerClient(address(server)) as client:
             assert client.is_server_ready()
+
+
+def test_tritons_client_finds_the_network_and_its_configuration(integers: Server) -> None:
+    with triton.InferenceServerClient(address(integers)) as client:
+        (entry,) = client.get_model_repository_index().models
+        assert (entry.name, entry.state) == (integers.service.name, "READY")
+        config = client.get_model_config(entry.name).config
+    assert [(tensor.name, list(tensor.dims)) for tensor in config.input] == [("x", [8])]

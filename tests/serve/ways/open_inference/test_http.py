@@ -229,3 +229,14 @@ def test_several_inputs_and_outputs_go_by_name(tmp_path: Path) -> None:
         assert infer(server, {"inputs": described}) == infer(server, {"inputs": described[::-1]})
         status, answer = infer(server, {"inputs": described[:1]})
         assert (status, "takes" in answer["error"]) == (400, True)
+
+
+def test_tritons_client_finds_the_network_and_its_configuration(integers: Server) -> None:
+    with triton.InferenceServerClient(str(integers.address).removeprefix("tcp://")) as client:
+        (entry,) = client.get_model_repository_index()
+        assert (entry["name"], entry["version"], entry["state"]) == (integers.service.name, "1", "READY")
+        config = client.get_model_config(entry["name"])
+    assert config["input"] == [{"name": "x", "data_type": "TYPE_INT8", "dims": [8]}]
+    assert config["max_batch_size"] == integers.service.pool.queue
+    assert ask(integers, "/v2/repository/index")[0] == 405
+    assert ask(integers, "/v2/models/none/config")[0] == 404

@@ -10,6 +10,7 @@ from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.protocols.base import StressProtocol
 from edgerig.serve.stress.replies import FailedReply, Parser, Reply
 from edgerig.serve.stress.slot import Owner, Slot, StreamSlot
+from edgerig.serve.stress.tls import context_of
 from edgerig.wire.digits import Client, InferenceReply, MessageStream, decode_reply, encode_inference_request
 
 #: The digit that is sent.
@@ -50,7 +51,8 @@ class Digits(StressProtocol):
 
     def prepare(self) -> None:
         digit = drawing.picture(_SEVEN) / 255
-        with Client.tcp(self.load.host, self.load.port, timeout=self.load.timeout) as client:
+        load = self.load
+        with Client.tcp(load.host, load.port, load.timeout, context_of(load)) as client:
             try:
                 client.infer(digit)
             except EdgerigError as error:

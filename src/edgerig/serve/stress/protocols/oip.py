@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import IncompatibleError, UsageError
-from edgerig.serve.stress.load import Load
 from edgerig.text import one_line
 
 #: Most bytes of an input, and of a reply: a server must not fill this machine's memory by what it says.
@@ -54,14 +53,13 @@ class Input(msgspec.Struct, frozen=True):
         return rng.integers(limits.min, limits.max, shape, dtype.newbyteorder("="), endpoint=True).astype(dtype)
 
 
-def model_of(load: Load) -> str:
-    """The name of the network that is asked.
+def only_model(who: str, models: list[str] | None) -> str:
+    """The only network of the server ``who``, out of those that it names.
 
     Raises:
-        UsageError: It has none.
+        UsageError: It names none, or several.
     """
-    if not load.model:
-        raise UsageError(
-            f"Which network of {load.host}:{load.port} is to be asked?", "Name it with --model, as the server calls it."
-        )
-    return load.model
+    if models is not None and len(models) == 1:
+        return models[0]
+    known = f" It has {', '.join(one_line(name, 60) for name in models[:20])}." if models else ""
+    raise UsageError(f"Which network of {who} is to be asked?{known}", "Name it with --model, as the server calls it.")

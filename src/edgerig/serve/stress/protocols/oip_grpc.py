@@ -9,8 +9,9 @@ from typing import Any
 from edgerig.errors import MissingExtraError, TargetError
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.protocols.base import StressProtocol
-from edgerig.serve.stress.protocols.oip import Input, model_of
-from edgerig.serve.stress.slot import Owner, Slot
+from edgerig.serve.stress.protocols.oip import Input, only_model
+from edgerig.serve.stress.slot import REFUSED, Owner, Slot
+from edgerig.serve.stress.tls import grpc_credentials
 from edgerig.text import one_line
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -46,7 +47,11 @@ class GrpcSlot(Slot):
         import grpc
 
         start = time.monotonic_ns()
-        channel = grpc.aio.insecure_channel(f"{self.owner.load.host}:{self.owner.load.port}", options=OPTIONS)
+        where = f"{self.owner.load.host}:{self.owner.load.port}"
+        if self.owner.load.tls:
+            channel = grpc.aio.secure_channel(where, grpc_credentials(self.owner.load), options=OPTIONS)
+        else:
+            channel = grpc.aio.insecure_channel(where, options=OPTIONS)
         self._channel, self._call = channel, channel.unary_unary(METHOD)
         await asyncio.wait_for(channel.channel_ready(), self.owner.load.timeout)
         self.owner.opened(self, time.monotonic_ns() - start)
@@ -64,7 +69,8 @@ class GrpcSlot(Slot):
                 await self._connect()
             reply = await self._call(self.request, metadata=self.metadata)
         except grpc.aio.AioRpcError as error:
-            self.fail(f"gRPC {error.code().name}")
+            gone = "Connection refused" in (error.details() or "")
+            self.fail(REFUSED if gone else f"gRPC {error.code().name}")
         except TimeoutError:
             self.hang_up()
             self.fail("no connection")
@@ -102,11 +108,16 @@ class OipGrpc(StressProtocol):
             from tritonclient.grpc import service_pb2_grpc as stubs
         except ImportError as error:
             raise MissingExtraError("edgerig stress over gRPC", "serve-grpc", "tritonclient") from error
-        model = model_of(self.load)
-        with grpc.insecure_channel(f"{self.load.host}:{self.load.port}", options=OPTIONS) as channel:
+        where = f"{self.load.host}:{self.load.port}"
+        if self.load.tls:
+            opened = grpc.secure_channel(where, grpc_credentials(self.load), options=OPTIONS)
+        else:
+            opened = grpc.insecure_channel(where, options=OPTIONS)
+        with opened as channel:
             stub = stubs.GRPCInferenceServiceStub(channel)
             limits = {"timeout": self.load.timeout, "metadata": self._metadata()}
             try:
+                model = self.load.model or only_model(where, self._models(stub, limits))
                 described = stub.ModelMetadata(messages.ModelMetadataRequest(name=model), **limits)
                 request = messages.ModelInferRequest(model_name=model)
                 for index, tensor in enumerate(described.inputs):
@@ -120,6 +131,18 @@ class OipGrpc(StressProtocol):
                     f"One request before the load failed: {self.load.host}:{self.load.port}: {text}", "Is it running?"
                 ) from error
         self.request = request.SerializeToString()
+
+    def _models(self, stub: Any, limits: dict[str, Any]) -> list[str] | None:
+        """The networks that the server names; None where it does not tell them."""
+        import grpc
+        from tritonclient.grpc import service_pb2 as messages
+
+        try:
+            return [model.name for model in stub.RepositoryIndex(messages.RepositoryIndexRequest(), **limits).models]
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND):
+                return None
+            raise
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self.load.token}"),) if self.load.token else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import math
 import re
+import ssl
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +14,17 @@ import msgspec
 from edgerig.errors import TargetError, WireError
 from edgerig.serve.stress.load import Load
 from edgerig.serve.stress.protocols.base import StressProtocol
-from edgerig.serve.stress.protocols.oip import MOST_BYTES, Input, model_of
+from edgerig.serve.stress.protocols.oip import MOST_BYTES, Input, only_model
 from edgerig.serve.stress.replies import FailedReply, Parser, Reply
 from edgerig.serve.stress.slot import Owner, Slot, StreamSlot
+from edgerig.serve.stress.tls import context_of
 from edgerig.text import one_line
+from edgerig.wire.tls import explain
 
 #: Most bytes of a reply's head.
 LONGEST_HEAD = 65536
+#: What servers without an index of networks answer to a request for it.
+WITHOUT_INDEX = (404, 405, 501)
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.IGNORECASE)
@@ -31,6 +36,12 @@ class _Metadata(msgspec.Struct, frozen=True):
     """The part of a network's description that is needed."""
 
     inputs: list[Input]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """The part of an entry of a server's index that is needed."""
+
+    name: str
 
 
 class HttpParser(Parser):
@@ -96,10 +107,11 @@ class OipHttp(StressProtocol):
         self.request = b""
 
     def prepare(self) -> None:
-        path = f"/v2/models/{quote(model_of(self.load), safe='')}"
         who = f"{self.load.host}:{self.load.port}"
-        connection = http.client.HTTPConnection(self.load.host, self.load.port, timeout=self.load.timeout)
+        connection = self._connection()
         try:
+            model = self.load.model or only_model(who, self._models(connection))
+            path = f"/v2/models/{quote(model, safe='')}"
             metadata = self._ask(connection, "GET", path, b"", {})
             try:
                 inputs = msgspec.json.decode(metadata, type=_Metadata).inputs
@@ -110,6 +122,8 @@ class OipHttp(StressProtocol):
             self._ask(connection, "POST", f"{path}/infer", body, headers)
         except (http.client.HTTPException, ValueError) as error:
             raise WireError(f"{who} answers something else than HTTP: {one_line(error)}.") from error
+        except ssl.SSLError as error:
+            raise explain(error, who) from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise TargetError(f"One request before the load failed: {who}: {reason}.", "Is it running?") from error
@@ -131,6 +145,24 @@ class OipHttp(StressProtocol):
             text = one_line(content[:300].decode(errors="replace"))
             raise TargetError(f"{method} {path} was answered with HTTP {answer.status}: {text}")
         return content
+
+    def _connection(self) -> http.client.HTTPConnection:
+        load, context = self.load, context_of(self.load)
+        if context is None:
+            return http.client.HTTPConnection(load.host, load.port, timeout=load.timeout)
+        return http.client.HTTPSConnection(load.host, load.port, timeout=load.timeout, context=context)
+
+    def _models(self, connection: http.client.HTTPConnection) -> list[str] | None:
+        """The networks that the server names; None where it does not tell them."""
+        try:
+            index = self._ask(connection, "POST", "/v2/repository/index", b"{}", {"Content-Type": "application/json"})
+            return [model.name for model in msgspec.json.decode(index, type=list[_Named])]
+        except msgspec.DecodeError:
+            return None
+        except TargetError as error:
+            if any(f"HTTP {status}" in error.message for status in WITHOUT_INDEX):
+                return None
+            raise
 
     def _token(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.load.token}"} if self.load.token else {}

@@ -27,7 +27,9 @@ from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
     UnknownModelError,
     check_model,
+    model_config,
     model_metadata,
+    repository_index,
     server_metadata,
 )
 from edgerig.wire.tls import CA, CERTIFICATE, KEY
@@ -150,6 +152,12 @@ def _servicer(service: Service, real: bool) -> Any:
             tensor.pop("parameters", None)
         return messages.ModelMetadataResponse(**described)
 
+    def config(request: Any) -> Any:
+        from google.protobuf import json_format
+
+        check_model(service, request.name, request.version)
+        return json_format.ParseDict({"config": model_config(service)}, messages.ModelConfigResponse())
+
     def ready(request: Any) -> Any:
         check_model(service, request.name, request.version)
         return messages.ModelReadyResponse(ready=service.pool.ready)
@@ -169,6 +177,15 @@ def _servicer(service: Service, real: bool) -> Any:
 
         async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
             return await _answered(context, lambda: metadata(request))
+
+        async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+            return await _answered(context, lambda: config(request))
+
+        async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+            response = messages.RepositoryIndexResponse()
+            for model in repository_index(service):
+                response.models.add(**model)
+            return response
 
         async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
             try:

@@ -18,13 +18,17 @@ from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
     UnknownModelError,
     check_model,
+    model_config,
     model_metadata,
+    repository_index,
     server_metadata,
 )
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+#: Where the networks of a server are told; Triton's clients ask there by POST.
+INDEX = "/v2/repository/index"
 JSON, BINARY = b"application/json", b"application/octet-stream"
 
 
@@ -52,8 +56,14 @@ class OpenInferenceHttp(Way):
                 Route(f"{path}/infer", infer),
                 Route(path, Metadata(lambda name, version: self._metadata(service, name, version))),
                 Route(f"{path}/ready", Readiness(service)),
+                Route(f"{path}/config", Metadata(lambda name, version: self._config(service, name, version))),
             ]
-        return [*routes, Route("/v2", Metadata(lambda name, version: server_metadata()))]
+        index = Metadata(lambda name, version: repository_index(service), ("POST",))
+        return [*routes, Route("/v2", Metadata(lambda name, version: server_metadata())), Route(INDEX, index)]
+
+    def _config(self, service: Service, name: str, version: str) -> dict[str, Any]:
+        check_model(service, name, version)
+        return model_config(service)
 
     def _metadata(self, service: Service, name: str, version: str) -> dict[str, Any]:
         check_model(service, name, version)
@@ -63,11 +73,11 @@ class OpenInferenceHttp(Way):
 class _Endpoint:
     """An ASGI application at a path: starlette's own requests and answers cost as much as a small network."""
 
-    methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+    allowed: tuple[str, ...] = ("GET", "HEAD")
 
     async def __call__(self, scope: Any, receive: Any, send_: Any) -> None:
-        if scope["method"] not in self.methods:
-            allowed = [(b"allow", ", ".join(self.methods).encode())]
+        if scope["method"] not in self.allowed:
+            allowed = [(b"allow", ", ".join(self.allowed).encode())]
             await send(send_, 405, JSON, [msgspec.json.encode({"error": "Method not allowed"})], allowed)
             return
         parameters = scope.get("path_params", {})
@@ -85,8 +95,8 @@ class _Endpoint:
 class Metadata(_Endpoint):
     """Answers what ``describe`` gives for a model's name and version, which may be empty."""
 
-    def __init__(self, describe: Any) -> None:
-        self.describe = describe
+    def __init__(self, describe: Any, methods: tuple[str, ...] = ("GET", "HEAD")) -> None:
+        self.describe, self.allowed = describe, methods
 
     async def answer(self, model: str, version: str, scope: Any, receive: Any, send_: Any) -> None:
         await send(send_, 200, JSON, [msgspec.json.encode(self.describe(model, version))])
@@ -107,7 +117,7 @@ class Readiness(_Endpoint):
 class Inference(_Endpoint):
     """Runs a request."""
 
-    methods: ClassVar[tuple[str, ...]] = ("POST",)
+    allowed = ("POST",)
 
     def __init__(self, service: Service, way: OpenInferenceHttp) -> None:
         self.service, self.way = service, way

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgerig import __version__
@@ -13,7 +14,7 @@ from edgerig.text import one_line
 
 #: A served network has one version.
 VERSION = "1"
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)"]
 
 
 class UnknownModelError(RequestError):
@@ -52,6 +53,35 @@ def model_metadata(service: Service, *, real: bool) -> dict[str, Any]:
         "platform": f"edgerig_{service.pool.runtime}",
         "inputs": [_tensor(spec, shape, real) for spec, shape in inputs],
         "outputs": [_tensor(spec, shape, real) for spec, shape in outputs],
+    }
+
+
+def repository_index(service: Service) -> list[dict[str, str]]:
+    """The networks of this server, by Triton's extension of the protocol for repositories."""
+    ready = service.pool.ready
+    return [{"name": service.name, "version": VERSION, "state": "READY" if ready else "UNAVAILABLE"}]
+
+
+def model_config(service: Service) -> dict[str, Any]:
+    """The network as Triton's extension for configurations tells it: shapes of one sample, without the batch.
+
+    ``max_batch_size`` is the number of samples that may wait: a request of more is refused.
+    """
+    tensors = service.pool.tensors
+
+    def described(specs: Sequence[TensorSpec], shapes: Sequence[tuple[int, ...]]) -> list[dict[str, Any]]:
+        return [
+            {"name": spec.name, "data_type": f"TYPE_{NAMES[spec.dtype]}", "dims": list(shape)}
+            for spec, shape in zip(specs, shapes, strict=True)
+        ]
+
+    return {
+        "name": service.name,
+        "platform": f"edgerig_{service.pool.runtime}",
+        "backend": service.pool.runtime,
+        "max_batch_size": service.pool.queue,
+        "input": described(tensors.inputs, tensors.row_shapes),
+        "output": described(tensors.outputs, tensors.answer_shapes),
     }
 
 
