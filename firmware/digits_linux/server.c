@@ -25,6 +25,7 @@ enum {
     BACKLOG = 4096,
     VERSION = 1,
     SWEEP_MS = 1000,
+    SUPERVISE_MS = 100,
     BEGUN_SECONDS = 10,
     FINISH_SECONDS = 5
 };
@@ -33,7 +34,6 @@ static volatile sig_atomic_t stopping;
 static client *clients;
 static int listener, loop, accepting;
 static pid_t children[MOST_WORKERS];
-static long worker_count;
 
 static int64_t nanoseconds(void)
 {
@@ -245,39 +245,73 @@ static void announce(const options *options)
     fflush(stdout);
 }
 
-/* Processes beside this one; each has the network's memory for itself. Whether this is the first one. */
-static int start_workers(long workers)
+/* A process of its own, which has the network's memory for itself. Whether this is still the supervisor. */
+static int start_worker(long slot)
 {
     pid_t parent = getpid();
+    pid_t child = fork();
 
-    while (worker_count < workers - 1) {
-        pid_t child = fork();
+    if (child < 0) {
+        perror("cannot start another worker");
+        children[slot] = 0;
+        return 1;
+    }
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        stopping = stopping || getppid() != parent;
+        return 0;
+    }
+    children[slot] = child;
+    return 1;
+}
 
-        if (child < 0) {
-            perror("cannot start another worker");
-            break;
+/* Another worker for each that ended. Whether this is still the supervisor. */
+static int replace_workers(long workers)
+{
+    long slot;
+    pid_t ended;
+    int status;
+
+    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (slot = 0; slot < workers && children[slot] != ended; slot++) {}
+        if (slot == workers) {
+            continue;
         }
-        if (child == 0) {
-            worker_count = 0;
-            prctl(PR_SET_PDEATHSIG, SIGTERM);
-            stopping = stopping || getppid() != parent;
+        fprintf(stderr, "worker %ld ended by %s %d; another one takes its place\n", (long)ended,
+                WIFSIGNALED(status) ? "signal" : "exit code",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        if (!start_worker(slot)) {
             return 0;
         }
-        children[worker_count++] = child;
     }
     return 1;
 }
 
-static void end_workers(void)
+/* Starts workers, and keeps as many. Whether this was the supervisor; a worker returns at once. */
+static int supervise(const options *options)
 {
-    long i;
+    struct timespec pause = { .tv_nsec = SUPERVISE_MS * 1000000L };
+    long slot;
 
-    for (i = 0; i < worker_count; i++) {
-        kill(children[i], SIGTERM);
+    for (slot = 0; slot < options->workers; slot++) {
+        if (!start_worker(slot)) {
+            return 0;
+        }
     }
-    for (i = 0; i < worker_count; i++) {
-        waitpid(children[i], NULL, 0);
+    announce(options);
+    while (!stopping) {
+        if (!replace_workers(options->workers)) {
+            return 0;
+        }
+        nanosleep(&pause, NULL);
     }
+    for (slot = 0; slot < options->workers; slot++) {
+        if (children[slot] > 0) {
+            kill(children[slot], SIGTERM);
+        }
+    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+    return 1;
 }
 
 int main(int count, char **words)
@@ -294,10 +328,13 @@ int main(int count, char **words)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     open_listener(&options);
-    if (start_workers(options.workers)) {
+    if (options.workers > 1) {
+        if (supervise(&options)) {
+            return 0;
+        }
+    } else {
         announce(&options);
     }
     run_loop(&options);
-    end_workers();
     return 0;
 }

@@ -1,5 +1,6 @@
 """What comes over HTTP and is no request ends its own connection, in bounds of memory and time, and nothing else."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from edgerig.serve import Server
-from edgerig.serve.http_protocol import HEAD_BYTES, BoundedHttpProtocol
+from edgerig.serve.http_protocol import HEAD_BYTES, QUIET_SECONDS, BoundedHttpProtocol, SparingLog
 
 
 @contextmanager
@@ -63,3 +64,22 @@ def test_a_body_that_stays_away_holds_nobody_up(fragile: Server) -> None:
         silent.sendall(b"POST /v2/models/float_net/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
         alive = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
         assert answer_to(fragile, alive).startswith(b"HTTP/1.1 200 ")
+
+
+def test_requests_that_are_none_do_not_fill_the_log(fragile: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "uvicorn.error"):
+        for _ in range(30):
+            answer_to(fragile, b"\x00\x01 no request\r\n\r\n")
+    assert sum("Invalid HTTP request" in record.getMessage() for record in caplog.records) <= 1
+
+
+def test_a_warning_tells_how_many_were_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    seconds = [0.0]
+    log = SparingLog(logging.getLogger("tests.sparing"), lambda: seconds[0])
+    for _ in range(5):
+        log.warning("nonsense")
+    seconds[0] = QUIET_SECONDS
+    log.warning("nonsense")
+    log.warning("nonsense")
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == ["nonsense", "nonsense (4 more like it since the last line)"]

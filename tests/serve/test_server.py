@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 from tests.serve.fragile import DEADLY, ENDLESS, REFUSED
 from tritonclient.grpc import service_pb2 as messages
@@ -26,6 +27,10 @@ from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
 from edgerig.errors import EdgerigError, InferenceError, ModelError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.serve import Server, pool
+from edgerig.serve.listening import Access
+from edgerig.serve.service import Service
+from edgerig.serve.ways.base import Way
+from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
 from edgerig.testing import networks
 from edgerig.wire.digits import REPLY_SIZE, encode_inference_request
 from edgerig.wire.tls import host_context
@@ -177,17 +182,46 @@ def test_sessions_in_threads_answer_and_fail_as_those_of_the_event_loop(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("small", [pool.SMALL, 0], ids=["event loop", "thread"])
+@pytest.mark.parametrize("settings", [{"answer_seconds": 1.0}, {"target_options": {"timeout": 1.0}}])
 def test_a_session_that_does_not_answer_is_given_up(
-    float_net: Path, monkeypatch: pytest.MonkeyPatch, small: int
+    float_net: Path, monkeypatch: pytest.MonkeyPatch, small: int, settings: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(pool, "SMALL", small)
-    runtime, options = "tests.serve.fragile:Fragile", {"timeout": 2.0}
-    with Server(float_net, listen="127.0.0.1:0", sessions=1, runtime=runtime, target_options=options) as server:
+    runtime = "tests.serve.fragile:Fragile"
+    with Server(float_net, listen="127.0.0.1:0", sessions=1, runtime=runtime, **settings) as server:
         endless = samples(1)
         endless[0, 0] = ENDLESS
         with pytest.raises(TargetError, match=r"answer"):
             server.infer({"x": endless})
         np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+
+
+class Broken(Way):
+    """A way in that cannot start, and one that notes that it was stopped."""
+
+    name = "broken"
+    listens = True
+
+    def __init__(self, fails: bool) -> None:
+        super().__init__("127.0.0.1:0")
+        self.fails, self.stopped = fails, 0
+
+    async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
+        listener.close()
+        if self.fails:
+            raise UsageError("This way in does not start.")
+
+    async def stop(self, deadline: float) -> None:
+        self.stopped += 1
+
+
+def test_where_a_way_in_does_not_start_the_others_and_the_pool_are_stopped(float_net: Path) -> None:
+    good, bad = Broken(False), Broken(True)
+    before = {child.pid for child in psutil.Process().children()}
+    with pytest.raises(UsageError, match="does not start"):
+        Server(float_net, listen="127.0.0.1:0", sessions=1, ways=(OpenInferenceHttp(), good, bad))
+    assert (good.stopped, bad.stopped) == (1, 1)
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_a_pool_that_stops_refuses_what_comes_then(float_net: Path) -> None:

@@ -1,4 +1,5 @@
 import numpy as np
+import psutil
 import pytest
 
 from edgerig.targets.resolve import target_for
@@ -38,3 +39,14 @@ def test_results_stay_what_they_are_when_the_next_request_comes(one_input):
         for run, x in zip(runs[1::2], inputs, strict=True):
             np.testing.assert_allclose(run.outputs[0], one_input.outputs([x])[0], atol=1e-5)
     target.close()
+
+
+def test_a_closed_session_is_forgotten(one_input):
+    target = target_for("local")
+    for _ in range(2):
+        target.open(one_input.artifact, one_input.runtime, one_input.options).close()
+    assert not target._sessions
+    left = target.open(one_input.artifact, one_input.runtime, one_input.options)
+    target.close()
+    assert not target._sessions
+    assert not psutil.pid_exists(left.pid)

@@ -73,6 +73,14 @@ _OPTIONS = (
         help="Time for accepted requests when it is stopped.",
     ),
     click.option(
+        "--answer-within",
+        "answer_seconds",
+        type=FiniteRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="A session of this machine that takes longer for an answer counts as hung, and is begun anew.  "
+        "[default: 20, or the target's setting timeout]",
+    ),
+    click.option(
         "--access-log",
         metavar="PATH",
         help="Write a line of JSON for each request: times of handler, queue and network; - for standard output.",

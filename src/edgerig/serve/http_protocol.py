@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -11,6 +15,32 @@ from edgerig.serve.records import Records
 
 #: Bytes of a request's line and headers, and seconds from the connection, or from their first byte, to their last.
 HEAD_BYTES, HEAD_SECONDS = 64 << 10, 30.0
+#: Seconds between two warnings of requests that are none.
+QUIET_SECONDS = 60.0
+
+
+class SparingLog:
+    """A logger whose warnings come at most every `QUIET_SECONDS`, each with the number of those that were left out."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger, self._clock = logger, clock
+        self._next, self._left_out = -math.inf, 0
+
+    def warning(self, message: str, *arguments: object) -> None:
+        """Log it, or count it."""
+        if self._clock() < self._next:
+            self._left_out += 1
+            return
+        more = f" ({self._left_out} more like it since the last line)" if self._left_out else ""
+        self._next, self._left_out = self._clock() + QUIET_SECONDS, 0
+        self._logger.warning(message + more, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logger, name)
+
+
+#: Whoever sends nonsense must not fill the disk of a server with a line for each of it.
+_LOG = SparingLog(logging.getLogger("uvicorn.error"))
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -24,6 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.records.connected("http", 1)
+        self.logger = _LOG  # type: ignore[assignment] # it has all that is asked of it
         super().connection_made(transport)
         self._start_timer()
 

@@ -21,6 +21,7 @@ from edgerig.serve.requests import Answer, Array, Batch, Request, joined
 from edgerig.serve.tensors import NetworkTensors, Rows
 from edgerig.serve.unwaited_lane import UnwaitedLane
 from edgerig.targets.base import Session, Target
+from edgerig.targets.remote.session import WireSession
 from edgerig.targets.remote.unwaited import UnwaitedRuns
 from edgerig.text import cause_of
 
@@ -45,6 +46,8 @@ class Pool:
         target: Where its sessions are opened.
         runtime: The engine there, with its settings ``options``.
         sessions: How many sessions. queue: Samples that may wait. batch: Samples that a session runs at once at most.
+        answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
+            anew; the target's ``timeout`` by default.
 
     Attributes:
         tensors: The network's inputs and outputs.
@@ -62,11 +65,13 @@ class Pool:
         sessions: int = 1,
         queue: int = QUEUE,
         batch: int = BATCH,
+        answer_seconds: float | None = None,
     ) -> None:
         if min(sessions, queue, batch) < 1:
             raise UsageError("A pool has at least one session, room for one sample, and batches of one.")
         self.artifact, self.target, self.runtime, self.options = artifact, target, runtime, dict(options or {})
         self.sessions, self.queue, self.batch = sessions, queue, batch
+        self.answer_seconds = answer_seconds
         self.each_alone = keeps_state(artifact)
         self.waiting = 0
         self.tensors: NetworkTensors
@@ -115,7 +120,10 @@ class Pool:
 
     def _open(self) -> Session:
         with self._opening:
-            return self.target.open(self.artifact, self.runtime, self.options)
+            session = self.target.open(self.artifact, self.runtime, self.options)
+        if self.answer_seconds is not None and isinstance(session, WireSession) and session.pid is not None:
+            session.client.expect_within(self.answer_seconds)
+        return session
 
     def _lane(self, session: Session) -> Lane | UnwaitedLane:
         calls = (self.tensors, self._open, self._finish, self._lane_is)

@@ -40,6 +40,8 @@ PORT = 8080
 LAST_PORT = 65535
 #: Seconds that accepted requests get when a server stops.
 STOP_SECONDS = 30.0
+#: Seconds that a session of this machine may take for a batch, which is some 0.1 s long.
+ANSWER_SECONDS = 20.0
 #: Most sessions on this machine by default, whatever the number of its cores.
 MOST_SESSIONS = 8
 
@@ -60,6 +62,8 @@ class Server:
         tls: A folder of keys, as ``edgerig agent keys`` makes it. token: A secret that clients must show.
         insecure: Whether other addresses than loopback may be open to everybody.
         log: Where a line of JSON is written for each request.
+        answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
+            anew: `ANSWER_SECONDS` by default, or the target's setting ``timeout``.
 
     Attributes:
         address: Of the HTTP port, or of the first way that has one. addresses: Of each port, by the way's name; the
@@ -88,6 +92,7 @@ class Server:
         token: bytes | None = None,
         insecure: bool = False,
         log: io.TextIOBase | None = None,
+        answer_seconds: float | None = None,
     ) -> None:
         self.ways = default_ways() if ways is None else tuple(ways)
         self.access = Access(tls=tls, token=token, insecure=insecure)
@@ -97,6 +102,7 @@ class Server:
             way.require()
         artifact = model if isinstance(model, Artifact) else open_artifact(Path(model))
         device = target_for(target, dict(target_options or {}))
+        own_timeout = "timeout" in (target_options or {})
         self.pool = Pool(
             artifact,
             device,
@@ -105,6 +111,7 @@ class Server:
             sessions=sessions or usual_sessions(device),
             queue=queue,
             batch=batch,
+            answer_seconds=ANSWER_SECONDS if answer_seconds is None and not own_timeout else answer_seconds,
         )
         self.service = Service(name or artifact.name, self.pool, Records(log))
         self.addresses: dict[str, Address] = {}
@@ -203,9 +210,7 @@ class Server:
         try:
             await self._open_ways()
         except BaseException:
-            for way in self.ways:
-                await way.stop(0.0)
-            await self.pool.stop(0.0)
+            await self._stop(0.0)
             raise
 
     async def _open_ways(self) -> None:

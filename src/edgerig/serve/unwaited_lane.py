@@ -101,7 +101,7 @@ class UnwaitedLane:
         self._lost(
             TargetError(
                 f"The network did not answer within {patience:g} s.",
-                "Where it needs so long, set the target's `timeout`: --target-option timeout=SECONDS.",
+                "Where it needs so long, say so: --answer-within SECONDS.",
             )
         )
 

@@ -37,7 +37,8 @@ class Local(Target):
 
     def __init__(self, settings: LocalSettings | None = None) -> None:
         super().__init__(settings)
-        self._sessions: list[Session] = []
+        #: Those that are open.
+        self._sessions: dict[WireClient, Session] = {}
 
     def check(self) -> MachineState:
         return observe()
@@ -74,16 +75,23 @@ class Local(Target):
                 runtime,
                 options,
                 protocol=self.settings.protocol,
-                on_close=lambda: worker.kill() if client.broken else worker.end(),
+                on_close=lambda: self._ended(client, worker),
             )
         except BaseException:
             client.close()
             worker.kill()
             raise
         session.pid = worker.pid
-        self._sessions.append(session)
+        self._sessions[client] = session
         return session
 
+    def _ended(self, client: WireClient, worker: WorkerProcess) -> None:
+        self._sessions.pop(client, None)
+        if client.broken:
+            worker.kill()
+        else:
+            worker.end()
+
     def close(self) -> None:
-        while self._sessions:
-            self._sessions.pop().close()
+        for session in list(self._sessions.values()):
+            session.close()

@@ -136,6 +136,11 @@ class Exchange:
         frame = self._answer(request)
         return self._results(frame, count, time.perf_counter_ns() - start)
 
+    def expect_within(self, seconds: float) -> None:
+        """From now on the peer is taken to be gone where it does not answer for so long."""
+        self.timeout = seconds
+        self.link.set_timeout(seconds)
+
     # ---- the greeting
 
     def _begin_greeting(self) -> None:

@@ -96,7 +96,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyFolders:
 @pytest.fixture(scope="module")
 def secure(digit_net: Path, keys: KeyFolders) -> Iterator[Server]:
     ways = OpenInferenceHttp(), OpenInferenceGrpc(), Digits()
-    with Server(digit_net, listen="127.0.0.1:0", sessions=1, name="digits", tls=Path(keys.agents[0]), ways=ways) as running:
+    with Server(
+        digit_net, listen="127.0.0.1:0", sessions=1, name="digits", tls=Path(keys.agents[0]), ways=ways
+    ) as running:
         yield running
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from tests.serve.video.senders import SECONDS, jpeg, picture, shade
 from edgerig.errors import SourceError, UsageError
 from edgerig.serve.video.frame import MOST_PIXELS, Frame, NewestFrame, check_size
 from edgerig.serve.video.reader import RETRY, Reader, SourceState
+from edgerig.serve.video.settings import VideoSettings
 from edgerig.serve.video.sources import source_of
-from edgerig.serve.video.sources.base import OPENING, SILENCE, VideoSource
+from edgerig.serve.video.sources.base import OPENING, SILENCE, Picture, VideoSource
 from edgerig.serve.video.sources.browser import MOST_BYTES, pixels_of
+from edgerig.serve.video.way import Video
 
 
 async def take(source: VideoSource, count: int, each: float = 0.0) -> tuple[list[np.ndarray], Reader]:
@@ -225,3 +229,43 @@ def test_a_video_of_a_phone_is_shown_upright(tmp_path: Path) -> None:
     assert source is not None
     frames, _ = asyncio.run(take(source, 1))
     assert frames[0].shape == (160, 120, 3)
+
+
+class Gone(VideoSource):
+    """A source that is back at the ``back``th try, and counts the seconds of the waits between them."""
+
+    def __init__(self, back: int) -> None:
+        self.address = self.shown = self.title = "gone"
+        self.back, self.tries = back, 0
+
+    def pictures(self, stop: threading.Event) -> Iterator[Picture]:
+        self.tries += 1
+        if self.tries != self.back:
+            raise SourceError("gone does not answer.")
+        yield Picture(None, lambda: np.zeros((2, 2, 3), np.uint8))
+        stop.set()
+
+
+def test_a_source_that_is_gone_is_tried_again_soon_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the moment of its return, it is opened within 5 s: one try that fails, the wait, and the next try."""
+    waits: list[float] = []
+    source = Gone(40)
+
+    async def run() -> None:
+        reader = Reader(source, NewestFrame(asyncio.get_running_loop()))
+        monkeypatch.setattr(reader._stop, "wait", waits.append)
+        await asyncio.to_thread(reader._run)
+        assert reader.state.status == "playing"
+
+    asyncio.run(run())
+    assert source.tries == 40
+    assert waits == [RETRY] * 39
+    assert OPENING + RETRY + 1 <= 5
+
+
+@pytest.mark.parametrize("content", [b"no video, but words", b"", b"\x00\x00\x00\x18ftypmp42" + bytes(40)])
+def test_a_file_that_is_no_video_is_refused_before_it_is_served(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"notes\.mp4"):
+        Video(VideoSettings(source=str(path)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from tests.needs import need, need_module
 from tests.serve.ways.test_digits import (  # noqa: F401 - asked of this server too
@@ -102,12 +103,26 @@ def test_several_workers_answer_and_end_together(start: Callable[..., Served]) -
     server = start("--workers", "3")
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
     workers = children.read_text().split()
-    assert len(workers) == 2
+    assert len(workers) == 3
     for seed in range(30):
         ask(server, seed)
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(30) == 0
     assert not any(Path("/proc", worker).exists() for worker in workers)
+
+
+def test_a_worker_that_is_killed_is_replaced(start: Callable[..., Served]) -> None:
+    served = start("--workers", "3")
+    supervisor = psutil.Process(served.process.pid)
+    for _ in range(3):
+        before = {child.pid for child in supervisor.children()}
+        assert len(before) == 3
+        os.kill(min(before), signal.SIGKILL)
+        while len({child.pid for child in supervisor.children()} - before) < 1:
+            assert served.process.poll() is None
+            time.sleep(0.05)
+    for seed in range(20):
+        ask(served, seed)
 
 
 def test_requests_that_have_arrived_are_answered_before_it_ends(start: Callable[..., Served]) -> None:

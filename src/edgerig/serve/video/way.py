@@ -46,7 +46,7 @@ class Video(Way):
         settings: Which video, and what is done with it.
 
     Raises:
-        UsageError: A setting means nothing. SourceError: The file is not there.
+        UsageError: A setting means nothing. SourceError: The file is not there, or no video.
         MissingExtraError, from `require`: PyAV or Pillow is not installed.
     """
 
@@ -59,6 +59,8 @@ class Video(Way):
         every = settings.rate == "max"
         again = (settings.end or ("stop" if settings.record is not None else "loop")) == "loop"
         self.source = source_of(settings.source, every=every, again=again)
+        if self.source is not None:
+            self.source.check()
         if self.source is None and settings.record is not None:
             raise UsageError("--record writes one video, and visitors' cameras are several.", "Use --keep for frames.")
         self._rules, self._most = parse_rules(settings.keep_rules), parse_size(settings.keep_most)

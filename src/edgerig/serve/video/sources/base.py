@@ -52,6 +52,14 @@ class VideoSource(ABC):
         self.title = self.shown
         require_av()
 
+    def check(self) -> None:
+        """Refuse what can never be read, before it is served.
+
+        Raises:
+            SourceError: It is a file without pictures.
+        """
+        return
+
     @abstractmethod
     def pictures(self, stop: threading.Event) -> Iterator[Picture]:
         """Open the source and give its frames, until it ends or ``stop`` is set.

@@ -14,6 +14,7 @@ from edgerig.text import one_line
 
 #: What a file may lead to: a playlist could else name addresses that this machine alone can reach.
 PROTOCOLS = "file,crypto,data"
+OPTIONS = {"protocol_whitelist": PROTOCOLS}
 #: How texts begin that list other files instead of being a video; PyAV would wait for what they name.
 PLAYLISTS = (b"#EXTM3U", b"ffconcat version")
 
@@ -40,12 +41,18 @@ class FileSource(VideoSource):
             kind = "a folder" if Path(address).is_dir() else "not there"
             raise SourceError(f"The video {self.shown} is {kind}.", "Give the path of a video file: --video street.mp4")
 
+    def check(self) -> None:
+        path = Path(self.address).absolute()
+        self._check(path)
+        pictures = decoded(f"file:{path}", self.shown, threading.Event(), options=OPTIONS, live=False)
+        if next(pictures, None) is None:
+            raise SourceError(f"The video {self.shown} has no picture.", "Look at it with another player.")
+
     def pictures(self, stop: threading.Event) -> Iterator[Picture]:
         path = Path(self.address).absolute()
         self._check(path)
         start: float | None = None
-        options = {"protocol_whitelist": PROTOCOLS}
-        for picture in decoded(f"file:{path}", self.shown, stop, options=options, live=False):
+        for picture in decoded(f"file:{path}", self.shown, stop, options=OPTIONS, live=False):
             if picture.seconds is not None and not self.every:
                 start = time.monotonic() - picture.seconds if start is None else start
                 if stop.wait(max(0.0, start + picture.seconds - time.monotonic())):
