@@ -60,10 +60,10 @@ def labels_in(address: str | Path, name: str) -> ImageLabels:
 
 @contextmanager
 def labelling(folder: Path, **settings: Any) -> Iterator[LabelServer]:
-    """A server for the dataset ``folder/street``, with its journal in ``folder/journal``."""
+    """A server for the dataset ``folder/street``, or another ``dataset``, with its journal in ``folder/journal``."""
     need_module("wsproto", "wsproto")
-    settings.setdefault("journal", folder / "journal")
-    with LabelServer(str(folder / "street"), **{"listen": "127.0.0.1:0", **settings}) as server:
+    settings = {"dataset": str(folder / "street"), "journal": folder / "journal", "listen": "127.0.0.1:0", **settings}
+    with LabelServer(**settings) as server:
         yield server
 
 

@@ -467,3 +467,13 @@ def test_a_turned_picture_is_labelled_as_it_is_seen(browser: Any, server: LabelS
     inside[top : top + height, left : left + width] = True
     red = pixels[..., 0].astype(int) - pixels[..., 2] > 80
     assert (red == inside).mean() > 0.97
+
+
+def test_a_browser_shows_the_token_for_the_page_its_pictures_and_its_connection(browser: Any, tmp_path: Path) -> None:
+    make(tmp_path / "street", {"a.png": image()})
+    with labelling(tmp_path, token=b"a-secret-of-some-length", commit=False) as server:
+        port = server.address.port
+        browser.get(f"http://anybody:a-secret-of-some-length@127.0.0.1:{port}/")
+        show(browser, port, "a.png")
+        drag(browser, (20, 20), (90, 20))
+        saved(browser)

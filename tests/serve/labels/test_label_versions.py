@@ -24,6 +24,7 @@ from tests.serve.labels.conftest import (
     newest,
     stroke,
 )
+from tests.store.servers import moto_server
 
 from edgerig.datasets.labels import runs
 from edgerig.datasets.labels.canonical import to_json
@@ -309,3 +310,40 @@ def test_what_the_disk_does_not_take_is_not_acknowledged_and_the_page_sends_it_a
         again = Page(server.address.port)
         assert [each["id"] for each in again.open("0.png")["records"]] == taken
         assert again.do("0.png", stroke(9, 5), f"s{len(taken)}")["type"] == "taken"
+
+
+def two_servers(address: str, tmp_path: Path) -> None:
+    """Two servers, as on two machines, label the same pictures of one dataset at once."""
+    make(address, {"a.png": image(), "b.png": image()})
+    with (
+        labelling(tmp_path / "here", dataset=address) as here,
+        labelling(tmp_path / "there", dataset=address) as there,
+    ):
+        ann, bob = Page(here.address.port, "Ann"), Page(there.address.port, "Bob")
+        ann.do("a.png", box("one", 0, 0, 9, 9))
+        bob.do("a.png", box("two", 20, 20, 9, 9))
+        bob.do("b.png", {"kind": "classify", "label": "tree"})
+        assert [here.commit()["version"], there.commit()["version"]] == [2, 3]
+        ann.do("a.png", box("three", 40, 40, 9, 9))
+    boxes = sorted(shape.box[0] for shape in labels_in(address, "a.png").shapes if shape.box)
+    assert boxes == [0, 20, 40]
+    entries = newest(address).by_name()
+    assert (newest(address).version, entries["b.png"].label) == (4, "tree")
+    assert entries["a.png"].extra["labelled_by"] == "Ann, Bob"
+
+
+def test_two_servers_on_one_dataset_lose_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    two_servers("memory://labelled/street", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_dataset_in_object_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore")
+    with moto_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        two_servers("s3://lab/labelled/street", tmp_path)
+        journals = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl"))
+        assert b"s3://lab/labelled/street" in journals
+        assert server.secret.encode() not in journals

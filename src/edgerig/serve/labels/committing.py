@@ -98,7 +98,7 @@ class Committer:
         changes: dict[str, Change] = {}
         total = Acceptance()
         for number, room in enumerate(rooms, 1):
-            changes[room.name], outcome = await asyncio.to_thread(self._change, room)
+            changes[room.name], outcome = await asyncio.to_thread(self._change, room, entries[room.name])
             total += outcome
             if number % EVERY == 0:
                 hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
@@ -128,7 +128,7 @@ class Committer:
         _logger.info("%s: what was done here is upon version %d now, of others", room.name, self.version)
         hub.tell_picture(room)
 
-    def _change(self, room: Room) -> tuple[Change, Acceptance]:
+    def _change(self, room: Room, entry: Entry) -> tuple[Change, Acceptance]:
         document = room.document()
         assert room.loaded is not None
         labels = labels_of(document, room.loaded.labels)
@@ -136,8 +136,7 @@ class Committer:
         state = "unlabelled" if room.state() == "prefilled" else room.state()
         empty = not labels.shapes and room.entry.annotation is None and (state != "done" or document.label is not None)
         outcome = acceptance(document, room.proposals)
-        before = room.entry.extra
-        people = [name for name in before.get(PEOPLE, "").split(", ") if name]
+        people = [name for name in entry.extra.get(PEOPLE, "").split(", ") if name]
         people += [name for name in document.people if name not in people]
         last = datetime.datetime.fromtimestamp(room.records[-1].time, datetime.UTC)
         extra = {STATE: state, TIME: last.isoformat(timespec="seconds")}

@@ -110,7 +110,6 @@ class Journal:
         self._descriptor = descriptor
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self.syncs = 0
 
     def note(self, line: Line) -> None:
         """Take in what a line says of the store."""
@@ -162,7 +161,6 @@ class Journal:
                 # Half a line must not stand before the next one.
                 os.ftruncate(self._descriptor, end)
                 raise
-        self.syncs += 1
 
     def close(self) -> None:
         """Let another server have it."""
