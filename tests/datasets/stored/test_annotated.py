@@ -96,6 +96,13 @@ def test_boxes_are_those_of_the_annotations(commit: Commit) -> None:
     assert max(boxes, key=len).labels.tolist() == [1, 0]
 
 
+def test_background_that_was_drawn_is_nothing_to_detect(commit: Commit) -> None:
+    drawn = Shape(category="background", polygons=(LOWER,))
+    dataset = commit(*[labels(CAR, drawn)] * 5, classes=("background", "car"), labels="boxes")
+    assert dataset.classes == ("car",)
+    assert dataset.split("test").boxes[0].labels.tolist() == [0]  # type: ignore[attr-defined]
+
+
 def test_outlines_are_boxes_where_boxes_are_asked_for(commit: Commit) -> None:
     dataset = commit(*[labels(CAR)] * 5, labels="boxes")
     assert (dataset.task, dataset.classes) == ("detection", ("road", "car"))

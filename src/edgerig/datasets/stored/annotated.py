@@ -17,8 +17,7 @@ from edgerig.datasets.images import image_size
 from edgerig.datasets.labels.canonical import from_json
 from edgerig.datasets.labels.masks import class_map
 from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, ImageLabels
-from edgerig.datasets.masks import IGNORED
-from edgerig.datasets.placement import place_masks
+from edgerig.datasets.masks import place_truth
 from edgerig.datasets.samples import Indices, content_sum
 from edgerig.datasets.stored.samples import StoredImages
 from edgerig.errors import DatasetError
@@ -65,14 +64,8 @@ class StoredMasks(StoredImages):
 
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[Any]:
         """The classes of each pixel, shape (n, H, W), int16; -1 for those that are not judged."""
-        masks = [
-            place_masks(self.mask(int(index))[None], preprocessing, IGNORE_NUMBER)[0]
-            for index in np.arange(len(self))[indices]
-        ]
-        if len({mask.shape for mask in masks}) > 1:
-            raise DatasetError("Masks are of several sizes.", "Give 'size', to which images and masks are resized.")
-        classes = np.stack(masks).astype(np.int16)
-        return np.where(classes == IGNORE_NUMBER, np.int16(IGNORED), classes)
+        masks = [self.mask(int(index)) for index in np.arange(len(self))[indices]]
+        return place_truth(masks, preprocessing, IGNORE_NUMBER)
 
     def take(self, indices: NDArray[np.int64]) -> StoredMasks:
         paths, annotations, names = (
@@ -99,8 +92,8 @@ def kind_of(labels: Sequence[ImageLabels]) -> Kind:
 
 
 def judged(labels: ImageLabels) -> ImageLabels:
-    """The labels without what is not judged."""
-    shapes = tuple(shape for shape in labels.shapes if shape.category != IGNORE)
+    """The labels without what is not judged, and without background that was drawn: neither is to be detected."""
+    shapes = tuple(shape for shape in labels.shapes if shape.category not in (BACKGROUND, IGNORE))
     return msgspec.structs.replace(labels, shapes=shapes)
 
 
@@ -117,7 +110,7 @@ def check_pictures(
     Raises:
         DatasetError: Something does not fit; names the entry.
     """
-    known = {*classes, IGNORE}
+    known = {*classes, BACKGROUND, IGNORE}
     with progress.task("checking labels", len(pictures)) as task:
         for path, name, labels in pictures:
             height, width = image_size(path)
