@@ -251,11 +251,11 @@ def _without_derived(shape: Shape, height: int, width: int) -> Shape:
     if not (area is not None and area.is_integer()) and not (box is not None and all(map(float.is_integer, box))):
         return shape
     bare = msgspec.structs.replace(shape, box=None, area=None)
-    own_box = masks.shape_box(bare, height, width) or NO_BOX
+    own_box, own_area = masks.box_and_area(bare, height, width)
     return msgspec.structs.replace(
         shape,
-        box=None if box == own_box else box,
-        area=None if area == masks.shape_area(bare, height, width) else area,
+        box=None if box == (own_box or NO_BOX) else box,
+        area=None if area == own_area else area,
     )
 
 
@@ -266,10 +266,10 @@ def _scalars(attributes: Mapping[str, Any]) -> dict[str, Attribute]:
 def _annotation(shape: Shape, image: ImageLabels, problems: Problems) -> dict[str, Any]:
     """An object as the format has it, without its ids."""
     height, width = image.height, image.width
-    box = masks.shape_box(shape, height, width) or NO_BOX
+    box, area = masks.box_and_area(shape, height, width)
     entry: dict[str, Any] = {
-        "bbox": list(box),
-        "area": masks.shape_area(shape, height, width),
+        "bbox": list(box or NO_BOX),
+        "area": area,
         "iscrowd": int(shape.crowd),
         "segmentation": [],
     }

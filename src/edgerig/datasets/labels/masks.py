@@ -37,19 +37,20 @@ def shape_mask(shape: Shape, height: int, width: int) -> runs.Mask:
 
 def shape_box(shape: Shape, height: int, width: int) -> Box | None:
     """A shape's box as annotated, else the smallest around its mask's pixels; None where the mask is empty."""
-    if shape.box is not None:
-        return shape.box
-    bounds = runs.bounds(shape_runs(shape, height, width), height)
-    return None if bounds is None else Box(*map(float, bounds))
+    return shape.box if shape.box is not None else box_and_area(shape, height, width)[0]
 
 
-def shape_area(shape: Shape, height: int, width: int) -> float:
-    """Square pixels of an object: as annotated, else of its mask, else of its box."""
-    if shape.area is not None:
-        return shape.area
-    if shape.box is not None and not (shape.runs or shape.polygons):
-        return shape.box.width * shape.box.height
-    return float(runs.area(shape_runs(shape, height, width)))
+def box_and_area(shape: Shape, height: int, width: int) -> tuple[Box | None, float]:
+    """A shape's box, as of `shape_box`, and its square pixels: as annotated, else of its mask, else of its box."""
+    box, area = shape.box, shape.area
+    if not shape.runs and not shape.polygons:
+        return box, area if area is not None else box.width * box.height if box is not None else 0.0
+    if box is None or area is None:
+        lengths = shape_runs(shape, height, width)
+        bounds = runs.bounds(lengths, height) if box is None else None
+        box = Box(*map(float, bounds)) if bounds is not None else box
+        area = float(runs.area(lengths)) if area is None else area
+    return box, area
 
 
 def class_map(labels: ImageLabels, numbers: Mapping[str, int], background: int = 0) -> NDArray[np.uint8]:
@@ -90,14 +91,13 @@ def image_boxes(labels: ImageLabels, numbers: Mapping[str, int]) -> ImageBoxes:
         DatasetError: A class has no number.
     """
     height, width = labels.height, labels.width
-    pairs = [(shape, shape_box(shape, height, width)) for shape in labels.shapes]
-    boxed = [(shape, box) for shape, box in pairs if box is not None]
-    areas = [shape_area(shape, height, width) for shape, _ in boxed]
+    measured = [(shape, *box_and_area(shape, height, width)) for shape in labels.shapes]
+    boxed = [(shape, box, area) for shape, box, area in measured if box is not None]
     return ImageBoxes(
-        np.array([box for _, box in boxed], np.float64).reshape(-1, 4),
-        np.array([number_of(shape, numbers) for shape, _ in boxed], np.int64),
-        np.array([shape.crowd for shape, _ in boxed], bool),
-        np.array(areas, np.float64),
+        np.array([box for _, box, _ in boxed], np.float64).reshape(-1, 4),
+        np.array([number_of(shape, numbers) for shape, _, _ in boxed], np.int64),
+        np.array([shape.crowd for shape, _, _ in boxed], bool),
+        np.array([area for _, _, area in boxed], np.float64),
     )
 
 
