@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.environments_made import AGENT, LITERT, made_environment
 from tests.heard import Heard
+from tests.needs import need_module
 
 from edgerig.testing import networks
 
@@ -75,6 +76,14 @@ def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def litert_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment of Python with LiteRT as its only engine."""
     return made_environment(tmp_path_factory.mktemp("environments") / "litert", (*AGENT, *LITERT))
+
+
+@pytest.fixture(scope="session")
+def openvino_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of Python with OpenVINO as its only engine."""
+    need_module("openvino", "openvino")
+    packages = (*AGENT, "openvino", "openvino-telemetry")
+    return made_environment(tmp_path_factory.mktemp("environments") / "openvino", packages)
 
 
 # The suite starts thousands of processes: were what is compiled not written, each would compile edgerig anew.

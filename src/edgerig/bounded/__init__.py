@@ -6,7 +6,7 @@ process: it is killed after some time without progress, when it takes too much m
 stops the program or the program dies. All of these are errors of that work only.
 """
 
-from edgerig.bounded.call import bounded, isolated
+from edgerig.bounded.call import bounded, isolated, isolated_in
 from edgerig.bounded.limits import Limits
 
-__all__ = ["Limits", "bounded", "isolated"]
+__all__ = ["Limits", "bounded", "isolated", "isolated_in"]

@@ -14,6 +14,7 @@ from edgerig.errors import EdgerigError
 
 if TYPE_CHECKING:
     from edgerig.bounded.worker import Worker
+    from edgerig.environments.interpreter import Interpreter
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -69,6 +70,25 @@ def isolated(
         return done
     finally:
         _busy.release()
+
+
+def isolated_in(
+    interpreter: Interpreter,
+    what: str,
+    failed: type[EdgerigError],
+    function: Callable[[*Arguments], Result],
+    *arguments: *Arguments,
+) -> Result:
+    """``function(*arguments)`` in a child process of another interpreter, with the limits of `bounded` in any case.
+
+    Its errors are those of `isolated`. The function's module is edgerig's, or one of the user's that is installed in no
+    environment; what it imports is that interpreter's.
+    """
+    from edgerig.bounded.worker import Worker
+
+    with contextlib.closing(Worker(interpreter)) as alone:
+        result: Result = alone.call(function, arguments, _limits.get() or limits_of_environment(), what, failed)
+        return result
 
 
 def _worker() -> Worker:

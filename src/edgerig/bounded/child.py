@@ -63,7 +63,8 @@ def _answer(request: bytes, ask: Any, log: child_logs.Sender) -> bytes:
     try:
         surroundings, call = pickle.loads(request)
         os.chdir(surroundings["folder"])
-        sys.path[:] = surroundings["path"]
+        if surroundings["path"] is not None:
+            sys.path[:] = surroundings["path"]
         os.environ.clear()
         os.environ.update(surroundings["environment"])
         child_logs.forward(log, surroundings["levels"])

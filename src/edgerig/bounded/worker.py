@@ -24,6 +24,8 @@ from edgerig.bounded.channel import Channel, careful_loads
 from edgerig.bounded.child import DONE, ERROR, FAULT, LOG, flattened, revived
 from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
 from edgerig.bounded.remote import RequestPickler
+from edgerig.environments.interpreter import Interpreter
+from edgerig.environments.source import module_path
 from edgerig.errors import EdgerigError, ForeignTraceback
 
 #: Seconds between two checks of a working child.
@@ -37,14 +39,26 @@ _LAST_LINES = 3
 
 
 class Worker:
-    """A child process that serves one call after another. Any fault of it ends it."""
+    """A child process that serves one call after another. Any fault of it ends it.
 
-    def __init__(self) -> None:
+    Args:
+        interpreter: Python that runs it, where that is not this process's own.
+    """
+
+    def __init__(self, interpreter: Interpreter | None = None) -> None:
         ours, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        command = [sys.executable, "-P", "-m", "edgerig.bounded.child", str(theirs.fileno()), str(os.getpid())]
+        self._interpreter = interpreter
+        command = [
+            interpreter.executable if interpreter else sys.executable,
+            "-P",
+            "-m",
+            "edgerig.bounded.child",
+            str(theirs.fileno()),
+            str(os.getpid()),
+        ]
         # Warnings of libraries in the child and the output of engines are of no use to the user.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
+        environment = self._environment()
         try:
             self.process = subprocess.Popen(
                 command,
@@ -62,6 +76,13 @@ class Worker:
         self._channel = Channel(ours, self._watch)
         self._deadline = self._memory = float("inf")
         self._limits, self._looked = Limits(), 0.0
+
+    def _environment(self) -> dict[str, str]:
+        """The child's environment: with our module path, or of another interpreter edgerig and the user's modules."""
+        if self._interpreter is None:
+            return {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
+        own = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
+        return {**own, "PYTHONPATH": module_path()}
 
     @property
     def alive(self) -> bool:
@@ -89,7 +110,11 @@ class Worker:
         file = io.BytesIO()
         pickler = RequestPickler(file)
         pickler.dump((function, tuple(arguments)))
-        surroundings: dict[str, Any] = {"folder": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        surroundings: dict[str, Any] = {"folder": str(Path.cwd()), "environment": dict(os.environ)}
+        # Another interpreter keeps the path that it was started with.
+        surroundings["path"] = sys.path if self._interpreter is None else None
+        if self._interpreter is not None:
+            surroundings["environment"] = self._environment()
         surroundings["levels"] = child_logs.levels()
         self._limits, self._memory = limits, limits.memory_bytes()
         answers = Answers(pickler.kept)

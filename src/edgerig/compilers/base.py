@@ -6,15 +6,17 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from edgerig import formats
 from edgerig.artifact import Artifact, Origin
-from edgerig.bounded import isolated
+from edgerig.bounded import isolated, isolated_in
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
 from edgerig.datasets.base import Dataset, SplitName
+from edgerig.environments import choice
+from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import (
     ArtifactCheckError,
     CompileError,
@@ -24,9 +26,15 @@ from edgerig.errors import (
     storing,
 )
 from edgerig.models.graph.types import Graph
-from edgerig.plugins import Plugin
+from edgerig.plugins import Plugin, Settings
 from edgerig.progress import Progress
 from edgerig.text import cause_of
+
+
+class CompilerSettings(Settings, frozen=True, kw_only=True):
+    """Settings that every compiler has."""
+
+    python: Annotated[str | None, msgspec.Meta(description=choice.DESCRIPTION)] = None
 
 
 class ModelCompiler(Plugin, ABC):
@@ -53,6 +61,7 @@ class ModelCompiler(Plugin, ABC):
     after: ClassVar[str | None] = None
     direct: ClassVar[frozenset[str]] = frozenset()
     folder: ClassVar[bool] = False
+    Settings: ClassVar[type[Settings]] = CompilerSettings
 
     def refuses(self, format: str, scheme: str) -> str | None:
         """Why an input of that format and scheme cannot be compiled, or None. Needs no engine and no file."""
@@ -83,10 +92,18 @@ class ModelCompiler(Plugin, ABC):
         started = time.perf_counter()
         with progress.task(f"compile {artifact.name} to {self.name}"):
             what = f"Compiling {Path(artifact.path).name} to {self.name}"
-            data, compiled, record = isolated(
-                what, CompileError, _compile_checked, self, artifact, path, dataset, progress
-            )
-        origin = origin_of(self, artifact, dataset, time.perf_counter() - started)
+            interpreter = choice.interpreter_for(type(self), choice.python_of(self.settings))
+            if interpreter is None:
+                data, compiled, record = isolated(
+                    what, CompileError, _compile_checked, self, artifact, path, dataset, progress
+                )
+            else:
+                progress.log(f"{self.name} compiles in Python {interpreter.version}, {interpreter.prefix}")
+                data, record = isolated_in(
+                    interpreter, what, CompileError, _compile_there, self, artifact, dataset, progress
+                )
+                compiled = isolated(what, CompileError, _checked, self, artifact, path, data)
+        origin = origin_of(self, artifact, dataset, time.perf_counter() - started, interpreter)
         origin = msgspec.structs.replace(origin, options={**origin.options, **record})
         stored = format.store(data, path)
         compiled = msgspec.structs.replace(compiled, path=str(stored), origins=(*artifact.origins, origin))
@@ -132,7 +149,9 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
     reason = compiler.refuses(artifact.format, artifact.scheme)
     if reason:
         raise IncompatibleError(f"{artifact.name} cannot be compiled: {reason}.")
-    compiler.require()
+    lacking = choice.missing(type(compiler), choice.python_of(compiler.settings))
+    if lacking is not None:
+        raise lacking
     if compiler.needs_dataset and dataset is None:
         raise UsageError(
             f"Compiler {compiler.name!r} calibrates on samples, and there is no dataset.",
@@ -140,13 +159,19 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
         )
 
 
-def origin_of(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, seconds: float) -> Origin:
-    """The record of how ``compiler`` made an artifact from ``artifact``, in ``seconds``."""
+def origin_of(
+    compiler: ModelCompiler,
+    artifact: Artifact,
+    dataset: Dataset | None,
+    seconds: float,
+    interpreter: Interpreter | None = None,
+) -> Origin:
+    """The record of how ``compiler`` made an artifact from ``artifact``, in ``seconds``, in another ``interpreter``."""
     return Origin(
         tool=compiler.name,
         options=options_of(compiler.settings, dataset if compiler.needs_dataset else None),
         parent=artifact.sha256,
-        versions=versions_of(compiler.modules),
+        versions=versions_of(compiler.modules, interpreter),
         seconds=round(seconds, 3),
     )
 
@@ -155,9 +180,23 @@ def _compile_checked(
     compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, Artifact, dict[str, Any]]:
     """The content of ``path``, inspected, its description, and what its record holds besides the settings."""
-    format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
+    data, record = _compile_there(compiler, artifact, dataset, progress)
+    return data, _checked(compiler, artifact, path, data), record
+
+
+def _compile_there(
+    compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, progress: Progress
+) -> tuple[bytes, dict[str, Any]]:
+    """What the compiler makes, and what its record holds besides the settings; where its engine is installed."""
+    format = formats.named(compiler.makes)
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)
+    return data, compiler._record()
+
+
+def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: bytes) -> Artifact:
+    """The description of what was compiled, and will be at ``path``, after it was read back and inspected."""
+    format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
         stored = format.store(data, Path(work) / path.name)
         graph, specification = read_back(stored, compiler.name, format)
@@ -169,7 +208,7 @@ def _compile_checked(
                 f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
             )
         format.check(stored)
-    return data, describe(artifact, path, data, format, scheme, specification), compiler._record()
+    return describe(artifact, path, data, format, scheme, specification)
 
 
 def _compile(

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
-from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError
 from edgerig.plugins import Settings
@@ -77,7 +77,7 @@ static const uint32_t {name}_len = {size};
 """
 
 
-class CArraySettings(Settings, frozen=True, kw_only=True):
+class CArraySettings(CompilerSettings, frozen=True, kw_only=True):
     """Settings of the C array."""
 
     name: Annotated[

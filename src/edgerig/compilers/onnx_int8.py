@@ -15,7 +15,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
 from edgerig.compilers.result import with_layouts
@@ -44,7 +44,7 @@ SETTINGS = {"Resize": (1, 2, 3), "Upsample": (1,)}
 FOLDED = frozenset({"Relu", "Clip"})
 
 
-class OnnxInt8Settings(Settings, frozen=True, kw_only=True):
+class OnnxInt8Settings(CompilerSettings, frozen=True, kw_only=True):
     """Settings of ONNX quantization."""
 
     calibration_samples: Annotated[

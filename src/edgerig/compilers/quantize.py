@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
-from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
@@ -94,7 +94,7 @@ class Dynamic(Quantizer):
         return [*recipe.dynamic_wi8_afp32(), _of_matrices(None)]
 
 
-class CalibrationSettings(Settings, frozen=True, kw_only=True):
+class CalibrationSettings(CompilerSettings, frozen=True, kw_only=True):
     """Settings of compilers that calibrate."""
 
     calibration_samples: Annotated[

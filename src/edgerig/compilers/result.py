@@ -12,6 +12,8 @@ import msgspec
 from edgerig import __version__, files
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.base import Dataset
+from edgerig.environments.choice import SETTING
+from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import ArtifactCheckError, CompileError, ModelError
 from edgerig.formats import Format, Specification
 from edgerig.models.files import specification_of
@@ -112,6 +114,8 @@ def with_layouts(inputs: tuple[TensorSpec, ...], before: tuple[TensorSpec, ...])
 def options_of(settings: Settings, calibration: Dataset | None) -> dict[str, Any]:
     """The artifact's record of the settings that it was made with, and of the calibration dataset."""
     options: dict[str, Any] = msgspec.to_builtins(settings)
+    # Versions tell what it was made in; where that lies on this machine is nobody's affair.
+    options.pop(SETTING, None)
     if calibration is not None:
         options["calibration"] = {
             "dataset": calibration.name,
@@ -121,9 +125,13 @@ def options_of(settings: Settings, calibration: Dataset | None) -> dict[str, Any
     return options
 
 
-def versions_of(modules: Sequence[str]) -> dict[str, str]:
-    """The artifact's record of the library versions that it was made with."""
+def versions_of(modules: Sequence[str], interpreter: Interpreter | None = None) -> dict[str, str]:
+    """The artifact's record of the library versions that it was made with, in another ``interpreter`` those of that."""
     versions = {"edgerig": __version__}
+    if interpreter is not None:
+        names = [module.partition(".")[0].replace("_", "-").lower() for module in modules]
+        versions["python"] = interpreter.version
+        return versions | {name: interpreter.packages[name] for name in names if name in interpreter.packages}
     for module in modules:
         name = module.partition(".")[0].replace("_", "-")
         try:

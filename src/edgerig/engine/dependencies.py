@@ -21,7 +21,9 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact, Preprocessing
+from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
+from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
 from edgerig.plugin_code import code_of, named_files, own_code
 from edgerig.plugins import Plugin, make
@@ -81,12 +83,19 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
     """
     cls = type(plugin)
     own = cls.__module__.startswith("edgerig.")
-    identity = {
+    settings, interpreter = msgspec.to_builtins(plugin.settings), None
+    if isinstance(plugin, ModelCompiler | Runtime):
+        # What is installed there counts, and not where it lies.
+        settings.pop(SETTING, None)
+        interpreter = interpreter_for(cls, python_of(plugin.settings))
+    identity: dict[str, Any] = {
         "class": f"{cls.__module__}:{cls.__qualname__}",
         "name": plugin.name,
-        "settings": _with_contents(msgspec.to_builtins(plugin.settings), folders, words=not own),
+        "settings": _with_contents(settings, folders, words=not own),
         "reads": [_content(path) for path in plugin.reads()],
     }
+    if interpreter is not None:
+        identity["interpreter"] = interpreter.identity
     if own:
         return identity
     code = code_of(cls)

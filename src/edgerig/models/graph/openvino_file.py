@@ -74,6 +74,8 @@ class IrFile:
         kind = "" if data is None else data.get("element_type", "")
         # A free axis stands there as ?, or as a range: 1..8.
         shape = tuple(int(size) if size.strip().isdigit() else -1 for size in sizes.split(",") if size.strip())
+        # A free batch is 1, as the runtime sets it.
+        shape = (1, *shape[1:]) if shape[:1] == (-1,) else shape
         return TensorSpec(name=layer.get("name", ""), shape=shape, dtype=self._dtype(kind, layer))
 
     def _output(self, layer: Element) -> TensorSpec:
@@ -95,8 +97,11 @@ class IrFile:
 
         Small constants are shapes and scales, and none of the weights.
         """
-        if any(self._layers("FakeQuantize")):
-            return "int8"
+        levels = {
+            int(data.get("levels", "256")) for data in self._root.iterfind("layers/layer[@type='FakeQuantize']/data")
+        }
+        if levels:
+            return "int8" if max(levels) <= 256 else "int16x8"
         stored: Counter[str] = Counter()
         for layer in self._layers("Const"):
             data = layer.find("data")
