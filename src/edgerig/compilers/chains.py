@@ -12,6 +12,7 @@ from edgerig import plugins
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
+from edgerig.environments import choice
 from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UnknownNameError, UsageError, foreign_trace
 from edgerig.plugins import convert_settings, describe, find
 from edgerig.progress import Progress
@@ -20,8 +21,8 @@ ALL = "all"
 #: The order of ``all``; compilers of plugins come after these.
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
-#: Compilers that ``all`` leaves out: a search takes as long as many of the others.
-NOT_IN_ALL = frozenset({"mixed"})
+#: Compilers that ``all`` leaves out: a search takes as long as many of the others, and some write what one engine reads.
+NOT_IN_ALL = frozenset({"mixed", "openvino", "openvino-int8"})
 
 
 class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +188,9 @@ def _check(chain: tuple[ModelCompiler, ...], artifact: Artifact) -> None:
         reason = step.refuses(format, scheme)
         if reason:
             raise IncompatibleError(f"{Path(artifact.path).name} cannot be compiled: {reason}.")
-        step.require()
+        lacking = choice.missing(type(step), choice.python_of(step.settings))
+        if lacking is not None:
+            raise lacking
         format, scheme = step.makes, step.scheme or scheme
 
 
