@@ -21,7 +21,7 @@ ALL = "all"
 #: The order of ``all``; compilers of plugins come after these.
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
-#: Compilers that ``all`` leaves out: a search takes as long as many of the others, and some write what one engine reads.
+#: Compilers that ``all`` leaves out: a search takes as long as many others, and some write what a single engine reads.
 NOT_IN_ALL = frozenset({"mixed", "openvino", "openvino-int8"})
 
 
