@@ -255,3 +255,36 @@ def test_wrong_settings_of_the_task_are_refused_as_in_a_rig_file(call):
     assert code != 0
     assert "key=value" in error
     assert not Path("runs").exists()
+
+
+def test_provider_that_the_wheel_lacks_is_refused_by_name(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dense_onnx(tmp_path / "net.onnx")
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "net.onnx", "--runtime", "onnxruntime", "--runtime-option", "provider=CUDAExecutionProvider"])
+    err = capfd.readouterr().err
+    assert caught.value.code == 1
+    assert "cannot use CUDAExecutionProvider: it has" in err
+    assert "CPUExecutionProvider" in err
+
+
+def test_delegate_is_a_setting_of_the_runtime_and_what_it_took_is_in_the_document(call, tmp_path, delegate_library):
+    (tmp_path / "libtest_delegate.so").write_bytes(delegate_library.read_bytes())
+    net = TfliteBuilder()
+    x, total = net.tensor("x", (1, 8), "float32"), net.tensor("total", (1, 8), "float32")
+    net.operator("ADD", [x, x], [total])
+    (tmp_path / "net.tflite").write_bytes(net.build([x], [total]))
+    code, out, err = call("--runtime", "litert", "--runtime-option", "delegate=./libtest_delegate.so", "--json")
+    assert code == 0, err
+    (cell,) = json.loads(out)["cells"]
+    (group,) = cell["census"]["operators"]
+    assert (group["op"], group["placement"]) == ("ADD", "libtest_delegate.so")
+    assert not [text for text in cell["warnings"] if "was asked for" in text]
+
+
+def test_delegate_that_takes_nothing_is_an_error_that_names_it(call, delegate_library):
+    option = ["--runtime-option", f"delegate={delegate_library}"]
+    code, _, err = call("--runtime", "litert", *option)
+    assert code == 1
+    assert "libtest_delegate.so was asked for: 2 of 2 operators ran on XNNPACK." in " ".join(err.split())
+    assert "fallback=allow" in err

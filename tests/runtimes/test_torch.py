@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.needs import need_torch
 
+from edgerig.measure.census import Census, family
 from edgerig.runtimes.torch import Torch
 from edgerig.testing.contracts.runtime import RuntimeContract
 
@@ -71,3 +72,12 @@ class TestTorch(RuntimeContract):
                 answer = module(*(torch.from_numpy(value[None]) for value in sample))
                 rows.append([output.numpy() for output in (answer if isinstance(answer, tuple) else (answer,))])
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def test_census_tells_the_operators_that_reached_the_dispatcher(torch_program: Path) -> None:
+    with Torch() as runtime:
+        runtime.load(torch_program)
+        census = runtime.census([np.ones((1, 2, 6, 5), np.float32)])
+    assert isinstance(census, Census)
+    weighted = {family(group.op): (group.placement, group.dtype) for group in census.operators if family(group.op)}
+    assert weighted == {"convolution": ("cpu", "float32"), "matrix product": ("cpu", "float32")}
