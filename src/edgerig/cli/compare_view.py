@@ -9,6 +9,7 @@ from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.results.compare.texts import amount_text, change_text, interval_text
 from edgerig.results.compare.types import WORSE, CellComparison, Comparison, MetricVerdict, Side
+from edgerig.tasks.caveats import VACUOUS
 
 COLUMNS = (
     Column("metric", right=False),
@@ -38,7 +39,7 @@ def _show(comparison: CellComparison) -> None:
     for line in render_table(COLUMNS, rows, terminal_width(sys.stdout)):
         say(line, **_style(line))
     for name, metric in comparison.metrics.items():
-        if metric.verdict != "same":
+        if metric.verdict != "same" or VACUOUS in metric.sentence:
             say(f"{name}: {metric.sentence}")
     for note in comparison.notes:
         say(f"(!) {note}")

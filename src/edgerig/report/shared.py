@@ -14,6 +14,7 @@ from edgerig.report.recommend import Comparison
 from edgerig.results.compare.texts import times_as_many
 from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
+from edgerig.tasks.caveats import VACUOUS, why_no_evidence
 from edgerig.tasks.metrics.functions import wilson_interval
 
 #: Explanations of the columns of the table.
@@ -130,9 +131,18 @@ def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) 
         dataset=dataset,
         fewest=min(counts),
         most=max(counts),
-        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in rows), first.label),
+        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in rows), first.label)
+        + _doubts([(variant.label, answers) for _, variant, answers in members]),
         baseline=first.label,
         rows=tuple(_row(row, shown[row.cell], first) for row in rows),
+    )
+
+
+def _doubts(members: Sequence[tuple[str, Answers]]) -> str:
+    """Which of the variants prove nothing by as many errors as another."""
+    reasons = (why_no_evidence(answers.labels, (label, answers.predictions)) for label, answers in members)
+    return "".join(
+        f" As many errors would prove nothing here, {VACUOUS}{reason}." for reason in dict.fromkeys(reasons) if reason
     )
 
 

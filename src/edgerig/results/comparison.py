@@ -88,9 +88,13 @@ def shared_samples(series: Sequence[Answers]) -> Array:
 
 def right_answers(answers: Answers, places: Array) -> NDArray[np.bool_]:
     """Whether each of the samples at ``places``, all of them its own, is predicted correctly; shape of ``places``."""
+    return np.asarray(at(answers.labels, answers, places) == at(answers.predictions, answers, places))
+
+
+def at(values: Array, answers: Answers, places: Array) -> Array:
+    """Those of ``values``, one for each of ``answers``, that are of the samples at ``places``, all of them its own."""
     order = np.argsort(answers.indices)
-    rows = order[np.searchsorted(answers.indices[order], places)]
-    return np.asarray(answers.labels[rows] == answers.predictions[rows])
+    return np.asarray(values[order[np.searchsorted(answers.indices[order], places)]])
 
 
 def _paired(answers: Answers, baseline: Answers, shared: Array) -> Paired:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,25 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
             f"{best.share:.2%} (McNemar's test at 5 %)."
         )
     return doubts
+
+
+def why_no_evidence(labels: NDArray[np.integer[Any]], *answers: tuple[str, NDArray[np.integer[Any]]]) -> str | None:
+    """Why equal qualities of networks on the same samples prove nothing, or None.
+
+    Args:
+        labels: Of the samples, shape (n,). answers: For each network its name and its predictions, shape (n,).
+
+    >>> why_no_evidence(np.array([0, 1]), ("A", np.array([0, 1])), ("B", np.array([1, 1])))
+    'B answers the same class for all 2 samples'
+    """
+    if len(labels) == 1:
+        return "a single sample was run"
+    if len(np.unique(labels)) == 1:
+        return f"all {len(labels):,} samples are of one class"
+    for name, predictions in answers:
+        if len(np.unique(predictions)) == 1:
+            return f"{name} answers the same class for all {len(predictions):,} samples"
+    return None
 
 
 def why_vacuous(ours: Scores, theirs: Scores, samples: LabelledSamples | None = None) -> str | None:

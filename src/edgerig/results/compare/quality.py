@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.measure.shares import paired_difference
 from edgerig.results.compare.texts import times_as_many
 from edgerig.results.compare.types import MetricVerdict, Verdict
-from edgerig.results.comparison import Paired, answers_of, compare_with
+from edgerig.results.comparison import Answers, Paired, answers_of, at, compare_with, shared_samples
+from edgerig.tasks.caveats import VACUOUS, why_no_evidence
 
 #: Accuracy, as a share of 1, that B may lose without being called worse.
 MARGIN = 0.005
@@ -48,7 +50,25 @@ def accuracy_verdict(
             margin=margin,
             higher_is_better=True,
         )
-    return _judged(rows[0], margin, one_network and rows[0].lost == rows[0].gained == 0)
+    judged = _judged(rows[0], margin, one_network and rows[0].lost == rows[0].gained == 0)
+    return _doubted(judged, first, second, one_network)
+
+
+def _doubted(judged: MetricVerdict, first: Answers, second: Answers, one_network: bool) -> MetricVerdict:
+    """``judged`` where equal qualities would prove something; else it says why they do not, and ``same`` is none.
+
+    Of one file on one engine ``same`` stays: it is not concluded from the samples.
+    """
+    shared = shared_samples([first, second])
+    sides = [(name, at(answers.predictions, answers, shared)) for name, answers in (("A", first), ("B", second))]
+    why = why_no_evidence(at(first.labels, first, shared), *sides)
+    if why is None or judged.verdict not in ("same", "inconclusive"):
+        return judged
+    return replace(
+        judged,
+        verdict=judged.verdict if one_network else "inconclusive",
+        sentence=f"{judged.sentence.removesuffix('.')}; {VACUOUS}{why}.",
+    )
 
 
 def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
