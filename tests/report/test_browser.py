@@ -134,6 +134,37 @@ def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], na
     assert (inner, whole <= inner) == (width, True)
 
 
+@pytest.mark.parametrize("width", [390, 500])
+@pytest.mark.parametrize("name", ["demo", "rounds", "long"])
+def test_no_table_scrolls_on_a_narrow_page(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    load(browser, pages[name], width=width)
+    browser.execute_script(SHOW_ALL)
+    browser.execute_script(OPEN_ALL)
+    wide = """
+    const all = [...document.querySelectorAll('.scroll')];
+    const frames = all.filter(s => s.querySelector('table.data') && s.checkVisibility());
+    return [frames.length, frames.filter(s => s.scrollWidth > s.clientWidth + 1).map(s => s.innerText.slice(0, 60))];
+    """
+    WebDriverWait(browser, 10).until(lambda _: browser.execute_script(wide)[1] == [])
+    assert browser.execute_script(wide)[0] > 3
+    unnamed = """
+    const tables = [...document.querySelectorAll('.stacks')];
+    const cells = tables.flatMap(t => [...t.tBodies[0].querySelectorAll('td')]).filter(c => c.checkVisibility());
+    return [tables.length, cells.filter(c => !c.dataset.label).map(c => c.outerHTML.slice(0, 200))];
+    """
+    stacked, without_name = browser.execute_script(unnamed)
+    assert stacked >= 1
+    assert without_name == []
+
+
+def test_tables_are_tables_again_on_a_wide_page(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"], width=1400)
+    browser.execute_script(SHOW_ALL)
+    assert browser.execute_script("return document.querySelectorAll('.stacks').length") == 0
+
+
 @pytest.mark.parametrize("width", [390, 500, 1400])
 def test_what_a_variant_was_made_from_is_in_sight(browser: Any, pages: dict[str, str], width: int) -> None:
     load(browser, pages["demo"], width=width)

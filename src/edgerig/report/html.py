@@ -35,7 +35,7 @@ def render_html(report: Report) -> str:
     """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
     environment = view_environment()
     environment.filters["percent"] = percent
-    css, js = asset("report.css"), asset("report.js") + asset("tools.js")
+    css, js = asset("report.css"), asset("report.js") + asset("tools.js") + asset("stacks.js")
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = colours_of(report)
     context: dict[str, Any] = {
