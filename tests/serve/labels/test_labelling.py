@@ -51,6 +51,20 @@ def test_what_is_done_becomes_a_version_with_who_did_it(street: Path) -> None:
     assert version.by_name()["1.png"].annotation is None
 
 
+def test_what_is_taken_back_after_a_commit_is_gone_in_the_next(street: Path) -> None:
+    with labelling(street) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", {"kind": "classify", "label": "tree"}, "class")
+        ann.do("0.png", stroke(9, 9), "stroke")
+        assert server.commit()["version"] == 2
+        assert newest(street / "street").by_name()["0.png"].label == "tree"
+        ann.do("0.png", {"kind": "undo", "target": "class"})
+        ann.do("0.png", {"kind": "undo", "target": "stroke"})
+    entry = newest(street / "street").by_name()["0.png"]
+    assert (newest(street / "street").version, entry.label, entry.annotation) == (3, None, None)
+    assert entry.extra["state"] == "unlabelled"
+
+
 def test_two_people_on_one_picture_lose_nothing_and_see_each_other(street: Path) -> None:
     with labelling(street) as server:
         ann, bob = Page(server.address.port, "Ann"), Page(server.address.port, "Bob")

@@ -98,7 +98,9 @@ class Committer:
         changes: dict[str, Change] = {}
         total = Acceptance()
         for number, room in enumerate(rooms, 1):
-            changes[room.name], outcome = await asyncio.to_thread(self._change, room, entries[room.name])
+            changes[room.name], outcome = await asyncio.to_thread(
+                self._change, room, entries[room.name], revisions[room.name]
+            )
             total += outcome
             if number % EVERY == 0:
                 hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
@@ -128,9 +130,11 @@ class Committer:
         _logger.info("%s: what was done here is upon version %d now, of others", room.name, self.version)
         hub.tell_picture(room)
 
-    def _change(self, room: Room, entry: Entry) -> tuple[Change, Acceptance]:
-        document = room.document()
+    def _change(self, room: Room, entry: Entry, until: int) -> tuple[Change, Acceptance]:
+        """The labels of a picture after the revision ``until``; people may do more meanwhile."""
         assert room.loaded is not None
+        records = [record for record in room.records if record.revision <= until]
+        document = room.document(records)
         labels = labels_of(document, room.loaded.labels)
         # A proposal that nobody decided on is no label.
         state = "unlabelled" if room.state() == "prefilled" else room.state()
@@ -138,15 +142,14 @@ class Committer:
         outcome = acceptance(document, room.proposals)
         people = [name for name in entry.extra.get(PEOPLE, "").split(", ") if name]
         people += [name for name in document.people if name not in people]
-        last = datetime.datetime.fromtimestamp(room.records[-1].time, datetime.UTC)
+        last = datetime.datetime.fromtimestamp(records[-1].time, datetime.UTC)
         extra = {STATE: state, TIME: last.isoformat(timespec="seconds")}
         if people:
             extra[PEOPLE] = ", ".join(people)
         if room.proposals:
             extra[PREFILL] = f"{room.proposals[-1].model}: {describe(outcome)}"
         label = document.label if not document.label_model else room.entry.label
-        annotation = None if empty else to_json(labels, f"The labels of {room.name}")
-        return Change(annotation, label, label != room.entry.label, extra), outcome
+        return Change(None if empty else to_json(labels, f"The labels of {room.name}"), label, extra), outcome
 
 
 def _labels(entry: Entry) -> tuple[str | None, str | None]:

@@ -20,13 +20,12 @@ class Change(msgspec.Struct, frozen=True):
 
     Attributes:
         annotation: Its labels as canonical JSON; None for none.
-        label: Class of the whole picture. classified: Whether it is another one than labelling began with.
+        label: Class of the whole picture.
         extra: What is new of ``extra`` of its entry.
     """
 
     annotation: bytes | None
     label: str | None
-    classified: bool
     extra: dict[str, str]
 
 
@@ -105,9 +104,8 @@ class LabelledDataset:
             change = changes.get(entry.name)
             if change is not None:
                 annotation = objects.add(change.annotation).sha256 if change.annotation is not None else None
-                label = change.label if change.classified else entry.label
                 extra = {**entry.extra, **change.extra}
-                entry = msgspec.structs.replace(entry, annotation=annotation, label=label, extra=extra)
+                entry = msgspec.structs.replace(entry, annotation=annotation, label=change.label, extra=extra)
             entries.append(entry)
         self.version = self._versions.commit(entries, base=base, classes=classes, note=note)
         return self.version

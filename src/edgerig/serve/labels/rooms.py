@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -67,12 +68,8 @@ class Room:
         self.entry, self.loaded, self.after, self._summary = entry, loaded, after, None
         self.records = [record for record in self.records if record.revision > after]
 
-    def document(self, *, paint: bool = True) -> Document:
-        """Its labels as they stand; its picture has been loaded.
-
-        Args:
-            paint: Whether the pixels of masks are wanted.
-        """
+    def document(self, records: Sequence[Record] | None = None) -> Document:
+        """Its labels after some of its operations, by default after all; its picture has been loaded."""
         loaded = self.loaded
         assert loaded is not None
         document = Document(
@@ -81,9 +78,8 @@ class Room:
             loaded.shapes,
             label=self.entry.label,
             state=self.entry.extra.get(STATE, ""),
-            paint=paint,
         )
-        return document.fold(self.records)
+        return document.fold(self.records if records is None else records)
 
     @property
     def proposals(self) -> list[Propose]:
