@@ -10,6 +10,7 @@ from edgerig.cli.lazy_group import LazyCommands
 COMMANDS = {
     "import": ("data_import", "command", "Make a version out of files: a folder of pictures or classes, or labels."),
     "export": ("data_export", "command", "Write a version's pictures and labels for an annotation tool."),
+    "capture": ("data_capture", "capture", "Make a version out of pictures of a camera or a video."),
     "log": ("data_log", "log", "List the versions of a dataset, or the datasets of a store."),
     "diff": ("data_log", "diff", "Tell what differs between two versions."),
     "get": ("data_transfer", "get", "Fetch the files of a version into a folder."),
