@@ -41,6 +41,7 @@ def command(
 
     The folders in FOLDER are classes where nothing lies beside them (FOLDER/car/1.png), and splits where they are
     called train, validation and test (FOLDER/train/car/1.png). A file's name in the dataset is its path in FOLDER.
+    Of frames that `edgerig serve --keep` has stored, what the network said of them is taken along.
 
     \b
     Examples:
@@ -50,6 +51,7 @@ def command(
     """
     from edgerig.cli.console import ConsoleProgress
     from edgerig.datasets.images import SUFFIXES
+    from edgerig.serve.video.keep.reading import with_what_was_said
     from edgerig.store import open_dataset
     from edgerig.store.adding import add_files
     from edgerig.store.folders import folder_files
@@ -58,10 +60,9 @@ def command(
         folder, suffixes=None if all_files else SUFFIXES, labelled=False if unlabelled else None, split=split
     )
     _say_what_is_odd(folder, content)
+    pictures = with_what_was_said(folder, content.files)
     versions, number = open_dataset(to, writing=True, credentials=credentials)
-    added = add_files(
-        versions, content.files, content.classes, ConsoleProgress(), base=number, replace=replace, note=note
-    )
+    added = add_files(versions, pictures, content.classes, ConsoleProgress(), base=number, replace=replace, note=note)
     say(added.text())
 
 

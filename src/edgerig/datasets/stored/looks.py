@@ -1,0 +1,107 @@
+"""Statistics of pictures, and of what a network said of them, by which two versions of a dataset are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig import files
+from edgerig.datasets.images import read_image
+from edgerig.datasets.stored.fetch import Wanted, fetch
+from edgerig.datasets.stored.pin import Pinned
+from edgerig.datasets.stored.samples import named_as
+from edgerig.progress import Progress
+from edgerig.store import Entry
+from edgerig.store.parallel import in_parallel
+
+#: Weights of red, green and blue in brightness, Rec. 601.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+#: What is measured of a picture, and its unit.
+QUANTITIES = {
+    "brightness": "mean of luma, 0 to 1",
+    "contrast": "standard deviation of luma, 0 to 0.5",
+    "saturation": "mean of (max - min) / max of RGB, 0 to 1",
+    "warmth": "mean of red minus mean of blue, -1 to 1",
+    "width": "pixels",
+    "height": "pixels",
+    "confidence": "of the network's prediction, 0 to 1",
+}
+
+
+class Looks(msgspec.Struct, frozen=True):
+    """What is known of the pictures of a version.
+
+    Attributes:
+        address: Of the version.
+        values: Of each quantity of `QUANTITIES` the values of the pictures that have it.
+        predictions: The classes that a network predicted, a name for each picture that has one.
+        pictures, all: How many pictures were looked at, and how many there are.
+    """
+
+    address: str
+    values: dict[str, NDArray[np.float64]]
+    predictions: tuple[str, ...]
+    pictures: int
+    all: int
+
+
+def looks_of(pinned: Pinned, most: int, progress: Progress) -> Looks:
+    """Look at the pictures of a version, or at ``most`` of them, chosen by the hash of their names.
+
+    Raises:
+        DatasetError: One cannot be read; names it.
+        DamagedObjectError: One is damaged in the store.
+    """
+    entries = sorted(pinned.version.entries, key=lambda entry: files.sha256(entry.name.encode()))[:most]
+    paths = fetch(pinned, [Wanted(entry.sha256, entry.size, entry.name) for entry in entries], progress)
+    names = {path: entry.name for path, entry in zip(paths, entries, strict=True)}
+    rows = []
+    with progress.task(f"looking at {pinned.address}", len(paths)) as task, named_as(names):
+        for row in in_parallel(look_at, paths, 4):
+            rows.append(row)
+            task.advance()
+    values = {name: np.array([row[name] for row in rows], np.float64) for name in (rows[0] if rows else {})}
+    confidences = _confidences(entries)
+    if confidences:
+        values["confidence"] = np.array(confidences)
+    predictions = tuple(entry.extra["prediction"] for entry in entries if entry.extra.get("prediction"))
+    return Looks(pinned.address, values, predictions, len(entries), len(pinned.version.entries))
+
+
+def look_at(path: Path) -> dict[str, float]:
+    """The quantities of one picture, see `QUANTITIES`.
+
+    Raises:
+        DatasetError: It cannot be read.
+    """
+    pixels = read_image(path, 3)
+    height, width = pixels.shape[:2]
+    rgb = pixels.reshape(-1, 3).astype(np.float32) / 255
+    luma = rgb @ _LUMA
+    largest, least = rgb.max(axis=1), rgb.min(axis=1)
+    saturation = np.divide(largest - least, largest, out=np.zeros_like(largest), where=largest > 0)
+    return {
+        "brightness": float(luma.mean(dtype=np.float64)),
+        "contrast": float(luma.std(dtype=np.float64)),
+        "saturation": float(saturation.mean(dtype=np.float64)),
+        "warmth": float(rgb[:, 0].mean(dtype=np.float64) - rgb[:, 2].mean(dtype=np.float64)),
+        "width": float(width),
+        "height": float(height),
+    }
+
+
+def _confidences(entries: Sequence[Entry]) -> list[float]:
+    result = []
+    for entry in entries:
+        try:
+            value = float(entry.extra.get("confidence", "nan"))
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            result.append(value)
+    return result

@@ -1,0 +1,62 @@
+"""The drift between two versions of a dataset as a page: histograms beside each other, differences with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from markupsafe import Markup
+
+from edgerig.datasets.stored.drift import Shift
+from edgerig.datasets.stored.looks import QUANTITIES, Looks
+from edgerig.report.charts.histogram import paired_bars, shares
+from edgerig.report.page import page_css, page_environment
+
+#: Classes that are drawn.
+_CLASSES = 12
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """A quantity as it is drawn, with what is said of its difference."""
+
+    title: str
+    unit: str
+    drawing: Markup
+    shifts: tuple[Shift, ...]
+
+
+def sentence(shift: Shift) -> str:
+    """A difference in words.
+
+    >>> sentence(Shift("brightness", 0.5, 0.4, -0.12, -0.08, -0.9, True, (100, 50)))
+    'brightness: 0.5 -> 0.4, difference -0.12 to -0.08 (95 %), -0.90 standard deviations: drifted'
+    """
+    text = (
+        f"{shift.name}: {shift.earlier:.4g} -> {shift.later:.4g}, difference {shift.low:.3g} to {shift.high:.3g} (95 %)"
+    )
+    if shift.effect is not None and not shift.name.startswith("class "):
+        text += f", {shift.effect:+.2f} standard deviations"
+    return f"{text}{': drifted' if shift.drifted else ''}"
+
+
+def render_drift(earlier: Looks, later: Looks, differences: Sequence[Shift]) -> str:
+    """The page; it loads nothing from outside."""
+    charts = []
+    by_name = {shift.name: shift for shift in differences}
+    for name, unit in QUANTITIES.items():
+        if name not in by_name:
+            continue
+        edges, first, second = shares(earlier.values[name], later.values[name])
+        ticks = [f"{edges[index]:.3g}" for index in (0, len(edges) // 2, -1)]
+        drawing = paired_bars(first.tolist(), second.tolist(), ticks, f"Histograms of {name}")
+        charts.append(Chart(name, unit, drawing, (by_name[name],)))
+    classes = [shift for shift in differences if shift.name.startswith("class ")]
+    if classes:
+        most = sorted(classes, key=lambda shift: -max(shift.earlier, shift.later))[:_CLASSES]
+        names = [shift.name.removeprefix("class ")[:14] for shift in most]
+        drawing = paired_bars([s.earlier for s in most], [s.later for s in most], names, "Shares of predicted classes")
+        charts.append(Chart("predictions", "share of each class", drawing, tuple(classes)))
+    template = page_environment().get_template("drift.html.j2")
+    return template.render(
+        css=page_css(), earlier=earlier, later=later, charts=charts, sentence=sentence, shifts=differences
+    )

@@ -1,0 +1,146 @@
+"""Drift between two versions: quantities by hand, intervals, and the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgerig.cli import main
+from edgerig.datasets.stored.drift import shifts
+from edgerig.datasets.stored.looks import Looks, look_at
+from edgerig.files import sha256
+from edgerig.serve.video.keep.folder import FrameFolder, KeptFrame
+from edgerig.store import open_dataset
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["data", *arguments])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def keep(folder: Path, shade: int, confidence: float, label: str, count: int = 40, seed: int = 0) -> None:
+    """Frames as a server stores them: noise around a shade, confidences around a value."""
+    generator = np.random.default_rng(seed)
+    kept = FrameFolder(str(folder), 10**9)
+    for number in range(count):
+        pixels = np.clip(generator.normal(shade + generator.normal(0, 8), 10, (24, 32, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "x.png")
+        data = (folder / "x.png").read_bytes()
+        (folder / "x.png").unlink()
+        frame = KeptFrame(
+            file=f"{number}.png",
+            sha256=sha256(data),
+            width=32,
+            height=24,
+            time="2026-01-01T00:00:00+00:00",
+            source="cam",
+            frame=number,
+            rules=["every:1s"],
+            model="net",
+            artifact="0" * 64,
+            task="classification",
+            confidence=float(np.clip(generator.normal(confidence, 0.05), 0, 1)),
+            prediction={"class": label},
+        )
+        kept.add(frame, {frame.file: data})
+
+
+def test_the_quantities_of_a_picture_are_what_they_are_called(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 4, 3), np.uint8)
+    pixels[0] = (255, 0, 0)
+    pixels[1] = (0, 0, 255)
+    Image.fromarray(pixels).save(tmp_path / "half.png")
+    row = look_at(tmp_path / "half.png")
+    assert row["brightness"] == pytest.approx((0.299 + 0.114) / 2)
+    assert row["contrast"] == pytest.approx((0.299 - 0.114) / 2)
+    assert row["saturation"] == pytest.approx(1)
+    assert row["warmth"] == pytest.approx(0, abs=1e-7)
+    assert (row["width"], row["height"]) == (4, 2)
+
+
+def looks(values: np.ndarray, predictions: tuple[str, ...] = ()) -> Looks:
+    return Looks("x", {"brightness": values}, predictions, len(values), len(values))
+
+
+def test_a_shift_is_found_with_its_interval_and_none_is_invented() -> None:
+    generator = np.random.default_rng(1)
+    before, same, brighter = (generator.normal(mean, 0.1, 400) for mean in (0.5, 0.5, 0.58))
+    (nothing,) = shifts(looks(before), looks(same))
+    assert not nothing.drifted
+    assert nothing.low < 0 < nothing.high
+    (shift,) = shifts(looks(before), looks(brighter))
+    assert shift.drifted
+    assert shift.low < brighter.mean() - before.mean() < shift.high
+    # The interval of a difference of two means: 1.96 standard errors to each side.
+    error = np.sqrt(before.var() / 400 + brighter.var() / 400)
+    assert shift.high - shift.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert shift.effect == pytest.approx((brighter.mean() - before.mean()) / before.std(ddof=1))
+
+
+def test_small_differences_and_small_samples_say_little() -> None:
+    generator = np.random.default_rng(2)
+    before, hardly = generator.normal(0.5, 0.1, 20_000), generator.normal(0.505, 0.1, 20_000)
+    (shift,) = shifts(looks(before), looks(hardly))
+    assert shift.low > 0
+    assert not shift.drifted, "certain, and too small to count"
+    assert shifts(looks(before[:4]), looks(hardly)) == []
+    (constant,) = shifts(looks(np.full(10, 0.3)), looks(np.full(10, 0.3)))
+    assert (constant.effect, constant.drifted) == (None, False)
+    (moved,) = shifts(looks(np.full(10, 640.0)), looks(np.full(10, 320.0)))
+    assert (moved.effect, moved.drifted) == (None, True)
+
+
+def test_shares_of_predicted_classes_are_compared() -> None:
+    before, after = ("car",) * 90 + ("bus",) * 10, ("car",) * 40 + ("<b>tram</b>",) * 60
+    rows = {
+        s.name: s for s in shifts(looks(np.zeros(9), before), looks(np.zeros(9), after)) if s.name.startswith("class")
+    }
+    assert list(rows) == ["class <b>tram</b>", "class bus", "class car"]
+    assert (rows["class car"].earlier, rows["class car"].later, rows["class car"].drifted) == (0.9, 0.4, True)
+
+
+def test_frames_that_a_server_kept_are_compared_from_the_command_line(call: Call, tmp_path: Path) -> None:
+    keep(tmp_path / "day", 150, 0.9, "car")
+    keep(tmp_path / "day2", 150, 0.9, "car", seed=1)
+    keep(tmp_path / "night", 60, 0.6, "<b>tram</b>", seed=2)
+    for name in ("day", "day2", "night"):
+        code, out, err = call("import", name, "--to", f"data/{name}")
+        assert code == 0, err
+        assert out.startswith(f"data/{name}@1: 40 files")
+    extra = open_dataset("data/night")[0].read().entries[0].extra
+    assert extra["prediction"] == "<b>tram</b>"
+    assert (extra["time"], extra["camera"]) == ("2026-01-01T00:00:00+00:00", "cam")
+
+    code, out, _ = call("check", "data/day2", "--against", "data/day@1")
+    assert (code, out.splitlines()[-1]) == (0, "Nothing has drifted.")
+    code, out, _ = call("check", "data/night", "--against", "data/day", "--out", "drift.html", "--json")
+    document = json.loads(out)
+    drifted = {shift["name"] for shift in document["shifts"] if shift["drifted"]}
+    assert drifted == {"brightness", "saturation", "confidence", "class car", "class <b>tram</b>"}
+    page = (tmp_path / "drift.html").read_text()
+    assert "data/night@1" in page
+    assert "Drifted: brightness" in page
+    assert page.count("<svg") == 8
+    assert "<b>tram" not in page, "names are escaped"
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", ""), "nothing is loaded"
+
+
+def test_what_does_not_go_together_is_said(call: Call) -> None:
+    assert "go with --against" in call("check", "data/x", "--json")[2]
+    assert "do not go together" in call("check", "data/x", "--against", "data/y", "--all")[2]
