@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -138,7 +140,10 @@ main(["data", "import", sys.argv[1], "--to", sys.argv[2]])
 """
 
 
-def test_an_import_that_is_killed_goes_on_and_sends_nothing_twice(small: SmallServer, tmp_path) -> None:
+@pytest.mark.parametrize("sent_signal", [signal.SIGKILL, signal.SIGINT], ids=lambda each: each.name)
+def test_an_import_that_is_stopped_goes_on_and_sends_nothing_twice(
+    small: SmallServer, tmp_path: Path, sent_signal: signal.Signals
+) -> None:
     for number in range(200):
         path = tmp_path / "photos" / f"{number % 2}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,8 +154,11 @@ def test_an_import_that_is_killed_goes_on_and_sends_nothing_twice(small: SmallSe
     while len(small.puts("/objects/")) < 60 and process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
-    process.kill()
+    process.send_signal(sent_signal)
     _, errors = process.communicate()
+    if sent_signal == signal.SIGINT:
+        assert process.returncode == 130, errors
+        assert b"no version was made" in errors
     small.pause = 0
     before = len(small.puts("/objects/"))
     assert 60 <= before < 200, errors

@@ -71,6 +71,7 @@ class Stored(Dataset):
         super().__init__(settings)
         self._pinned: Pinned | None = None
         self._labels: dict[str, ImageLabels] | None = None
+        self._kind: Kind | None = None
         self._asked_task = ""
         self._call_itself(self.settings.address)
 
@@ -123,7 +124,9 @@ class Stored(Dataset):
             return cast(Kind, asked)
         if not any(entry.annotation is not None for entry in self._pin().version.entries):
             return "classes"
-        return kind_of(list(self._read_annotations(Progress()).values()))
+        if self._kind is None:
+            self._kind = kind_of(list(self._read_annotations(Progress()).values()))
+        return self._kind
 
     @property
     def task(self) -> str:
