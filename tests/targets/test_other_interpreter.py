@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,16 @@ import numpy as np
 import pytest
 from tests.environments_made import AGENT, LITERT, made_environment
 
-from edgerig.errors import EdgerigError, IncompatibleError, NotInstalledError, TargetError, UsageError
+from edgerig.environments.catalogue import MANIFEST, Manifest, folder_of
+from edgerig.errors import (
+    EdgerigError,
+    IncompatibleError,
+    MissingExtraError,
+    NotInstalledError,
+    TargetError,
+    UsageError,
+)
+from edgerig.files import write_json
 from edgerig.rig.document import Document
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.plan import make_plan
@@ -112,3 +122,36 @@ def test_a_plan_refuses_what_the_interpreter_lacks(bare_environment: Path, tmp_p
         block = {"compilers": ["float32"], "runtimes": [{"use": "litert", "python": str(python)}]}
         with pytest.raises(EdgerigError, match=words):
             make_plan(parse_rig(Document({"model": "mnist-cnn", "dataset": "mnist", "matrix": block}, "rig.yaml")))
+
+
+def test_an_environment_that_was_made_for_an_engine_is_used_by_itself_where_ours_lacks_it(
+    openvino_environment: Path, one_input: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path))
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+    target, lines = target_for("local"), []
+    target.log = lines.append
+    with target.open(one_input.artifact, "openvino", {}) as session:
+        here = session.run([x])
+    assert lines == [], "ours has it"
+    # From here on our own interpreter has no such package.
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    data = {"model": "mnist-cnn", "dataset": "mnist", "matrix": {"compilers": ["float32"], "runtimes": ["openvino"]}}
+    with pytest.raises(MissingExtraError) as caught:
+        make_plan(parse_rig(Document(data, "rig.yaml")))
+    assert str(caught.value.hint).startswith("edgerig engines install openvino, in an environment of its own; or ")
+    folder = folder_of("openvino")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(openvino_environment)
+    manifest = Manifest(engine="openvino", requirements=(), bytes=1, seconds=1.0, made="2026-01-01T00:00:00Z")
+    write_json(openvino_environment / MANIFEST, manifest)
+    try:
+        assert len(make_plan(parse_rig(Document(data, "rig.yaml"))).cells) == 1
+        with target.open(one_input.artifact, "openvino", {}) as session:
+            there = session.run([x])
+            assert "openvino" in session.machine().packages
+    finally:
+        (openvino_environment / MANIFEST).unlink()
+    np.testing.assert_array_equal(here.outputs[0], there.outputs[0])
+    assert len(lines) == 1
+    assert str(folder) in lines[0], "it is said which was used"
