@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,24 @@ EXAMPLE = ROOT / "examples" / "vision"
 DOCKERFILES = sorted((EXAMPLE / "docker").glob("*.Dockerfile"))
 
 
-def run(folder: Path, *words: str) -> list[dict[str, Any]]:
-    """Run the workflow from ``folder``, with little training; returns what became of each step."""
-    done = subprocess.run(
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Run the workflow from ``folder``, with a cache of its own."""
+    return subprocess.Popen(
         [sys.executable, "-m", "edgerig", "workflow", "run", EXAMPLE / "workflow.yaml", "--json", *words],
         cwd=folder,
         env={**os.environ, "EDGERIG_CACHE": str(folder / "cache")},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=280,
     )
-    assert done.returncode == 0, done.stderr
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
+
+
+def run(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """Run the workflow to its end; returns what became of each step."""
+    process = start(folder, *words)
+    output, errors = process.communicate(timeout=280)
+    assert process.returncode == 0, errors
+    rows: list[dict[str, Any]] = json.loads(output)
     return rows
 
 
@@ -63,8 +69,21 @@ def test_the_whole_loop_runs_and_the_next_version_is_learnt_too(tmp_path: Path) 
     assert {row["state"] for row in run(tmp_path, *settings)} == {"unchanged"}
 
     chosen = [word for step in ("add", "label-check", "train") for word in ("--only", step)]
-    second = {row["step"]: row for row in run(tmp_path, *settings, "--param", "add=field", *chosen)}
-    assert {row["state"] for row in second.values()} == {"run"}
+    settings = ["--param", "epochs=60", "--param", "add=field", *chosen]
+    # It is killed when a part of the training is done, and goes on from there.
+    process = start(tmp_path, *settings)
+    while not list((tmp_path / "cache").glob("stages/partial-*/files/model/*.checkpoint.npz")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    second = {row["step"]: row for row in run(tmp_path, *settings)}
+    assert {name: row["state"] for name, row in second.items()} == {
+        "add": "unchanged", "label-check": "unchanged", "train": "run",
+    }  # fmt: skip
+    log = (tmp_path / "runs" / "vision" / "train" / "log.txt").read_text()
+    assert "epoch 1 of 60" in log.lower().split("resum")[0]
+    assert "resum" in log.lower()
     assert second["add"]["outputs"]["data"]["path"].endswith("data/meter@2")
     assert len(meter.read(2).entries) == 4 * (24 + 10 + 8 + 4)
     before = {row["step"]: row["outputs"] for row in first}

@@ -1,5 +1,7 @@
 """Steps run once for equal inputs; what changes is run again, and nothing else."""
 
+import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -197,6 +199,26 @@ def test_independent_steps_run_side_by_side_and_those_that_measure_alone(bench: 
     assert {"tasks", "formats"} in seen
     assert {"models"} in seen
     assert not any("models" in group and len(group) > 1 for group in seen)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_once_there_is_space_the_step_runs(bench: Bench) -> None:
+    disk = bench.folder / "cache"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk can be mounted only by root")
+    try:
+        failed = bench.run(TWO_STEPS)["first"]
+        assert failed.state == "failed"
+        assert "disk" in failed.reason
+        assert "full" in failed.reason
+        assert "space" in failed.reason
+        assert not list(disk.rglob("step.json")), "nothing half-made counts as done"
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        assert states(bench.run()) == {"first": "run", "second": "run"}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_files_that_a_rig_file_names_count(tmp_path: Path) -> None:

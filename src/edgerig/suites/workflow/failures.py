@@ -77,7 +77,8 @@ def failure_of(step: PlannedStep, ended: Ended, work: Path) -> StepError | None:
         failure = StepError(f"step {step.name!r} failed with {_code(ended.code)}.", _hint(log))
     failure.log = log.read_text("utf-8", "replace") if log.is_file() else ""
     if (work / FILES).is_dir() and shutil.disk_usage(work).free < FULL:
-        failure.hint = f"The disk of {work.parent} is full; free some space, or set EDGERIG_CACHE to another one."
+        full = f"The disk of {work.parent} is full; free some space, or set EDGERIG_CACHE to another one."
+        failure.hint = "\n".join(filter(None, [full, failure.hint]))
     return failure
 
 
