@@ -26,7 +26,7 @@ SCHEMA = ROOT / "examples" / "rig.schema.json"
 WORKFLOW_SCHEMA = ROOT / "examples" / "workflow.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
 #: The tutorials, each of which is a notebook, too.
-TUTORIALS = (ROOT / "examples" / "mnist" / "tutorial.py", ROOT / "examples" / "digits" / "tutorial.py")
+TUTORIALS = tuple(ROOT / "examples" / name / "tutorial.py" for name in ("mnist", "digits", "vision"))
 
 
 def check_installed() -> None:
@@ -85,15 +85,14 @@ def without_outputs(text: str) -> str:
 
 
 def executed(text: str, beside: Path) -> str:
-    """The text of a notebook after running it in a folder with the JSON files of ``beside``; what is printed is kept,
+    """The text of a notebook after running it in a folder with what lies in ``beside``; what is printed is kept,
     progress is not."""
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.reads(text, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        for path in beside.glob("*.json"):
-            shutil.copy(path, folder)
+        shutil.copytree(beside, folder, dirs_exist_ok=True)
         NotebookClient(notebook, timeout=280, resources={"metadata": {"path": folder}}).execute()
     plain = json.loads(nbformat.writes(notebook))
     for cell in plain["cells"]:

@@ -60,7 +60,7 @@ def test_what_is_made_from_the_code_is_up_to_date() -> None:
         assert shipped == maker.notebook_text(tutorial), "run scripts/make_reference.py"
 
 
-@pytest.mark.parametrize("example", ["mnist", "digits"])
+@pytest.mark.parametrize("example", ["mnist", "digits", "vision"])
 def test_the_notebooks_ship_with_what_their_cells_print(example: str) -> None:
     notebook = json.loads((ROOT / "examples" / example / "tutorial.ipynb").read_text())
     for cell in notebook["cells"]:
