@@ -31,6 +31,7 @@ from edgerig.models.training.hooks import TrainingHooks
 from edgerig.plugins import NOUNS, Plugin, group_of
 from edgerig.power.base import PowerMonitor
 from edgerig.runtimes.base import Runtime
+from edgerig.suites.conversion_grid.conversion import ONNXConversion
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.base import WiredTarget
 from edgerig.tasks.base import Task
@@ -54,6 +55,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "target": (Target, Session),
     "format": (Format, Operator),
     "power-monitor": (PowerMonitor,),
+    "conversion": (ONNXConversion,),
 }
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 #: Seconds for one command of a page.
@@ -136,7 +138,7 @@ def test_the_first_page_names_the_group_of_every_noun() -> None:
 def test_an_example_proves_itself_and_is_measured(page: Path) -> None:
     commands = commands_of(page)
     assert any(command.startswith("python -m pytest") for command in commands), "no contract test is run"
-    runs = any(command.startswith(("edgerig run", "edgerig bench")) for command in commands)
+    runs = any(command.startswith(("edgerig run", "edgerig bench", "edgerig grid")) for command in commands)
     # What no rig file names is measured by a program.
     runs |= "measure.py" in files_of(page)
     assert runs or any("edgerig.run(" in text for text in files_of(page).values()), "nothing is measured"

@@ -33,7 +33,7 @@ from edgerig.text import cause_of
 
 #: Nouns whose plugins may be named by the address of what they hold: the plugin, and its setting with the address.
 ADDRESSED = {"dataset": ("stored", "address")}
-NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor")
+NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor", "conversion")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

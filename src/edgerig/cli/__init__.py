@@ -32,6 +32,7 @@ COMMANDS = {
     "train": ("train", "Train a model on a dataset."),
     "compile": ("compile", "Quantize, convert or lower a model file."),
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
+    "grid": ("grid", "Try which conversions by ONNX can be trusted: exporters x networks x importers."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
     "workflow": ("workflow", "Run steps from data to a device, once for equal inputs; or export them to an engine."),
     "push": ("push", "Put a run, a model or a folder into a store that others use as well."),

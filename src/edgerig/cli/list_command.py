@@ -10,7 +10,7 @@ from edgerig.cli.console import print_json, say
 from edgerig.cli.options import find_here
 
 #: What can be listed.
-NOUNS = ["tasks", "datasets", "models", "formats", "compilers", "runtimes", "targets", "power-monitors"]
+NOUNS = ["tasks", "datasets", "models", "formats", "compilers", "runtimes", "targets", "power-monitors", "conversions"]
 
 
 @click.command(name="list")
@@ -22,7 +22,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
 
     \b
     NOUN is one of: tasks, datasets, models, formats, compilers,
-    runtimes, targets, power-monitors.
+    runtimes, targets, power-monitors, conversions.
 
     \b
     Examples:

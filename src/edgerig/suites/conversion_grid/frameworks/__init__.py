@@ -1,0 +1,1 @@
+"""Frameworks of the conversion grid, one file each."""
