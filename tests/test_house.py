@@ -25,7 +25,7 @@ ORDER = [
 ENGINES = {
     "av",
     "keras", "jax", "onnx", "onnxruntime", "tflite_micro", "litert_converter", "litert_quantizer", "PIL", "sklearn",
-    "tensorboardX", "pyjls", "ai_edge_litert", "tensorflow", "torch", "unicorn", "elftools", "starlette",
+    "tensorboardX", "pyjls", "ai_edge_litert", "tensorflow", "tensorrt", "torch", "unicorn", "elftools", "starlette",
     "prometheus_client", "grpc", "tritonclient", "uvloop", "obstore",
 }  # fmt: skip
 

@@ -143,6 +143,7 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
         "onnx",
         "openvino",
         "savedmodel",
+        "tensorrt",
         "tflite",
         "torch",
     ]

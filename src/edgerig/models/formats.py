@@ -151,6 +151,28 @@ class SavedModel(Format):
         return Specification(inputs=inputs, outputs=outputs, left_out=left_out(signature))
 
 
+class TensorRt(Format):
+    """Engines of compiler tensorrt: plans, with what they are bound to. What they hold, TensorRT alone knows."""
+
+    name = "tensorrt"
+    summary = "TensorRT: .engine, of compiler tensorrt"
+    suffixes = (".engine",)
+    runtime = "tensorrt"
+    executable = False
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.tensorrt_engine import unpacked
+
+        bound, _ = unpacked(self.payload(path), path.name)
+        return Specification(inputs=bound.inputs, outputs=bound.outputs, scheme=bound.precision)
+
+    def _details(self, path: Path) -> dict[str, str]:
+        from edgerig.models.tensorrt_engine import unpacked
+
+        bound, _ = unpacked(self.payload(path), path.name)
+        return {"built by": f"TensorRT {bound.version}", "runs on": f"{bound.device}, {bound.capability}"}
+
+
 class Torch(Format):
     """Programs of torch.export: tensors and a graph, no code. Their operators are not those that a device runs."""
 
