@@ -54,7 +54,7 @@ class TensorRt(ModelCompiler):
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         import tensorrt
 
-        from edgerig.runtimes.tensorrt_device import check, device, tensors_of
+        from edgerig.models.tensorrt_device import check, device, tensors_of
 
         _, name, capability = device()
         logger = tensorrt.Logger(tensorrt.Logger.ERROR)
@@ -121,7 +121,7 @@ class TensorRtInt8(TensorRt):
         import tensorrt
 
         from edgerig.compilers.calibration import calibration_inputs
-        from edgerig.runtimes.tensorrt_device import DeviceBuffers
+        from edgerig.models.tensorrt_device import DeviceBuffers
 
         assert dataset is not None, "the pipeline refuses to calibrate without a dataset"
         assert isinstance(self.settings, TensorRtInt8Settings)

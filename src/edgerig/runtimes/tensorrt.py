@@ -54,7 +54,7 @@ class TensorRtRuntime(Runtime):
     def _load(self, path: Path) -> None:
         import tensorrt
 
-        from edgerig.runtimes.tensorrt_device import DeviceBuffers, call, check, device
+        from edgerig.models.tensorrt_device import DeviceBuffers, call, check, device
 
         try:
             bound, plan = unpacked(path.read_bytes(), path.name)
@@ -82,7 +82,7 @@ class TensorRtRuntime(Runtime):
         return self._bound_to.outputs
 
     def _calls(self) -> Calls:
-        from edgerig.runtimes.tensorrt_device import call
+        from edgerig.models.tensorrt_device import call
 
         buffers, context, stream = self._buffers, self._context, self._stream
         inputs, outputs = self._bound_to.inputs, self._bound_to.outputs
@@ -113,7 +113,7 @@ class TensorRtRuntime(Runtime):
         return census_of(text, self._bound_to.precision, self._bound_to.device)
 
     def _close(self) -> None:
-        from edgerig.runtimes.tensorrt_device import call
+        from edgerig.models.tensorrt_device import call
 
         call("cudaStreamDestroy", self._stream)
         del self._context, self._engine, self._buffers
