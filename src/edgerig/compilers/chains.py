@@ -22,7 +22,7 @@ ALL = "all"
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
 #: Compilers that ``all`` leaves out: a search takes as long as many others, and some write what a single engine reads.
-NOT_IN_ALL = frozenset({"mixed", "openvino", "openvino-int8"})
+NOT_IN_ALL = frozenset({"mixed", "edgetpu", "openvino", "openvino-int8"})
 
 
 class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):

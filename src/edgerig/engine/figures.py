@@ -10,6 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.artifact import Artifact
 from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
 from edgerig.measure.census import Census, verdicts
@@ -56,6 +57,7 @@ def summed_up(
     between = [*judge_rounds([entry.steady.median for entry in rounds if entry.steady]), *_unlike_outputs(rounds)]
     machine, machine_after = one_span([(entry.machine, entry.machine_after) for entry in rounds])
     doubts = (
+        *_compiler_warnings(result.artifact),
         *_unmet_requests(result.census),
         *_round_warnings(rounds),
         *(text for text in (drift_between([e.steady.median for e in rounds if e.steady]),) if text is not None),
@@ -252,6 +254,15 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
         spread=float(np.median([steady.spread for steady in steadies])),
         drift=float(np.median([steady.drift for steady in steadies])),
     )
+
+
+def _compiler_warnings(artifact: Artifact) -> list[str]:
+    """What the compilers of an artifact recorded as ``warning``: it is about every number of it."""
+    return [
+        f"{origin.tool}: {text}"
+        for origin in artifact.origins
+        if isinstance(text := origin.options.get("warning"), str)
+    ]
 
 
 def _round_warnings(rounds: Sequence[Round]) -> list[str]:

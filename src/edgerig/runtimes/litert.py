@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
+from edgerig.errors import InferenceError
 from edgerig.installed import version
 from edgerig.measure.census import Census
 from edgerig.measure.kinds import Unavailable
@@ -75,7 +76,7 @@ class LiteRt(Runtime):
         self._delegates.apply(interpreter)
         if self.settings.batch is not None:
             _resize(interpreter, self.settings.batch)
-        interpreter.allocate_tensors()
+        _allocate(interpreter)
         self._path, self._initial_graphs = path, None
         self._interpreter = interpreter
         self._input_details = interpreter.get_input_details()
@@ -150,6 +151,19 @@ class LiteRt(Runtime):
     def _close(self) -> None:
         del self._interpreter, self._input_details, self._output_details
         del self._delegates
+
+
+def _allocate(interpreter: Any) -> None:
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        if "edgetpu-custom-op" not in str(error):
+            raise
+        raise InferenceError(
+            "The network was compiled for a Coral Edge TPU, and no delegate for it is loaded.",
+            "Name it, on the device that has the chip: --runtime-option delegate=libedgetpu.so.1; in a rig file, the "
+            "runtime's 'delegate'.",
+        ) from error
 
 
 def _resize(interpreter: Any, batch: int) -> None:
