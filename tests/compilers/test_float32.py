@@ -136,7 +136,7 @@ def test_a_changed_file_is_refused(float_net: Artifact, tmp_path: Path) -> None:
 
 
 def test_onnx_and_quantized_files_are_refused() -> None:
-    assert "reads keras or tflite" in (Float32().refuses("onnx", "float32") or "")
+    assert "reads keras or savedmodel or tflite" in (Float32().refuses("onnx", "float32") or "")
     assert "quantized" in (Float32().refuses("tflite", "int8") or "")
     artifact = Artifact("net", "tflite", "", 0, (), (), "net.tflite", scheme="int8")
     with pytest.raises(IncompatibleError):

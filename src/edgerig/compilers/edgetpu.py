@@ -48,7 +48,7 @@ class EdgeTpu(ModelCompiler):
 
     name = "edgetpu"
     summary = "full-integer TFLite for Coral's Edge TPU, by the vendor's edgetpu_compiler"
-    takes = frozenset({"tflite", "keras", "torch"})
+    takes = frozenset({"tflite", "keras", "torch", "savedmodel"})
     makes = "tflite"
     scheme = "int8"
     after = "int8"

@@ -109,6 +109,20 @@ def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
             tensor.name = name.encode()
 
 
+def name_ends(model: Any) -> None:
+    """Name inputs and outputs as the file's only signature does; another tensor of such a name gets a longer one."""
+    graph = model.subgraphs[0]
+    # By signature, since a converter may have changed the order.
+    (signature,) = model.signatureDefs
+    entries = (*signature.inputs, *signature.outputs)
+    names = {entry.name for entry in entries}
+    for tensor in graph.tensors:
+        if tensor.name in names:
+            tensor.name += b"_inner"
+    for entry in entries:
+        graph.tensors[entry.tensorIndex].name = entry.name
+
+
 def ensure_signature(model: Any) -> list[str]:
     """Keep one signature for the main subgraph, adding it if there is none; returns its input names in order.
 

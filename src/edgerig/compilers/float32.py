@@ -25,10 +25,10 @@ class Float32(ModelCompiler):
     """Float TFLite of a Keras network; a float TFLite file is passed through."""
 
     name = "float32"
-    summary = "Keras or PyTorch to float32 TFLite (a float TFLite file passes through)"
+    summary = "Keras, PyTorch or a SavedModel to float32 TFLite (a float TFLite file passes through)"
     extra = "convert"
     modules = ("keras", "jax", "litert_converter")
-    takes = frozenset({"keras", "tflite", "torch"})
+    takes = frozenset({"keras", "tflite", "torch", "savedmodel"})
     makes = "tflite"
     scheme = "float32"
 
@@ -38,11 +38,12 @@ class Float32(ModelCompiler):
         return None
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
-        return float_tflite(artifact)
+        return float_tflite(artifact, progress)
 
 
-def float_tflite(artifact: Artifact) -> bytes:
-    """Float TFLite bytes of a ``keras``, ``torch`` or ``tflite`` artifact, all buffers inside the FlatBuffer.
+def float_tflite(artifact: Artifact, progress: Progress | None = None) -> bytes:
+    """Float TFLite bytes of a ``keras``, ``torch``, ``savedmodel`` or ``tflite`` artifact, all buffers inside the
+    FlatBuffer.
 
     Raises:
         MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
@@ -54,6 +55,10 @@ def float_tflite(artifact: Artifact) -> bytes:
         from edgerig.compilers.torch_to_tflite import convert_torch
 
         return convert_torch(Path(artifact.path))
+    if artifact.format == "savedmodel":
+        from edgerig.compilers.saved_model_to_tflite import convert_saved_model
+
+        return convert_saved_model(Path(artifact.path), progress)
     if artifact.format != Float32.makes:
         del data
         Float32.require()
@@ -76,7 +81,7 @@ def convert_keras(path: Path, custom: str | None = None) -> bytes:
     try:
         stablehlo, names = _to_stablehlo(model, path.name)
         data = _to_tflite(dense_as_convolution(stablehlo), *names)
-        return _finished(data, *names)
+        return _finished(data)
     except EdgerigError:
         raise
     except Exception as error:
@@ -176,10 +181,10 @@ def _not_written(module: str) -> CompileError:
     return CompileError("The converter could not write the network as TFLite.", "Does it use an unusual layer?")
 
 
-def _finished(data: bytes, inputs: Names, outputs: Names) -> bytes:
+def _finished(data: bytes) -> bytes:
     """The converter's file with readable names and with paddings that LiteRT accepts."""
     model = flatbuffer.unpack(data)
-    _name_plainly(model, inputs, outputs)
+    _name_plainly(model)
     _mend_transposed_convolutions(model)
     return flatbuffer.pack(model)
 
@@ -203,18 +208,10 @@ def _mend_transposed_convolutions(model: Any) -> None:
             options.padding = schema.Padding.SAME
 
 
-def _name_plainly(model: Any, inputs: Names, outputs: Names) -> None:
+def _name_plainly(model: Any) -> None:
     """``jit(net)/conv2d/conv_general_dilated`` becomes ``conv2d/conv_general_dilated``, and so on."""
-    graph = model.subgraphs[0]
     flatbuffer.rename_tensors(model, lambda name: name.replace(f"jit({TRACE_NAME})/", ""))
-    # By signature, since the converter may have changed the order.
-    (signature,) = model.signatureDefs
-    io_names = {*inputs, *outputs}
-    for tensor in graph.tensors:
-        if tensor.name.decode() in io_names:
-            tensor.name += b"_inner"
-    for entry in (*signature.inputs, *signature.outputs):
-        graph.tensors[entry.tensorIndex].name = entry.name
+    flatbuffer.name_ends(model)
 
 
 def _plain(name: str) -> str:

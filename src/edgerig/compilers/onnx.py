@@ -16,10 +16,10 @@ class Onnx(ModelCompiler):
     """Float ONNX of a float TFLite, Keras or PyTorch network; inputs keep their shape and layout."""
 
     name = "onnx"
-    summary = "float32 ONNX of a TFLite, Keras or PyTorch network"
+    summary = "float32 ONNX of a TFLite, Keras, PyTorch or SavedModel network"
     extra = "onnx"
     modules = ("onnx",)
-    takes = frozenset({"keras", "tflite", "onnx", "torch"})
+    takes = frozenset({"keras", "tflite", "onnx", "torch", "savedmodel"})
     makes = "onnx"
     after = "float32"
     direct = frozenset({"onnx", "torch"})

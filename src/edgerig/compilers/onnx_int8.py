@@ -63,7 +63,7 @@ class OnnxInt8(ModelCompiler):
     summary = "ONNX, int8 weights and activations (static QDQ), calibrated"
     extra = "onnx"
     modules = ("onnx", "onnxruntime")
-    takes = frozenset({"keras", "tflite", "onnx"})
+    takes = frozenset({"keras", "tflite", "onnx", "torch", "savedmodel"})
     makes = "onnx"
     after = "onnx"
     scheme = "int8"

@@ -33,7 +33,7 @@ class Quantizer(ModelCompiler):
 
     extra = "quantize"
     modules = ("litert_quantizer", "ai_edge_litert")
-    takes = frozenset({"keras", "tflite"})
+    takes = frozenset({"keras", "tflite", "torch", "savedmodel"})
     makes = "tflite"
     after = "float32"
 
