@@ -141,7 +141,7 @@ class EdgeTpu(ModelCompiler):
 
     def _record(self) -> dict[str, Any]:
         log = self._log
-        told = {
+        measures = {
             "compiler_version": log.version,
             "operators_on_edgetpu": log.mapped,
             "operators_on_cpu": log.on_cpu,
@@ -151,4 +151,4 @@ class EdgeTpu(ModelCompiler):
             "parameters_streamed": log.streamed,
             "warning": log.warning,
         }
-        return {name: value for name, value in told.items() if value not in (None, "", {})}
+        return {name: value for name, value in measures.items() if value not in (None, "", {})}

@@ -99,8 +99,8 @@ def _reason(output: str) -> str:
     lacking = re.findall(r"'(tf\.[\w.]+)' op is neither a custom op nor a flex op", output)
     if lacking:
         return f"TFLite has nothing for {', '.join(sorted(set(lacking)))}."
-    told = [line.strip() for line in output.splitlines() if "error:" in line or "Error:" in line]
-    return one_line(told[-1] if told else lines(output, 400) or "TensorFlow said nothing", 400)
+    reasons = [line.strip() for line in output.splitlines() if "error:" in line or "Error:" in line]
+    return one_line(reasons[-1] if reasons else lines(output, 400) or "TensorFlow said nothing", 400)
 
 
 def _hint(output: str) -> str | None:
