@@ -46,7 +46,8 @@ def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices
     """Split the files of one class by their names.
 
     Names are sorted by their SHA-256 and divided in that order; so a split depends only on the names, and adding a
-    file moves few others. Each part with a share above 0 gets at least one file, as long as there are enough.
+    file moves few others. Each part with a share above 0 gets at least one file, as long as there are enough; of fewer
+    files the first part gets one before all others, and the last part goes without.
 
     Args:
         names: The files' names, without the folder in which the dataset lies.
@@ -59,8 +60,11 @@ def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices
     order = sorted(range(len(names)), key=lambda i: files.sha256(names[i].encode(errors="surrogateescape")))
     counts = [max(1, round(len(names) * share)) if share > 0 else 0 for share in shares]
     # Rounding up several shares of a few files must leave at least one file for the first part.
-    while sum(counts) >= len(names) and max(counts, default=0) > 1:
-        counts[counts.index(max(counts))] -= 1
+    while sum(counts) >= max(1, len(names)):
+        largest = max(counts)
+        # Of equals the last one goes without; none of more than one file does.
+        index = counts.index(largest) if largest > 1 else len(counts) - 1 - counts[::-1].index(1)
+        counts[index] -= 1
     parts, start = [], 0
     for count in counts:
         parts.append(np.sort(np.asarray(order[start : start + count], np.int64)))
