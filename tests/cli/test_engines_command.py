@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from edgerig.cli.engines_command import command
+from edgerig.cli.list_command import command as list_command
+from edgerig.environments.catalogue import MANIFEST, Manifest
 from edgerig.errors import EngineError, UnknownNameError
+from edgerig.files import write_json
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +63,32 @@ def test_what_has_no_environment_is_told_and_removing_it_is_no_fault() -> None:
     assert result.exception.hint == "edgerig engines install openvino"
     assert CliRunner().invoke(command, ["remove", "openvino"]).stdout == "openvino: has no environment\n"
     assert CliRunner().invoke(command, ["check"]).exit_code == 0
+
+
+def test_an_engine_in_an_environment_of_its_own_counts_as_installed(
+    openvino_environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Our own interpreter has no such package.
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    runner = CliRunner()
+
+    def rows() -> tuple[dict[str, Any], dict[str, Any]]:
+        engines = json.loads(runner.invoke(command, ["list", "--json"]).stdout)
+        (runtime,) = json.loads(runner.invoke(list_command, ["runtimes", "openvino", "--json"]).stdout)
+        return next(row for row in engines if row["runtime"] == "openvino"), runtime
+
+    engine, runtime = rows()
+    assert (engine["where"], engine["version"], runtime["installed"]) == (None, None, False)
+    assert "MB to download" in engine["cost"]
+    assert runtime["install"].startswith("edgerig engines install openvino")
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "openvino").symlink_to(openvino_environment)
+    manifest = Manifest(engine="openvino", requirements=(), bytes=5_000_000, seconds=1.0, made="2026-01-01T00:00:00Z")
+    write_json(openvino_environment / MANIFEST, manifest)
+    try:
+        engine, runtime = rows()
+        assert engine["where"] == str(tmp_path / "engines" / "openvino")
+        assert engine["version"]
+        assert (engine["bytes"], engine["problem"], runtime["installed"]) == (5_000_000, None, True)
+    finally:
+        (openvino_environment / MANIFEST).unlink()

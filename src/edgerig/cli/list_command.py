@@ -30,6 +30,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
       edgerig list compilers int8
       edgerig list formats
     """
+    from edgerig.environments import choice
     from edgerig.plugins import Plugin, describe, find, names
     from edgerig.setting_values import REQUIRED
 
@@ -38,7 +39,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for entry in [name] if name else names(singular):
         plugin = find(singular, entry, Plugin)
-        missing = plugin.missing()
+        missing = choice.missing(plugin, None)
         rows.append(
             {
                 "name": entry,

@@ -13,6 +13,7 @@ from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.engine.sequences import keeps_state
+from edgerig.environments.choice import interpreter_for
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -108,4 +109,6 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         task = self.samples.task
         judge = [task.name, task.settings, self.reference.identity]
         runtime = make("runtime", cell.runtime.use, Runtime, cell.runtime.options)
-        return digest([*identity, judge, of_code(runtime), of_code(task), own_code()])
+        there = interpreter_for(type(runtime), runtime.settings.python) if self.target.chooses_interpreter else None
+        versions = there.identity if there is not None else None
+        return digest([*identity, judge, of_code(runtime), versions, of_code(task), own_code()])

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from edgerig import __version__, files
+from edgerig.environments import choice
 from edgerig.errors import EdgerigError, MissingExtraError
 from edgerig.measure.judge import judge_machine
 from edgerig.measure.machine import MachineState, observe
@@ -62,7 +63,7 @@ def _plugins() -> list[Finding]:
         for name in names(noun):
             topic = plural(noun)
             try:
-                missing = find(noun, name, Plugin).missing()
+                missing = choice.missing(find(noun, name, Plugin), None)
             except (EdgerigError, ImportError) as error:
                 findings.append(Finding(topic=topic, name=name, state="bad", text=f"cannot be loaded: {error}"))
                 continue
@@ -77,6 +78,9 @@ def _plugins() -> list[Finding]:
 
 def _version_of(noun: str, name: str) -> str:
     plugin = find(noun, name, Plugin)
+    there = choice.interpreter_for(plugin, None)
+    if there is not None:
+        return f"{plugin.summary} (in {there.prefix})"
     version = getattr(plugin, "version", None)
     return f"{plugin.summary} ({version()})" if callable(version) else plugin.summary
 
