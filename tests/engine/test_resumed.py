@@ -103,7 +103,7 @@ def test_a_run_is_not_resumed_against_another_float_model(tmp_path: Path, data: 
 
 
 def test_pieces_of_another_engine_or_other_code_are_another_series(
-    tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch, litert_environment: Path
 ) -> None:
     path = networks.dense_tflite(tmp_path / "net.tflite")
     rig = {"model": str(path), "dataset": data, "matrix": {"runtimes": ["litert"]}, "measure": MEASURE}
@@ -146,6 +146,17 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
     assert key_of_layers == keras.series(device)
     layers.write_text("SIZE = 2\n")
     assert key_of_layers != keras.series(device), "code that runs with the network is another's"
+    there = Part("litert", {"python": str(litert_environment)})
+    elsewhere = msgspec.structs.replace(context, cell=msgspec.structs.replace(cell, runtime=there))
+    key_of_versions = elsewhere.series(device)
+    assert key_of_versions == elsewhere.series(device)
+    added = next(litert_environment.glob("lib/python3*/site-packages")) / "later-1.0.dist-info"
+    added.mkdir()
+    try:
+        (added / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1.0\n")
+        assert key_of_versions != elsewhere.series(device), "other packages are installed there"
+    finally:
+        shutil.rmtree(added)
     monkeypatch.setattr(contexts, "own_code", lambda: "another checkout")
     assert key != context.series(device)
 

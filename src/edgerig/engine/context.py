@@ -23,6 +23,7 @@ from edgerig.rig.plan import Cell
 from edgerig.rig.types import Measure
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import LoadReport, Session, Target
+from edgerig.targets.resolve import plugin_of
 
 
 class BatchPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         task = self.samples.task
         judge = [task.name, task.settings, self.reference.identity]
         runtime = make("runtime", cell.runtime.use, Runtime, cell.runtime.options)
-        there = interpreter_for(type(runtime), runtime.settings.python) if self.target.chooses_interpreter else None
+        own = plugin_of(cell.target.use).chooses_interpreter
+        there = interpreter_for(type(runtime), runtime.settings.python) if own else None
         versions = there.identity if there is not None else None
         return digest([*identity, judge, of_code(runtime), versions, of_code(task), own_code()])
