@@ -15,6 +15,7 @@ PACKAGES = {
     "cc": "gcc libc6-dev",
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "cmake": "cmake",
     "flatc": "flatbuffers-compiler",
     "g++": "g++",
     "gcc": "gcc libc6-dev",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.needs import need
 
 from edgerig.boards.board import firmware_folder
 from edgerig.micro import Options, Source, compile_model
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.random_operators import random_operator
 from edgerig.testing.networks.reference_runs import Oracle
-
-pytestmark = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 
 PROJECT = """\
 cmake_minimum_required(VERSION 3.16)
@@ -54,6 +52,7 @@ set(CMAKE_ASM_FLAGS_INIT "${CMAKE_C_FLAGS_INIT}")
 
 
 def build(source: Path, *options: str) -> Path:
+    need("cmake", "make", "gcc")
     folder = source / "out"
     for command in (["cmake", "-S", str(source), "-B", str(folder), *options], ["cmake", "--build", str(folder)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -82,8 +81,8 @@ def test_a_project_takes_two_networks_as_libraries(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 def test_kernels_in_assembly_are_built_by_a_toolchain_file(tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc")
     source = compiled("net", "cortex-m7")
     assembly = [path for path in source.files if path.endswith(".S")]
     assert assembly
