@@ -20,35 +20,36 @@ from edgerig.text import harmless, one_line
 
 #: What the system says of a path that is not edgerig's fault: too long, or not for this user.
 _REFUSED_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS)
-#: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them.
+#: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them. In the
+#: order of the work: data, networks, measuring, comparing, what is shared, devices, serving, the installation.
 COMMANDS = {
-    "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
-    "bench": ("bench", "Measure one model file on one target, without a rig file."),
-    "test": ("test", "Run a dataset through a model on a device, and record it in a history."),
-    "compare": ("compare", "Tell whether B is slower, larger or worse than A: in pairs of fresh processes."),
-    "layers": ("layers", "Show what each layer takes, in several variants side by side."),
-    "gate": ("gate", "Measure a rig and fail if it has become worse than a baseline."),
-    "history": ("history", "List what many runs say over time, and name baselines."),
+    "data": ("data", "Share datasets, in versions: capture, import, compare, fetch, check, export."),
+    "label": ("label", "Label the pictures of a dataset on a page, several people at once, prefilled by a network."),
     "train": ("train", "Train a model on a dataset."),
     "compile": ("compile", "Quantize, convert or lower a model file."),
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "grid": ("grid", "Try which conversions by ONNX can be trusted: exporters x networks x importers."),
-    "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
+    "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
+    "bench": ("bench", "Measure one model file on one target, without a rig file."),
+    "test": ("test", "Run a dataset through a model on a device, and record it in a history."),
+    "layers": ("layers", "Show what each layer takes, in several variants side by side."),
+    "compare": ("compare", "Tell whether B is slower, larger or worse than A: in pairs of fresh processes."),
+    "gate": ("gate", "Measure a rig and fail if it has become worse than a baseline."),
+    "history": ("history", "List what many runs and recorded tests say over time, and name baselines."),
+    "report": ("report", "Render bundles and recorded tests as HTML, Markdown, reStructuredText, CSV or JSON."),
     "workflow": ("workflow", "Run steps from data to a device, once for equal inputs; or export them to an engine."),
     "push": ("push", "Put a run, a model or a folder into a store that others use as well."),
     "pull": ("pull", "Fetch a run, a model or a folder out of a store."),
-    "data": ("data", "Share datasets, in versions: import, compare, fetch, check."),
+    "agent": ("agent", "Serve this machine as a device under test."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
+    "serve": ("serve", "Let others ask a network, over HTTP, gRPC or a page; show its answers over live video."),
+    "digits": ("digits", "Draw digits, and recognise them in FlatBuffers: serve them, ask a server or a board."),
     "stress": ("stress", "Load a server with requests, and tell throughput, latencies and failures."),
     "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
-    "serve": ("serve", "Let others ask a network: Open Inference Protocol over HTTP and gRPC."),
-    "label": ("label", "Label the pictures of a dataset on a page, several people at once, prefilled by a network."),
-    "digits": ("digits", "Draw digits, and recognise them in FlatBuffers: serve them, ask a server or a board."),
-    "agent": ("agent", "Serve this machine as a device under test."),
-    "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
-    "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),
     "engines": ("engines", "List, install, check and remove engines in environments of their own."),
+    "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),
     "schema": ("schema", "Print the JSON Schema of rig or workflow files."),
+    "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
 }
 
 EXAMPLES = """
