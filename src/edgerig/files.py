@@ -131,6 +131,16 @@ def check_writable(folder: Path) -> None:
         pass
 
 
+def sync_folder(folder: Path) -> None:
+    """The folder's own entries to the disk, where the system lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def umask() -> int:
     """The permissions that files of this process do not get."""
     # The mask can only be read by setting it.

@@ -6,12 +6,10 @@ it is asked after loading (`edgerig.runtimes.base.Runtime.census`), and what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
-
-from edgerig.measure.profile import LayerTime
 
 #: Whether work elsewhere than requested is an error: ``forbid``, if any operator does; ``part``, if all do; ``allow``.
 Fallback = Literal["forbid", "part", "allow"]
@@ -110,11 +108,6 @@ def grouped(operators: Iterable[tuple[str, str, str]]) -> tuple[OperatorGroup, .
         OperatorGroup(op=op, placement=placement, dtype=dtype, count=count)
         for (op, placement, dtype), count in counts.items()
     )
-
-
-def of_layers(layers: Sequence[LayerTime], dtype: Callable[[LayerTime], str], method: str) -> Census:
-    """The census of a profile whose layers tell their placement, each with the type that ``dtype`` gives it."""
-    return Census(operators=grouped((layer.op, layer.placement, dtype(layer)) for layer in layers), method=method)
 
 
 def with_scheme(census: Census, scheme: str) -> Census:

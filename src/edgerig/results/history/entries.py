@@ -14,6 +14,7 @@ from edgerig.results.energy import energy_of, energy_source
 from edgerig.results.gate.limits import UNDER_LOAD
 from edgerig.results.types import CellResult, RunResult
 from edgerig.results.under_load import UnderLoad
+from edgerig.tasks.judgement import MetricValue
 from edgerig.text import counted
 
 #: Planned or counted figures that are indexed.
@@ -39,6 +40,34 @@ class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     low: float | None = None
     high: float | None = None
+
+
+def figure_of_quantity(cell: str, device: str, name: str, quantity: Measurement) -> FigureEntry:
+    """The entry of a time, a memory or an energy, of the kind that it says."""
+    return FigureEntry(
+        cell=cell,
+        device=device,
+        metric=name,
+        value=quantity.value,
+        unit=quantity.unit,
+        kind=quantity.kind,
+        low=quantity.low,
+        high=quantity.high,
+    )
+
+
+def figure_of_metric(cell: str, device: str, metric: MetricValue) -> FigureEntry:
+    """The entry of a task's metric: qualities are measured, wherever the network runs."""
+    return FigureEntry(
+        cell=cell,
+        device=device,
+        metric=metric.name,
+        value=metric.value,
+        unit=metric.unit,
+        kind="measured",
+        low=metric.low,
+        high=metric.high,
+    )
 
 
 class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,27 +126,9 @@ def _figures(run: RunResult) -> Iterator[FigureEntry]:
             if isinstance(quantity, Measurement):
                 # Energies of unlike rails are no series.
                 rail = f", {energy_source(quantity).partition(' / ')[0]}" if name == "energy" else ""
-                yield FigureEntry(
-                    cell=cell.id,
-                    device=device + _work(name, cell) + rail,
-                    metric=name,
-                    value=quantity.value,
-                    unit=quantity.unit,
-                    kind=quantity.kind,
-                    low=quantity.low,
-                    high=quantity.high,
-                )
+                yield figure_of_quantity(cell.id, device + _work(name, cell) + rail, name, quantity)
         for metric in cell.quality.metrics:
-            yield FigureEntry(
-                cell=cell.id,
-                device=device,
-                metric=metric.name,
-                value=metric.value,
-                unit=metric.unit,
-                kind="measured",
-                low=metric.low,
-                high=metric.high,
-            )
+            yield figure_of_metric(cell.id, device, metric)
         yield FigureEntry(
             cell=cell.id, device=device, metric="size", value=float(cell.artifact.size), unit="B", kind="measured"
         )

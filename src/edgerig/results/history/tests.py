@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgerig.measure.kinds import Measurement
-from edgerig.results.history.entries import FigureEntry, RunEntry
+from edgerig.results.history.entries import FigureEntry, RunEntry, figure_of_metric, figure_of_quantity
 from edgerig.results.tests.record import RecordedTest
 
 #: Beginning of the stamp of a test, whose file never changes.
@@ -60,28 +60,10 @@ def _figures(record: RecordedTest) -> Iterator[FigureEntry]:
     inference = "inference_of_sample" if batches else "latency"
     for name, quantity in ((inference, record.inference), ("image_time", record.image_time)):
         if isinstance(quantity, Measurement):
-            yield FigureEntry(
-                cell=cell,
-                device=device + batches,
-                metric=name,
-                value=quantity.value,
-                unit=quantity.unit,
-                kind=quantity.kind,
-                low=quantity.low,
-                high=quantity.high,
-            )
+            yield figure_of_quantity(cell, device + batches, name, quantity)
     metrics = {metric.name: metric for metric in record.metrics}
     for metric in metrics.values():
-        yield FigureEntry(
-            cell=cell,
-            device=device,
-            metric=metric.name,
-            value=metric.value,
-            unit=metric.unit,
-            kind="measured",
-            low=metric.low,
-            high=metric.high,
-        )
+        yield figure_of_metric(cell, device, metric)
     shares = {"similarity": record.similarity}
     if not metrics:
         shares["accuracy"] = record.accuracy

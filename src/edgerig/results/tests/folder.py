@@ -6,14 +6,13 @@ that is taken: so a file of a record's name is whole at any moment, and no write
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import tempfile
 from pathlib import Path
 
 from edgerig.errors import StorageError, storing
-from edgerig.files import umask
+from edgerig.files import sync_folder, umask
 
 #: What a filesystem without hard links answers (FAT, some network shares).
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -79,7 +78,7 @@ class FolderRecords:
                 created = _link(temporary, self.folder / name, data)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         return created
 
 
@@ -113,13 +112,3 @@ def _write(handle: int, data: bytes) -> None:
     while rest:
         rest = rest[os.write(handle, rest) :]
     os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The folder's own entries to the disk, where the system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from edgerig.errors import StorageError, UsageError, storing
+from edgerig.files import sync_folder
 from edgerig.serve.labels.operations import Record
 
 NAME = "journal.jsonl"
@@ -197,7 +198,7 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
             with storing(path):
                 os.write(descriptor, msgspec.json.encode(lines[0]) + b"\n")
                 os.fsync(descriptor)
-                _sync_folder(folder)
+                sync_folder(folder)
         first = lines[0]
         if not isinstance(first, Beginning) or first.dataset != dataset or first.form != FORM:
             what = first.dataset if isinstance(first, Beginning) else "something else"
@@ -217,7 +218,7 @@ def archive(journal: Journal) -> None:
     number = len(list(journal.path.parent.glob("until-*.jsonl"))) + 1
     with storing(journal.path):
         journal.path.replace(journal.path.with_name(f"until-{number:06d}.jsonl"))
-        _sync_folder(journal.path.parent)
+        sync_folder(journal.path.parent)
 
 
 def _read(path: Path, descriptor: int) -> tuple[list[Line], int]:
@@ -264,11 +265,3 @@ def _line(data: bytes) -> Line | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return line if isinstance(line, Beginning | Writing | Committed | Taken) else None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

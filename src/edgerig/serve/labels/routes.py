@@ -15,7 +15,7 @@ from edgerig.serve.labels.render import Acceptance, acceptance
 from edgerig.serve.labels.session import BREACH, GONE, Session
 from edgerig.serve.pages import files_of
 from edgerig.serve.ways.origin import refusal
-from edgerig.serve.ways.page_requests import guarded, respond, respond_error, respond_json
+from edgerig.serve.ways.page_requests import PageFiles, guarded, respond, respond_error, respond_json
 from edgerig.tasks.map_views import COLOURS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class LabelRoutes:
 
     def __init__(self, hub: Hub, committer: Committer, prefill: str) -> None:
         self._hub, self._committer, self._prefill = hub, committer, prefill
-        self._files = files_of("labels")
+        self._files = PageFiles(files_of("labels"))
         self._held: OrderedDict[str, Picture] = OrderedDict()
         self._sessions: set[Session] = set()
         self._by_hash = {room.entry.sha256: room for room in hub.rooms.values()}
@@ -63,10 +63,10 @@ class LabelRoutes:
         from starlette.routing import Route, WebSocketRoute
 
         return [
-            Route("/", guarded(self._page)),
+            Route("/", guarded(self._files.page)),
             Route("/labels/status", guarded(self._status)),
             Route("/labels/picture/{sha256}", guarded(self._picture)),
-            Route("/labels/files/{name}", guarded(self._file)),
+            Route("/labels/files/{name}", guarded(self._files.file)),
             WebSocketRoute("/labels/live", self._live),
         ]
 
@@ -87,15 +87,6 @@ class LabelRoutes:
             "classes": [{"name": name, "colour": colour_of(index)} for index, name in enumerate(hub.classes)],
             "pictures": [room.summary() for room in hub.rooms.values()],
         }
-
-    async def _page(self, request: Request) -> Response:
-        return respond(*self._files["index.html"])
-
-    async def _file(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in self._files or name == "index.html":
-            return respond_error("There is no such file.", 404)
-        return respond(*self._files[name])
 
     async def _status(self, request: Request) -> Response:
         hub = self._hub

@@ -10,7 +10,7 @@ import numpy as np
 from edgerig.serve.digit_network import DigitNetwork
 from edgerig.serve.drawing import SIDE
 from edgerig.serve.pages import files_of
-from edgerig.serve.ways.page_requests import guarded, limited_body, respond, respond_error, respond_json
+from edgerig.serve.ways.page_requests import PageFiles, guarded, limited_body, respond_error, respond_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,27 +30,18 @@ class DigitsPage:
 
     def __init__(self, name: str, networks: Sequence[DigitNetwork]) -> None:
         self.name, self.networks = name, networks
-        self._files = files_of("digits")
+        self._files = PageFiles(files_of("digits"))
 
     def routes(self) -> Sequence[BaseRoute]:
         """The page at ``/``, and what it needs below ``/digits``."""
         from starlette.routing import Route
 
         return [
-            Route("/", guarded(self._page)),
+            Route("/", guarded(self._files.page)),
             Route("/digits/about", guarded(self._about)),
             Route("/digits/infer", guarded(self._infer), methods=["POST"]),
-            Route("/digits/{name}", guarded(self._file)),
+            Route("/digits/{name}", guarded(self._files.file)),
         ]
-
-    async def _page(self, request: Request) -> Response:
-        return respond(*self._files["index.html"])
-
-    async def _file(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in self._files or name == "index.html":
-            return respond_error("There is no such file.", 404)
-        return respond(*self._files[name])
 
     async def _about(self, request: Request) -> Response:
         return respond_json({"name": self.name, "targets": [network.target for network in self.networks]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -50,6 +50,28 @@ def guarded(handler: Handler) -> Handler:
             return respond_error(error.message, 502)
 
     return handle
+
+
+class PageFiles:
+    """Handlers of a page and of the files that it loads, which are held in memory.
+
+    Args:
+        files: Content and media type of each by its name; that of the page is ``index.html``.
+    """
+
+    def __init__(self, files: Mapping[str, tuple[bytes, str]]) -> None:
+        self._files = files
+
+    async def page(self, request: Request) -> Response:
+        """The page itself."""
+        return respond(*self._files["index.html"])
+
+    async def file(self, request: Request) -> Response:
+        """The file that the path names as ``name``; 404 for none, and for the page, which has a path of its own."""
+        name = request.path_params["name"]
+        if name not in self._files or name == "index.html":
+            return respond_error("There is no such file.", 404)
+        return respond(*self._files[name])
 
 
 def respond(content: bytes, type_: str, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgerig.serve.pages import files_of
 from edgerig.serve.picture import FORMATS, MOST_BYTES
 from edgerig.serve.picture_network import PictureNetwork
-from edgerig.serve.ways.page_requests import guarded, limited_body, respond, respond_error, respond_json
+from edgerig.serve.ways.page_requests import PageFiles, guarded, limited_body, respond_error, respond_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,7 @@ class PicturePage:
 
     def __init__(self, name: str, target: str, network: PictureNetwork) -> None:
         self._network = network
-        self._files = {**files_of("picture"), "times.js": files_of("digits")["times.js"]}
+        self._files = PageFiles({**files_of("picture"), "times.js": files_of("digits")["times.js"]})
         view = network.view
         self._about_page = {
             "name": name,
@@ -42,21 +42,12 @@ class PicturePage:
         from starlette.routing import Route
 
         return [
-            Route("/", guarded(self._page)),
-            Route("/picture", guarded(self._page)),
+            Route("/", guarded(self._files.page)),
+            Route("/picture", guarded(self._files.page)),
             Route("/picture/about", guarded(self._about)),
             Route("/picture/infer", guarded(self._infer), methods=["POST"]),
-            Route("/picture/{name}", guarded(self._file)),
+            Route("/picture/{name}", guarded(self._files.file)),
         ]
-
-    async def _page(self, request: Request) -> Response:
-        return respond(*self._files["index.html"])
-
-    async def _file(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in self._files or name == "index.html":
-            return respond_error("There is no such file.", 404)
-        return respond(*self._files[name])
 
     async def _about(self, request: Request) -> Response:
         return respond_json(self._about_page)

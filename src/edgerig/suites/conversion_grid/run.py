@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -189,11 +189,3 @@ def _cell(head: Mapping[str, Any], network: Network, ended: Ended) -> Cell:
     if network.status == "vacuous":
         return Cell(**head, status="vacuous", message=network.message, **more)
     return Cell(**head, status="equal", **more)
-
-
-def cells_of(grid: Grid, network: Network) -> Iterator[Cell]:
-    """The cells of a network in the order of the importers."""
-    for importer in grid.importers:
-        cell = grid.cell(network.key, importer)
-        if cell is not None:
-            yield cell
