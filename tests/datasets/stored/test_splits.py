@@ -50,3 +50,15 @@ def test_a_content_that_is_said_to_be_learned_and_tested_is_warned_of(caplog: py
 def test_a_class_of_few_pictures_is_learned_first_and_tested_next(count: int, sizes: list[int]) -> None:
     splits = split_entries([entry(f"{number}.png", str(number)) for number in range(count)], 0.2, 0.1)
     assert [len(members) for members in splits.values()] == sizes
+
+
+def test_a_content_of_two_labels_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    entries = [entry("cat/1.png", "a"), entry("dog/moved.png", "a", None, "dog"), entry("cat/2.png", "b")]
+    split_entries(entries, 0.2, 0.1)
+    assert "1 picture is labelled otherwise than the same content under another name" in caplog.text
+    assert "cat/1.png and dog/moved.png" in caplog.text
+
+
+def test_a_content_of_two_names_and_one_label_is_no_contradiction(caplog: pytest.LogCaptureFixture) -> None:
+    split_entries([entry("cat/1.png", "a"), entry("cat/2.png", "a")], 0.2, 0.1)
+    assert caplog.text == ""

@@ -35,6 +35,7 @@ def split_entries(entries: Sequence[Entry], test: float, validation: float) -> d
     stray = next((entry for entry in entries if entry.split not in (None, *SPLITS)), None)
     if stray is not None:
         raise DatasetError(f"{stray.name} is of the split {stray.split!r}.", f"Splits are {', '.join(SPLITS)}.")
+    _warn_of_contradictions(entries)
     if not any(entry.split for entry in entries):
         _cut(entries, {"test": test, "validation": validation}, result)
         return result
@@ -89,3 +90,22 @@ def _warn_of_leaks(result: dict[SplitName, list[Entry]]) -> None:
                 leaks[0].name,
                 learned[leaks[0].sha256],
             )
+
+
+def _warn_of_contradictions(entries: Sequence[Entry]) -> None:
+    first: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        first.setdefault(entry.sha256, entry)
+    against = [
+        entry
+        for entry in sorted(entries, key=lambda entry: entry.name)
+        if (entry.label, entry.annotation) != (first[entry.sha256].label, first[entry.sha256].annotation)
+    ]
+    if against:
+        _logger.warning(
+            "%s labelled otherwise than the same content under another name, such as %s and %s. "
+            "Whoever moves a picture to another class imports with --replace.",
+            f"{counted(len(against), 'picture')} {'is' if len(against) == 1 else 'are'}",
+            first[against[0].sha256].name,
+            against[0].name,
+        )
