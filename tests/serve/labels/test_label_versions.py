@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ from edgerig.datasets.labels.masks import shape_mask
 from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
 from edgerig.errors import DatasetError, StorageError, StoreError, UsageError
 from edgerig.serve.labels.journal import NAME
-from edgerig.store import open_dataset
+from edgerig.store import Version, open_dataset
 
 OVERLAP = np.zeros((HEIGHT, WIDTH), bool)
 OVERLAP[20:120, 30:200] = True
@@ -161,6 +162,71 @@ def test_a_server_that_dies_while_it_writes_a_version_writes_nothing_twice(stree
         Page(server.address.port).do("0.png", box("c", 20, 20, 9, 9))
     assert [shape.box for shape in labels_in(street / "street", "0.png").shapes] == [(0, 0, 9, 9), (20, 20, 9, 9)]
     assert newest(street / "street").version == 3
+
+
+def test_labels_of_others_stay_after_a_commit_that_was_tried_twice_and_a_restart(
+    street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate(street / "street", "0.png", of(SHAPES[0]))
+    with labelling(street, commit=False) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", box("b", 0, 0, 9, 9))
+        ann.do("1.png", box("b", 0, 0, 9, 9))
+        annotate(street / "street", "0.png", of(SHAPES[0], SHAPES[3]))
+        commit, tries = server._dataset.commit, []
+
+        def commit_after_others(*arguments: Any) -> Version:
+            if not tries:
+                annotate(street / "street", "1.png", of(SHAPES[1]))
+            tries.append(1)
+            return commit(*arguments)
+
+        monkeypatch.setattr(server._dataset, "commit", commit_after_others)
+        assert (server.commit()["version"], len(tries)) == (5, 2)
+        ann.do("0.png", box("c", 20, 20, 9, 9))
+    with labelling(street):
+        pass
+    shapes = labels_in(street / "street", "0.png").shapes
+    assert shapes[:2] == (SHAPES[0], SHAPES[3])
+    assert [shape.box for shape in shapes[2:]] == [(0, 0, 9, 9), (20, 20, 9, 9)]
+
+
+def test_labels_of_others_stay_though_the_server_died_while_it_wrote_a_version_upon_theirs(street: Path) -> None:
+    annotate(street / "street", "0.png", of(SHAPES[0]))
+    with labelling(street, commit=False) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", box("b", 0, 0, 9, 9))
+        annotate(street / "street", "0.png", of(SHAPES[0], SHAPES[3]))
+        assert server.commit()["version"] == 4
+    journal = street / "journal" / NAME
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b'"committed"' in lines[-1]
+    journal.write_bytes(b"".join(lines[:-1]))
+    for number in range(2):
+        # The second one finds in the journal what the first one found out.
+        with labelling(street, commit=False) as server:
+            Page(server.address.port).do("0.png", box(f"c{number}", 20, 20 * number, 9, 9))
+            assert server.commit()["pictures"] == 1 + number
+            # Something else is not in the store, so that the next server goes on with this journal.
+            Page(server.address.port).do("1.png", box("d", 0, 0, 9, 9), f"other{number}")
+    shapes = labels_in(street / "street", "0.png").shapes
+    assert shapes[:2] == (SHAPES[0], SHAPES[3])
+    assert [shape.box for shape in shapes[2:]] == [(0, 0, 9, 9), (20, 0, 9, 9), (20, 20, 9, 9)]
+
+
+def test_labels_of_others_stay_though_another_picture_was_committed_after_them_and_a_restart(street: Path) -> None:
+    with labelling(street, commit=False) as server:
+        ann = Page(server.address.port)
+        ann.do("0.png", box("b", 0, 0, 9, 9))
+        server.commit()
+        annotate(street / "street", "0.png", of(*labels_in(street / "street", "0.png").shapes, SHAPES[3]))
+        ann.do("1.png", box("b", 0, 0, 9, 9))
+        server.commit()
+        ann.do("1.png", box("c", 20, 20, 9, 9))
+    with labelling(street) as server:
+        Page(server.address.port).do("0.png", box("c", 20, 20, 9, 9))
+    drawn, theirs, after = labels_in(street / "street", "0.png").shapes
+    assert (drawn.box, theirs, after.box) == ((0, 0, 9, 9), SHAPES[3], (20, 20, 9, 9))
 
 
 def test_a_picture_that_others_removed_is_left_out_and_told(street: Path) -> None:

@@ -35,19 +35,37 @@ class Committer:
         self._hub, self._lock = hub, asyncio.Lock()
         self._known = {name: _labels(room.entry) for name, room in hub.rooms.items()}
         journal = hub.journal
-        last = hub.dataset.at(journal.version).by_name()
-        for name in journal.revisions:
-            self._known[name] = _labels(last[name])
+        for version in set(journal.versions.values()):
+            # Of each picture as it was written here: what others have changed since then is not known yet.
+            entries = hub.dataset.at(version).by_name()
+            names = (name for name, number in journal.versions.items() if number == version)
+            self._known.update((name, _labels(entries[name])) for name in names)
+        #: What pictures are upon since a try to write a version that failed, and a version of before that is in the
+        #: store: the journal does not have them yet.
+        self._moved: dict[str, Upon] = {}
+        self._written: Committed | None = None
         if journal.writing is not None:
             self._find_written(journal.writing)
 
     def _find_written(self, writing: Writing) -> None:
-        """A server was ended while it wrote a version: what of it is in the store is not written again."""
-        for name, entry in self._hub.dataset.version.by_name().items():
-            annotation = writing.annotations.get(name)
-            if annotation is not None and entry.annotation == annotation:
-                self._hub.rooms[name].committed = writing.revisions[name]
-                self._known[name] = _labels(entry)
+        """A server was ended while it wrote a version: if that is in the store, it is not written again."""
+        hub = self._hub
+        if not any(writing.annotations.values()):
+            return  # no hash to know it by; a class that is said again changes nothing
+        for number in range(hub.journal.version + 1, hub.dataset.version.version + 1):
+            entries = hub.dataset.at(number).by_name()
+            if all(
+                name in entries and entries[name].annotation == hash_ for name, hash_ in writing.annotations.items()
+            ):
+                break
+        else:
+            return
+        for name, upon in writing.upon.items():
+            hub.rooms[name].move(hub.dataset.at(upon.version).by_name()[name], None, upon.after)
+        for name, revision in writing.revisions.items():
+            hub.rooms[name].committed = revision
+            self._known[name] = _labels(entries[name])
+        self._written = Committed(number, writing.revisions, writing.upon)
 
     @property
     def version(self) -> int:
@@ -82,19 +100,22 @@ class Committer:
 
     async def _commit(self) -> dict[str, Any]:
         hub = self._hub
+        if self._written is not None:
+            await hub.journal.append(self._written)
+            self._written = None
         entries = (await asyncio.to_thread(hub.dataset.refresh)).by_name()
         waiting = self.uncommitted
-        upon: dict[str, Upon] = {}
         for room in waiting:
             await hub.load(room)
             if room.name in entries and _labels(entries[room.name]) != self._known[room.name]:
-                await self._move(room, entries[room.name], upon)
+                await self._move(room, entries[room.name])
         rooms = [room for room in waiting if room.name in entries and room.loaded is not None]
         left = sorted({room.name for room in waiting} - {room.name for room in rooms})
         message = {"type": "committed", "version": self.version, "pictures": 0, "prefill": None, "left": left}
         if not rooms:
             return message
         revisions = {room.name: room.records[-1].revision for room in rooms}
+        upon = {name: self._moved[name] for name in revisions if name in self._moved}
         changes: dict[str, Change] = {}
         total = Acceptance()
         for number, room in enumerate(rooms, 1):
@@ -111,6 +132,7 @@ class Committer:
         await hub.journal.append(Committed(version.version, revisions, upon))
         written = version.by_name()
         for room in rooms:
+            self._moved.pop(room.name, None)
             room.committed = revisions[room.name]
             self._known[room.name] = _labels(written[room.name])
             hub.tell_summary(room)
@@ -120,13 +142,13 @@ class Committer:
             _logger.info("prefilled labels: %s", prefill)
         return {**message, "version": version.version, "pictures": len(rooms), "prefill": prefill}
 
-    async def _move(self, room: Room, entry: Entry, upon: dict[str, Upon]) -> None:
+    async def _move(self, room: Room, entry: Entry) -> None:
         """Let what was done to a picture since the last version be upon others' labels of it."""
         hub = self._hub
         loaded = await asyncio.to_thread(hub.read, entry)
         room.move(entry, loaded, room.committed)
         self._known[room.name] = _labels(entry)
-        upon[room.name] = Upon(hub.dataset.version.version, room.committed)
+        self._moved[room.name] = Upon(hub.dataset.version.version, room.committed)
         _logger.info("%s: what was done here is upon version %d now, of others", room.name, self.version)
         hub.tell_picture(room)
 

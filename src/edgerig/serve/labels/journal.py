@@ -91,7 +91,8 @@ class Journal:
         path: The file. beginning: Its first line.
         records: The operations that were in it when it was opened.
         version: The one that was written to the store last, or that the operations are upon.
-        revisions: Of each picture the one that is in the store. upon: What the operations on some of them are upon.
+        revisions: Of each picture the one that is in the store. versions: The one that it was written in.
+        upon: What the operations on some of them are upon.
         writing: A version that may have been written: nobody knows.
         former: Ids of people's operations in journals before it.
         recovered: Bytes at its end that were no whole line, and are in a file beside it now.
@@ -104,6 +105,7 @@ class Journal:
         self.records = [line.record for line in lines if isinstance(line, Taken)]
         self.version = first.version
         self.revisions: dict[str, int] = {}
+        self.versions: dict[str, int] = {}
         self.upon: dict[str, Upon] = {}
         self.writing: Writing | None = None
         for line in lines:
@@ -119,6 +121,7 @@ class Journal:
         elif isinstance(line, Committed):
             self.writing, self.version = None, line.version
             self.revisions.update(line.revisions)
+            self.versions.update(dict.fromkeys(line.revisions, line.version))
             self.upon.update(line.upon)
 
     async def append(self, line: Line) -> None:
