@@ -79,10 +79,16 @@ def test_a_result_that_is_not_what_its_name_says_is_refused(bench: Bench) -> Non
     bench.write(TWO_STEPS)
     run_on("a", bench, "first")
     (path,) = (bench.folder / "store" / "workflow").rglob("*.json")
+    whole = path.read_bytes()
     for text, part in (
         (b"{", "is damaged"),
-        (path.read_bytes().replace(b"files/build", b"../build"), "not the result"),
+        (whole.replace(b"files/build", b"../build"), "not the result"),
+        # Paths that lead out of the cache and of the output folder, and a record that is not the one in the stage.
+        (whole.replace(b'"path":"build', b'"path":"../../build'), "not the result"),
+        (whole.replace(b'"step":"first"', b'"step":"../first"'), "not the result"),
+        (whole.replace(b'"attempts":1', b'"attempts":2'), "not the result"),
     ):
+        assert text != whole
         path.write_bytes(text)
         result = run_on("b", bench, "second")["second"]
         assert result.state == "failed"

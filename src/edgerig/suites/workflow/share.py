@@ -19,7 +19,8 @@ from edgerig.store import Missing, Stored, open_store
 from edgerig.store.parallel import in_parallel
 from edgerig.suites.workflow.contents import FileEntry, entries_of
 from edgerig.suites.workflow.keys import StepKeys
-from edgerig.suites.workflow.records import FILES, LOG, RECORD, StepRecord
+from edgerig.suites.workflow.records import FILES, LOG, RECORD, StepRecord, read_record
+from edgerig.suites.workflow.types import NAME
 
 FOLDER = "workflow"
 
@@ -100,6 +101,9 @@ class Share:
             (work / FILES).mkdir(exist_ok=True)
             for _ in in_parallel(fetch, shared.files):
                 pass
+            # What is read from the cache later is the record that lies in the stage, which was not checked by `_read`.
+            if read_record(work) != shared.record:
+                raise self._foreign(_key(portable, stage))
             # Folders without files are not stored.
             for output in shared.record.outputs.values():
                 if output.folder:
@@ -117,10 +121,15 @@ class Share:
             raise StoreError(
                 f"{self.store.address}/{key} is damaged: {error}.", "Delete it; the step is run again."
             ) from error
-        inside = all(_is_within(name) for name in result.files)
-        if result.record.portable != portable or result.record.stage != stage or not inside:
-            raise StoreError(f"{self.store.address}/{key} is not the result that its name says.", "Delete it.")
+        record = result.record
+        paths = [output.path for output in record.outputs.values() if output.version is None]
+        inside = all(_is_within(name) for name in (*result.files, *paths)) and NAME.fullmatch(record.step)
+        if record.portable != portable or record.stage != stage or not inside:
+            raise self._foreign(key)
         return result
+
+    def _foreign(self, key: str) -> StoreError:
+        return StoreError(f"{self.store.address}/{key} is not the result that its name says.", "Delete it.")
 
 
 def _key(portable: str, stage: str) -> str:
