@@ -80,6 +80,18 @@ def test_one_output_that_says_something_is_enough() -> None:
     assert largest_error(reference, found)[0] == 1.0
 
 
+def test_an_output_that_is_not_finite_hides_nothing_of_the_others() -> None:
+    def run(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [np.full((1, 2), np.nan, np.float32), *dense(sample)]
+
+    reference = reference_of(run, draw_inputs(SPEC))
+    assert largest_error(reference, reference.outputs) == (0.0, pytest.approx(SHARE, rel=0.5), "")
+    half = [[sample[0], sample[1] + reference.spreads[1] / 2] for sample in reference.outputs]
+    error, _, why = largest_error(reference, half)
+    assert error == pytest.approx(0.5, rel=1e-5)
+    assert why.startswith("output 1 differs")
+
+
 def test_a_network_is_allowed_its_own_noise() -> None:
     """The difference of two large numbers: what is left of it is mostly rounding."""
     big = np.float32(1e4)

@@ -8,6 +8,7 @@ from pathlib import Path
 import faulty_frameworks
 import pytest
 
+from edgerig import files
 from edgerig.errors import UnknownNameError, UsageError
 from edgerig.suites.conversion_grid.plan import Plan, plan
 from edgerig.suites.conversion_grid.process import Bounds
@@ -105,6 +106,13 @@ def test_a_grid_that_is_stopped_kills_what_runs(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         grid_of(tmp_path, ["sound", "endless"], ["onnxruntime"], bounds=Bounds(seconds=600), jobs=2, tell=tell)
     assert begun.is_set()
+    outcomes = [path.read_text() for path in (files.cache_folder() / "grid").rglob("network.json")]
+    assert not [text for text in outcomes if "endless" in text], "what was stopped has no outcome to be cached"
+
+
+def test_what_was_given_up_is_tried_again_with_other_bounds(tmp_path: Path) -> None:
+    assert grid_of(tmp_path, ["sound"], [], bounds=Bounds(seconds=0.01)).networks[0].status == "hung"
+    assert grid_of(tmp_path, ["sound"], []).networks[0].status == "exported"
 
 
 def test_a_missing_framework_is_told_in_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

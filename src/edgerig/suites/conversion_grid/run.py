@@ -16,6 +16,7 @@ import msgspec
 from edgerig import files
 from edgerig.cache import StageCache
 from edgerig.engine.dependencies import of_plugin, surroundings
+from edgerig.errors import Interrupted
 from edgerig.suites.conversion_grid.child import INPUTS, NETWORK, OUTPUTS, REFERENCE, Job
 from edgerig.suites.conversion_grid.plan import Framework, Plan, Wanted
 from edgerig.suites.conversion_grid.process import Bounds, Ended, run_job
@@ -133,14 +134,21 @@ class _Runner:
         return msgspec.structs.replace(cell, network=network.key)
 
     def _stage(self, key: str, build: Callable[[Path], None]) -> Path:
+        # More time or memory may make another outcome of what was given up.
+        key = self.cache.key("grid-bounds", job=key, bounds=self.bounds)
         if self.fresh:
             self.cache.forget(key)
         return self.cache.get_or_build(key, build)[0]
 
     def _run(self, job: Job, framework: Framework) -> Ended:
+        """How a job ended; raises Interrupted where the grid was stopped meanwhile."""
         with tempfile.TemporaryDirectory(prefix="edgerig-grid-") as work:
             python = framework.interpreter.executable if framework.interpreter else None
-            return run_job(job, Path(work), self.bounds, python, lambda: self.stopped)
+            ended = run_job(job, Path(work), self.bounds, python, lambda: self.stopped)
+        if self.stopped:
+            # It was killed for nobody waits: that is no outcome of the network, and must not be cached as one.
+            raise Interrupted("The grid was stopped.")
+        return ended
 
 
 def _depends(framework: Framework) -> Mapping[str, Any]:
