@@ -44,6 +44,20 @@ def test_each_version_names_its_parent_and_what_it_changed(store: Store) -> None
     assert versions.read(1) == first, "an old version stays as it was"
 
 
+def test_a_version_under_another_number_is_refused(store: Store) -> None:
+    versions = Versions(store, "street")
+    first = versions.commit([entry("a")], base=None)
+    store.put("street/v000002.json", versions.read_bytes(1))
+    for read in (versions.read, versions.header):
+        with pytest.raises(StoreError, match="@2 says that it is version 1"):
+            read(2)
+    with pytest.raises(StoreError, match="@3 says that it is version 1"):
+        versions.create(3, versions.read_bytes(1))
+    with pytest.raises(StoreError, match="@2 says"):
+        versions.commit([entry("a"), entry("b")], base=first)
+    assert versions.numbers() == [1, 2]
+
+
 def test_a_commit_without_changes_makes_no_version(store: Store) -> None:
     versions = Versions(store, "street")
     first = versions.commit([entry("a")], base=None)

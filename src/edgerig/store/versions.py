@@ -74,7 +74,9 @@ class Versions:
             number = self.latest()
             if number is None:
                 raise self._nothing(None)
-        return decode(self.read_bytes(number), self._named(number))
+        version = decode(self.read_bytes(number), self._named(number))
+        self._check_number(version.header, number)
+        return version
 
     def read_bytes(self, number: int) -> bytes:
         """The file of a version as it is stored.
@@ -93,7 +95,7 @@ class Versions:
         Raises:
             StoreError: It is damaged, or there is another version of that number.
         """
-        decode(data, self._named(number))
+        self._check_number(decode(data, self._named(number)).header, number)
         with self._writing():
             if not self.store.create(self._key(number), data) and self.read_bytes(number) != data:
                 raise StoreError(f"{self.address} has got another version {number} meanwhile.", "Do it again.")
@@ -200,7 +202,16 @@ class Versions:
             header = decode_header(self.store.beginning(self._key(number), _HEADER_BYTES))
         except Missing:
             raise self._nothing(number) from None
-        return header if header is not None else self.read(number).header
+        if header is None:
+            return self.read(number).header
+        self._check_number(header, number)
+        return header
+
+    def _check_number(self, header: Header, number: int) -> None:
+        if header.version != number:
+            raise StoreError(
+                f"{self._named(number)} says that it is version {header.version}.", "Its file was renamed or copied."
+            )
 
     def _key(self, number: int) -> str:
         return f"{self.name}/v{number:06d}.json"

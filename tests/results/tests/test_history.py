@@ -46,6 +46,25 @@ def test_tests_come_back_in_the_order_of_time(tmp_path: Path, make_record: MakeR
     assert descriptions(history) == ["day 13", "day 14", "day 15"]
 
 
+def test_few_records_are_read_ahead(tmp_path: Path, make_record: MakeRecord) -> None:
+    class Counting(FolderRecords):
+        reads = 0
+
+        def read(self, name: str, limit: int) -> bytes:
+            self.reads += 1
+            return super().read(name, limit)
+
+    records = Counting(tmp_path)
+    history = TestHistory(records)
+    for number in range(60):
+        history.append(make_record(description=f"{number}"))
+    reading = history.read()
+    next(reading)
+    reading.close()
+    assert records.reads <= 17, "the one that was asked for, and one for each thread"
+    assert len(list(history.read())) == 60
+
+
 def test_appending_a_test_again_changes_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
     history = open_history(tmp_path)
     assert history.append(make_record()) == history.append(make_record())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -78,10 +80,16 @@ class TestHistory:
         Args:
             names: The files to read; all by default.
             say: Receives a message about each file that is left out: foreign, cut off, changed, of another version.
+
+        As many are read ahead as there are threads: a record has up to `MAX_RECORD` bytes.
         """
-        chosen = self.names() if names is None else list(names)
+        waiting = iter(self.names() if names is None else list(names))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            for name, outcome in zip(chosen, threads.map(self._read, chosen), strict=True):
+            ahead = deque((name, threads.submit(self._read, name)) for name in islice(waiting, _AT_ONCE))
+            while ahead:
+                name, future = ahead.popleft()
+                outcome = future.result()
+                ahead.extend((name, threads.submit(self._read, name)) for name in islice(waiting, 1))
                 if isinstance(outcome, StorageError):
                     say(f"left out: {outcome.message}")
                 else:
