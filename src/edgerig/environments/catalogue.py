@@ -52,6 +52,15 @@ ENGINES: Mapping[str, Engine] = {
             name="openvino", title="OpenVINO", package="openvino", module="openvino", download=150, disk=480, seconds=40
         ),
         Engine(
+            name="jax2onnx",
+            title="jax2onnx",
+            package="jax2onnx",
+            module="jax2onnx",
+            download=280,
+            disk=1030,
+            seconds=60,
+        ),
+        Engine(
             name="tensorflow",
             title="TensorFlow",
             package="tensorflow-cpu",

@@ -32,7 +32,7 @@ class TestImporters(ConversionContract):
 
 @pytest.mark.slow
 class TestExporters(ConversionContract):
-    @pytest.fixture(scope="class", params=[installed(name) for name in ("torch", "sklearn", "edgerig")])
+    @pytest.fixture(scope="class", params=[installed(name) for name in ("torch", "keras", "jax", "sklearn", "edgerig")])
     @classmethod
     def conversion(cls, request: pytest.FixtureRequest) -> ONNXConversion:
         return find("conversion", request.param, ONNXConversion)()
