@@ -23,7 +23,7 @@ SAVED_MODEL = "saved_model.pb"
 _OTHERS = {
     ".pb": (
         "a graph of TensorFlow, which edgerig does not read",
-        "If it lies in a SavedModel, export that folder: tf.lite.TFLiteConverter.from_saved_model(folder). "
+        "If it lies in a SavedModel, give that folder: `edgerig compile FOLDER --to float32`. "
         "A frozen graph goes by way of tf.compat.v1.lite.TFLiteConverter.from_frozen_graph.",
     ),
     **dict.fromkeys(

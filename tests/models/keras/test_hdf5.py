@@ -303,7 +303,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     [
         ("saved", "no sound SavedModel", r"tf\.saved_model\.save"),
         ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite, \.onnx or \.pt2"),
-        ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
+        ("saved/saved_model.pb", "a graph of TensorFlow", "give that folder"),
         ("net.pt", "not a program that PyTorch can read", r"torch\.export\.save"),
         ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite, \.onnx or \.pt2"),
     ],
