@@ -17,7 +17,7 @@ from tests.environments_made import made_environment
 from tests.heard import Heard
 
 from edgerig.environments import catalogue
-from edgerig.environments.install import check, install, remove
+from edgerig.environments.install import check, install, installs_elsewhere, remove
 from edgerig.environments.interpreter import probe
 from edgerig.environments.pip import importing
 from edgerig.errors import EngineError, StorageError, UnknownNameError, UsageError
@@ -26,6 +26,14 @@ from edgerig.files import write_json
 
 def entries(folder: Path) -> set[str]:
     return {item.name for item in folder.iterdir()} - {".serial.lock", "source"}
+
+
+@pytest.mark.parametrize(
+    ("pip", "elsewhere"),
+    [("25.0rc1", True), ("22.10", True), ("22.3", True), ("22.2.2", False), ("9.0.1", False), (None, False)],
+)
+def test_which_pip_installs_elsewhere_goes_by_the_numbers_of_its_version(pip: str | None, elsewhere: bool) -> None:
+    assert installs_elsewhere(pip) == elsewhere
 
 
 @pytest.mark.slow

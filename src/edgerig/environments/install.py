@@ -19,7 +19,7 @@ from edgerig.environments import catalogue
 from edgerig.environments.catalogue import MANIFEST, Engine, Manifest
 from edgerig.environments.interpreter import Interpreter, executable_of, probe
 from edgerig.environments.pip import failure_of, importing, run_pip, run_quietly
-from edgerig.environments.requirements import named_requirement, requirements_for
+from edgerig.environments.requirements import named_requirement, numbers, requirements_for
 from edgerig.errors import EngineError, StorageError, storing
 from edgerig.installed import version
 from edgerig.progress import Progress
@@ -27,7 +27,7 @@ from edgerig.progress import Progress
 #: What edgerig's own part needs in each environment.
 _OWN_MODULES = ("numpy", "msgspec")
 #: First version of pip that installs into an environment other than its own.
-_PIP_ELSEWHERE = 22.3
+_PIP_ELSEWHERE = (22, 3)
 #: Free space that is left beside an environment, as a multiple of its size: pip unpacks before it moves.
 _SPARE = 1.5
 
@@ -113,10 +113,7 @@ def check(name: str) -> Interpreter:
 
 def _environment(base: Path, work: Path) -> list[str]:
     """Make an environment in ``work``; the command of the pip that installs into it."""
-    pip = version("pip")
-    elsewhere = importlib.util.find_spec("pip") is not None and float(".".join((pip or "0.0").split(".")[:2])) >= (
-        _PIP_ELSEWHERE
-    )
+    elsewhere = importlib.util.find_spec("pip") is not None and installs_elsewhere(version("pip"))
     options = ["--without-pip"] if elsewhere else []
     done = run_quietly([str(base), "-m", "venv", *options, str(work)])
     if done.returncode:
@@ -124,6 +121,15 @@ def _environment(base: Path, work: Path) -> list[str]:
         raise EngineError(f"{base} could not make an environment: {words}", "On Debian: apt-get install python3-venv")
     inside = str(work / "bin" / "python")
     return [sys.executable, "-m", "pip", "--python", inside] if elsewhere else [inside, "-m", "pip"]
+
+
+def installs_elsewhere(pip: str | None) -> bool:
+    """Whether a version of pip installs into an environment other than its own; None is none.
+
+    >>> installs_elsewhere("25.0rc1"), installs_elsewhere("22.10"), installs_elsewhere("9.0.1")
+    (True, True, False)
+    """
+    return numbers(pip or "") >= _PIP_ELSEWHERE
 
 
 def _arguments(engine: Engine) -> list[str]:

@@ -309,6 +309,22 @@ def test_pictures_that_cannot_be_read_are_told_and_the_others_go_on(tmp_path: Pa
     assert labels_in(tmp_path / "street", "turned.jpg").shapes == (SHAPES[0],)
 
 
+def test_what_is_done_while_the_store_is_away_is_not_refused_and_taken_later(street: Path) -> None:
+    digest = newest(street / "street").by_name()["0.png"].sha256
+    path = street / "objects" / digest[:2] / digest
+    whole = path.read_bytes()
+    path.unlink()
+    path.symlink_to(path)  # a link to itself cannot be opened, as on a disk that fails
+    with labelling(street) as server:
+        ann = Page(server.address.port)
+        message = ann.do("0.png", box("b", 0, 0, 9, 9), "mine")
+        assert message["type"] == "problem", "a page forgets what is refused"
+        path.unlink()
+        path.write_bytes(whole)
+        assert Page(server.address.port).do("0.png", box("b", 0, 0, 9, 9), "mine")["type"] == "taken"
+    assert [shape.box for shape in labels_in(street / "street", "0.png").shapes] == [(0, 0, 9, 9)]
+
+
 def start(
     street: Path, *options: str, program: tuple[str, ...] = ("-m", "edgerig")
 ) -> tuple[subprocess.Popen[str], int]:

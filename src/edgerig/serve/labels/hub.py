@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from edgerig.errors import DatasetError, EdgerigError, RequestError, StorageError
+from edgerig.errors import DamagedObjectError, DatasetError, EdgerigError, RequestError, StorageError, StoreError
 from edgerig.serve.labels import operations
 from edgerig.serve.labels.dataset import LabelledDataset
 from edgerig.serve.labels.journal import Journal, Taken
@@ -82,7 +82,7 @@ class Hub:
 
     async def load(self, room: Room) -> None:
         """Have a picture and its labels read and checked; ``problem`` says why they cannot be."""
-        if room.loaded is not None or room.problem:
+        if room.loaded is not None or (room.problem and not room.unreachable):
             return
         if room.name not in self._loading:
             loop = asyncio.get_running_loop()
@@ -93,7 +93,9 @@ class Hub:
     def _load(self, room: Room) -> None:
         try:
             room.loaded = self.read(room.entry)
+            room.problem, room.unreachable = "", False
         except EdgerigError as error:
+            room.unreachable = isinstance(error, StoreError) and not isinstance(error, DamagedObjectError)
             room.problem = one_line(error.message, 300)
         except Exception as error:
             _logger.exception("%s cannot be read", room.name)
@@ -121,7 +123,8 @@ class Hub:
             It; None if it was in a journal before this one.
 
         Raises:
-            RequestError: It does not fit the picture. StorageError: The journal cannot be written.
+            RequestError: It does not fit the picture. StorageError: The journal cannot be written, or the store not be
+                reached for the picture.
         """
         await self.load(room)
         if id_ in self.journal.former:
@@ -131,7 +134,8 @@ class Hub:
         key = room.name, id_
         if key not in self._taking:
             if room.loaded is None:
-                raise RequestError(room.problem)
+                # What is refused the page forgets; anything else it keeps, and sends again.
+                raise (StorageError if room.unreachable else RequestError)(room.problem)
             if not isinstance(operation, operations.Propose):
                 operations.check(operation, self._labels, room.loaded.width, room.loaded.height)
             room.revision += 1

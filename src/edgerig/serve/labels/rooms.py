@@ -38,6 +38,7 @@ class Room:
         revision: The last one that was given away.
         committed: The revision that is in the store.
         loaded: Once somebody has opened it. problem: Why nobody can label it; empty where somebody can.
+        unreachable: Whether that is the store's fault, which may pass: it is tried again then.
         people: Names of those who look at it.
     """
 
@@ -47,7 +48,7 @@ class Room:
         self.ids: dict[str, Record] = {}
         self.revision = self.committed = self.after = 0
         self.loaded: Loaded | None = None
-        self.problem = ""
+        self.problem, self.unreachable = "", False
         self.people: list[str] = []
         self._summary: tuple[int, Document] | None = None
 
