@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ from PIL import Image
 
 from edgerig.cli import main
 from edgerig.datasets.stored.drift import shifts
-from edgerig.datasets.stored.looks import Looks, look_at
+from edgerig.datasets.stored.looks import Looks, look_at, looks_of
+from edgerig.datasets.stored.pin import pin
 from edgerig.files import sha256
+from edgerig.progress import Progress
 from edgerig.serve.video.keep.folder import FrameFolder, KeptFrame
-from edgerig.store import open_dataset
+from edgerig.store import Entry, open_dataset
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -72,6 +75,24 @@ def test_the_quantities_of_a_picture_are_what_they_are_called(tmp_path: Path) ->
     assert row["saturation"] == pytest.approx(1)
     assert row["warmth"] == pytest.approx(0, abs=1e-7)
     assert (row["width"], row["height"]) == (4, 2)
+
+
+def test_values_are_in_the_order_of_the_entries_whichever_picture_is_read_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    versions, _ = open_dataset(str(tmp_path / "street"), writing=True)
+    names = sorted((f"{number}.png" for number in range(8)), key=lambda name: sha256(name.encode()))
+    entries = []
+    for number, name in enumerate(names):
+        data = io.BytesIO()
+        side = 3000 if number == 0 else 8 + number  # the first one takes the longest
+        Image.new("RGB", (side, side)).save(data, "PNG")
+        stored = versions.store.objects.add(data.getvalue())
+        entries.append(Entry(name=name, sha256=stored.sha256, size=stored.size))
+    versions.commit(entries, base=None)
+    seen = looks_of(pin(versions.address, None), 8, Progress())
+    assert seen.values["width"].tolist() == [3000, *range(9, 16)]
 
 
 def looks(values: np.ndarray, predictions: tuple[str, ...] = ()) -> Looks:

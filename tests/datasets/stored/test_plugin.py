@@ -115,6 +115,10 @@ def test_another_version_under_the_same_number_is_refused(fill: Fill, tmp_path: 
     version = fill()
     with pytest.raises(DatasetError, match=rf"its SHA-256 is {version.sha256}, not {'0' * 64}"):
         stored(tmp_path, "@1", sha256="0" * 64).prepare()
+    stored(tmp_path, "@1", sha256=version.sha256).prepare()
+    second = fill(2, first=200)
+    with pytest.raises(DatasetError, match=f"its SHA-256 is {second.sha256}, not {version.sha256}"):
+        stored(tmp_path, "@2", sha256=version.sha256).pinned()  # that of version 1, which is in the cache
     with pytest.raises(SpecError, match="sha256"):
         stored(tmp_path, "@1", sha256="x")
 

@@ -60,10 +60,11 @@ def looks_of(pinned: Pinned, most: int, progress: Progress) -> Looks:
     entries = sorted(pinned.version.entries, key=lambda entry: files.sha256(entry.name.encode()))[:most]
     paths = fetch(pinned, [Wanted(entry.sha256, entry.size, entry.name) for entry in entries], progress)
     names = {path: entry.name for path, entry in zip(paths, entries, strict=True)}
-    rows = []
+    # In the order of the entries, whichever is read first: bootstrap intervals depend on the order of the values.
+    rows: list[dict[str, float]] = [{} for _ in paths]
     with progress.task(f"looking at {pinned.address}", len(paths)) as task, named_as(names):
-        for row in in_parallel(look_at, paths, 4):
-            rows.append(row)
+        for number, row in in_parallel(lambda pair: (pair[0], look_at(pair[1])), enumerate(paths), 4):
+            rows[number] = row
             task.advance()
     values = {name: np.array([row[name] for row in rows], np.float64) for name in (rows[0] if rows else {})}
     confidences = _confidences(entries)
