@@ -61,10 +61,26 @@ def test_a_row_of_mllib_is_a_record(tmp_path: Path) -> None:
     assert record.dataset.address == "192.168.1.5:9000/mllib"
 
 
+@pytest.mark.parametrize(
+    ("date", "utc"),
+    [
+        ("2026-03-14T01:00:00+02:00", "2026-03-13T23:00:00+00:00"),
+        ("2026-03-13T23:30:00Z", "2026-03-13T23:30:00+00:00"),
+        ("2026-03-13T23:30:00", "2026-03-13T23:30:00+00:00"),
+    ],
+)
+def test_dates_of_other_time_zones_become_utc(date: str, utc: str, tmp_path: Path) -> None:
+    (record,) = import_tests(write(tmp_path / "tests.json", [{**ROW, "date": date}]))
+    assert record.date == utc
+
+
 def test_an_export_has_the_keys_of_mllib_and_comes_back_whole(tmp_path: Path, make_record: MakeRecord) -> None:
     records = [make_record(), make_record(date="2026-03-15T09:26:00Z", image_time=Unavailable("emulated"))]
-    assert export_tests(records, tmp_path / "tests.json") == 2
-    first, second = json.loads((tmp_path / "tests.json").read_text())
+    emulated = Measurement(value=0.25, unit="s", kind="emulated", method="cycles of an emulator")
+    records.append(make_record(date="2026-03-16T09:26:00Z", image_time=emulated))
+    assert export_tests(records, tmp_path / "tests.json") == 3
+    first, second, third = json.loads((tmp_path / "tests.json").read_text())
+    assert third["image time"] is None, "the key is of measured times"
     assert set(ROW) <= set(first)
     assert first["images"] == records[0].images
     assert first["accuracy"] == records[0].accuracy

@@ -32,7 +32,8 @@ _METHOD = "as imported: wall time around normalizing, transfer, inference and ar
 
 
 def export_rows(records: Iterable[RecordedTest]) -> list[dict[str, Any]]:
-    """The rows of ``tests.json``. A time that is not to be had is null."""
+    """The rows of ``tests.json``. A time that was not measured is null: the key does not tell a kind, and who reads it
+    takes it for a measured one. The whole record has it."""
     return [
         {
             "date": record.date,
@@ -177,11 +178,12 @@ def _date(text: str) -> str:
         except ValueError:
             continue
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=moment.tzinfo or UTC).isoformat()
+    # Dates are compared as texts, which needs one time zone.
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
 
 
 def _seconds(quantity: Quantity) -> float | None:
-    return quantity.value if isinstance(quantity, Measurement) else None
+    return quantity.value if isinstance(quantity, Measurement) and quantity.kind == "measured" else None
 
 
 def _bucket(address: str) -> str:
