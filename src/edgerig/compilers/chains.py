@@ -21,8 +21,9 @@ ALL = "all"
 #: The order of ``all``; compilers of plugins come after these.
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
-#: Compilers that ``all`` leaves out: a search takes as long as many others, and some write what a single engine reads.
-NOT_IN_ALL = frozenset({"mixed", "edgetpu", "openvino", "openvino-int8"})
+#: Compilers that ``all`` leaves out: a search or a training takes as long as many others, and some write what a single
+#: engine reads.
+NOT_IN_ALL = frozenset({"mixed", "edgetpu", "openvino", "openvino-int8", "prune-channels", "prune", "cluster"})
 
 
 class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from edgerig.models.training.objectives import LABEL_AXES, SMALLEST_WEIGHT, chec
 from edgerig.models.training.own_loss import OwnLoss
 from edgerig.models.training.scores import EPSILON, HALF
 
+#: What is made of the trainable weights after each step, in the order of ``model.trainable_variables``; JAX traces it.
+Project = Callable[[list[Any]], list[Any]]
+
 
 class Trainer:
     """Trains the variables of a Keras model with Adam, on cross-entropy or on mean squared error.
@@ -20,13 +23,20 @@ class Trainer:
     The first is for classes: integers of shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and
     whose others count by ``weights``, one for each class, where given; or of shape (n, labels), 0 or 1 for each of
     several labels, negative where not known. The second is for real values, float32, as many a sample as the network
-    gives; NaN where not known. An ``own_loss`` comes before both.
+    gives; NaN where not known. An ``own_loss`` comes before both. ``project`` is called on the weights after each step,
+    for what is to stay true of them.
 
     The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
     """
 
-    def __init__(self, model: Any, weights: Sequence[float] = (), own_loss: OwnLoss | None = None) -> None:
-        self.model, self.weights, self.own_loss = model, tuple(weights), own_loss
+    def __init__(
+        self,
+        model: Any,
+        weights: Sequence[float] = (),
+        own_loss: OwnLoss | None = None,
+        project: Project | None = None,
+    ) -> None:
+        self.model, self.weights, self.own_loss, self.project = model, tuple(weights), own_loss, project
         self.optimizer = import_keras().optimizers.Adam()
         self.optimizer.build(model.trainable_variables)
         self._state: Any = None
@@ -37,6 +47,7 @@ class Trainer:
         import jax.numpy as jnp
 
         model, optimizer, weights, own_loss = self.model, self.optimizer, self.weights, self.own_loss
+        project = self.project or (lambda trainable: trainable)
 
         def loss_of(trainable: Any, fixed: Any, inputs: Any, truth: Any) -> tuple[Any, Any]:
             outputs, fixed, penalties = model.stateless_call(
@@ -58,7 +69,7 @@ class Trainer:
                 trainable, fixed, inputs, truth
             )
             trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
-            return (trainable, fixed, moments), loss, metric
+            return (project(trainable), fixed, moments), loss, metric
 
         return jax.jit(step, donate_argnums=0)
 

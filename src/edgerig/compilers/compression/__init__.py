@@ -1,0 +1,1 @@
+"""Compilers that make a Keras network smaller: fewer channels, fewer connections, fewer distinct weights."""

@@ -1,0 +1,113 @@
+"""Weight clustering: each kernel of a Keras network has few distinct values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.compression.base import Compressor
+from edgerig.compilers.compression.fine_tuning import fine_tune
+from edgerig.compilers.compression.kernels import kernels_of
+from edgerig.compilers.compression.prune import packed_size
+from edgerig.compilers.compression.settings import FineTuningSettings
+from edgerig.datasets.base import Dataset
+from edgerig.errors import ArtifactCheckError
+from edgerig.models.keras.files import load_keras
+from edgerig.plugins import Settings
+from edgerig.progress import Progress
+
+#: Most rounds of k-means; it ends earlier where no weight changes its cluster any more.
+MOST_ROUNDS = 100
+
+
+class ClusterSettings(FineTuningSettings, frozen=True, kw_only=True):
+    """Settings of weight clustering."""
+
+    values: Annotated[int, msgspec.Meta(description="distinct values of each kernel, at most", ge=1, le=65536)] = 16
+
+
+class Cluster(Compressor):
+    """Replaces the weights of each kernel by the means of clusters, and trains the means.
+
+    The file stores every weight as before: it is smaller only once it is packed.
+    """
+
+    name = "cluster"
+    summary = "Keras with few distinct weights in each kernel, fine-tuned: smaller only once it is packed"
+    Settings: ClassVar[type[Settings]] = ClusterSettings
+
+    def _compress(
+        self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> tuple[Any, dict[str, Any]]:
+        kernels = kernels_of(model)
+        members = {}
+        with progress.task(f"cluster the weights of {artifact.name}", len(kernels)) as task:
+            for variable in kernels.values():
+                array = np.asarray(variable.value)
+                centroids, nearest = clusters_of(array, self.settings.values)
+                variable.assign(centroids.astype(array.dtype)[nearest])
+                members[id(variable)] = nearest
+                task.advance()
+        model.trainable = True
+        ordered = [members.get(id(variable)) for variable in model.trainable_variables]
+
+        def project(weights: list[Any]) -> list[Any]:
+            pairs = zip(weights, ordered, strict=True)
+            return [weight if own is None else _means(weight, own) for weight, own in pairs]
+
+        fine_tune(model, artifact, dataset, self.settings, progress, project)
+        return model, {}
+
+    def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
+        distinct = {}
+        for name, variable in kernels_of(load_keras(path)).items():
+            distinct[name] = len(np.unique(np.asarray(variable.value)))
+            if distinct[name] > self.settings.values:
+                raise ArtifactCheckError(
+                    f"{name} of the clustered {artifact.name} has {distinct[name]} distinct values, more than the "
+                    f"{self.settings.values} that were asked for."
+                )
+        return {
+            "distinct_values": distinct,
+            "gzip_bytes": [packed_size(artifact.read()), packed_size(path.read_bytes())],
+        }
+
+
+def _means(weight: Any, members: NDArray[np.int32]) -> Any:
+    """``weight`` with each value replaced by the mean of its cluster; JAX traces it."""
+    import jax
+    import jax.numpy as jnp
+
+    count = int(members.max()) + 1
+    sizes = jnp.asarray(np.maximum(np.bincount(members.reshape(-1), minlength=count), 1), weight.dtype)
+    means = jax.ops.segment_sum(weight.reshape(-1), members.reshape(-1), count) / sizes
+    return means[members]
+
+
+def clusters_of(weights: NDArray[Any], count: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """At most ``count`` centroids, ascending, and the cluster of each weight, by k-means (Lloyd, 1982).
+
+    The first centroids lie evenly between the least and the greatest weight, which keeps the few large weights (Han et
+    al., "Deep Compression", 2016). Where there are no more distinct weights than ``count``, these are the centroids.
+
+    >>> centroids, members = clusters_of(np.array([0.0, 0.1, 0.9, 1.1]), 2)
+    >>> centroids.round(3).tolist(), members.tolist()
+    ([0.05, 1.0], [0, 0, 1, 1])
+    """
+    values, inverse, counts = np.unique(weights.astype(np.float64), return_inverse=True, return_counts=True)
+    centroids = values if len(values) <= count else np.linspace(values[0], values[-1], count)
+    nearest = np.full(len(values), -1)
+    for _ in range(MOST_ROUNDS):
+        # Values and centroids ascend: the borders between clusters are the middles between centroids.
+        previous, nearest = nearest, np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)
+        if np.array_equal(previous, nearest):
+            break
+        sizes = np.bincount(nearest, counts, len(centroids))
+        sums = np.bincount(nearest, counts * values, len(centroids))
+        centroids = np.where(sizes > 0, sums / np.maximum(sizes, 1), centroids)
+    return centroids, nearest[inverse].reshape(weights.shape).astype(np.int32)

@@ -1,0 +1,105 @@
+"""Unstructured pruning: single connections of a Keras network become 0."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.compression.base import Compressor
+from edgerig.compilers.compression.fine_tuning import fine_tune
+from edgerig.compilers.compression.kernels import kernels_of
+from edgerig.compilers.compression.settings import FineTuningSettings
+from edgerig.datasets.base import Dataset
+from edgerig.errors import ArtifactCheckError
+from edgerig.models.keras.files import load_keras
+from edgerig.plugins import Settings
+from edgerig.progress import Progress
+
+
+class PruneSettings(FineTuningSettings, frozen=True, kw_only=True):
+    """Settings of the removal of connections."""
+
+    share: Annotated[
+        float,
+        msgspec.Meta(description="share of the weights of each kernel that become 0, rounded down", ge=0),
+        msgspec.Meta(lt=1),
+    ] = 0.5
+
+
+class Prune(Compressor):
+    """Sets the weights of the least magnitude in each kernel to 0, and keeps them so while the others are trained.
+
+    Dense engines multiply by zeros as by other numbers: neither time nor memory falls, only what the file takes once
+    it is packed.
+    """
+
+    name = "prune"
+    summary = "Keras with a share of its weights 0, fine-tuned: smaller only once it is packed"
+    Settings: ClassVar[type[Settings]] = PruneSettings
+
+    def _compress(
+        self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> tuple[Any, dict[str, Any]]:
+        masks = {}
+        for variable in kernels_of(model).values():
+            mask = magnitude_mask(np.asarray(variable.value), self.settings.share)
+            variable.assign(np.where(mask, np.asarray(variable.value), 0))
+            masks[id(variable)] = mask
+        # The order is that of the trainable variables once all layers are, as fine-tuning has them.
+        model.trainable = True
+        ordered = [masks.get(id(variable)) for variable in model.trainable_variables]
+
+        def project(weights: list[Any]) -> list[Any]:
+            import jax.numpy as jnp
+
+            pairs = zip(weights, ordered, strict=True)
+            return [weight if mask is None else jnp.where(mask, weight, 0) for weight, mask in pairs]
+
+        fine_tune(model, artifact, dataset, self.settings, progress, project)
+        return model, {}
+
+    def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
+        zeros, weights, layers = 0, 0, {}
+        for name, variable in kernels_of(load_keras(path)).items():
+            array = np.asarray(variable.value)
+            missing = int((array == 0).sum())
+            zeros, weights = zeros + missing, weights + array.size
+            layers[name] = round(missing / array.size, 6)
+            if missing < removed_of(array.size, self.settings.share):
+                raise ArtifactCheckError(
+                    f"{name} of the pruned {artifact.name} has {missing} zeros among {array.size} weights, fewer than "
+                    f"the share of {self.settings.share:g} that was asked for."
+                )
+        return {
+            "sparsity": round(zeros / max(1, weights), 6),
+            "sparsity_of_kernels": layers,
+            "gzip_bytes": [packed_size(artifact.read()), packed_size(path.read_bytes())],
+        }
+
+
+def removed_of(size: int, share: float) -> int:
+    """How many of ``size`` weights a ``share`` of them is, rounded down."""
+    # A product of binary fractions may lie a hair below a whole number: 0.3 of 10 weights are 3.
+    return int(share * size + 1e-9)
+
+
+def magnitude_mask(weights: NDArray[Any], share: float) -> NDArray[np.bool_]:
+    """False for the ``share`` of ``weights`` of the least magnitude, rounded down; of equal ones the first go first.
+
+    >>> magnitude_mask(np.array([0.5, -0.1, 0.2, -3.0]), 0.5).tolist()
+    [True, False, False, True]
+    """
+    mask = np.ones(weights.size, np.bool_)
+    mask[np.argsort(np.abs(weights).reshape(-1), kind="stable")[: removed_of(weights.size, share)]] = False
+    return mask.reshape(weights.shape)
+
+
+def packed_size(data: bytes) -> int:
+    """Bytes that ``data`` takes by gzip."""
+    return len(gzip.compress(data, mtime=0))

@@ -1,0 +1,79 @@
+"""Connections of the least magnitude become 0, and stay so."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.kernels import kernels_of
+from edgerig.compilers.compression.prune import Prune, PruneSettings, magnitude_mask
+from edgerig.datasets.base import Dataset
+from edgerig.errors import ArtifactCheckError
+from edgerig.models.keras.files import load_keras
+from edgerig.testing.contracts.compiler import CompilerContract
+
+
+def arrays_of(artifact: Artifact) -> dict[str, Any]:
+    return {name: np.asarray(kernel.value) for name, kernel in kernels_of(load_keras(Path(artifact.path))).items()}
+
+
+class TestPrune(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return Prune(PruneSettings(share=0.75, epochs=1))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, keras_net: Artifact) -> Artifact:
+        return keras_net
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, blobs: Dataset) -> Dataset:
+        return blobs
+
+    def test_zeros_stay_zero_while_the_others_are_trained(self, artifact: Artifact, compiled: Artifact) -> None:
+        before, after = arrays_of(artifact), arrays_of(compiled)
+        assert len(before) == 4
+        for name, kernel in before.items():
+            mask = magnitude_mask(kernel, 0.75)
+            assert np.count_nonzero(~mask) == kernel.size * 3 // 4
+            assert not after[name][~mask].any(), name
+            assert (after[name][mask] != kernel[mask]).any(), name
+
+    def test_the_sparsity_and_the_packed_size_are_recorded(self, artifact: Artifact, compiled: Artifact) -> None:
+        record, kernels = compiled.origins[-1].options, arrays_of(compiled)
+        zeros, weights = (
+            sum(count) for count in zip(*((np.sum(k == 0), k.size) for k in kernels.values()), strict=True)
+        )
+        assert record["sparsity"] == pytest.approx(zeros / weights, abs=1e-6)
+        assert record["sparsity"] >= 0.75
+        assert set(record["sparsity_of_kernels"]) == set(kernels)
+        packed = [len(gzip.compress(item.read(), mtime=0)) for item in (artifact, compiled)]
+        assert record["gzip_bytes"] == packed
+        assert packed[1] < packed[0]
+
+
+def test_a_share_of_nothing_changes_nothing(keras_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    compiled = Prune(PruneSettings(share=0.0, epochs=0)).compile(keras_net, tmp_path, blobs)
+    for after, before in zip(arrays_of(compiled).values(), arrays_of(keras_net).values(), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_the_least_magnitudes_go_first() -> None:
+    kernel = np.array([[0.3, -0.1], [0.1, -2.0], [0.0, 0.2]])
+    assert magnitude_mask(kernel, 0.5).tolist() == [[True, False], [False, True], [False, True]]
+    # Three tenths of ten are three, though 0.3 * 10 may be less in binary fractions.
+    assert np.count_nonzero(~magnitude_mask(np.arange(1.0, 11.0), 0.3)) == 3
+
+
+def test_a_file_with_fewer_zeros_than_promised_is_refused(keras_net: Artifact) -> None:
+    with pytest.raises(ArtifactCheckError, match=r"kernel of the pruned net has 0 zeros among 72 weights"):
+        Prune(PruneSettings(share=0.5))._judge(keras_net, Path(keras_net.path))

@@ -1,0 +1,212 @@
+"""Channels are removed with all that belongs to them: the least first, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.channel_groups import channel_groups
+from edgerig.compilers.compression.prune_channels import PruneChannels, PruneChannelsSettings
+from edgerig.compilers.compression.smaller import pruned
+from edgerig.compilers.float32 import Float32
+from edgerig.compilers.quantize import Int8, Int8Settings
+from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError, IncompatibleError, SpecError
+from edgerig.models.graph.analysis import analyse
+from edgerig.models.graph.read import read_graph
+from edgerig.models.keras.engine import import_keras, seeded
+from edgerig.models.keras.files import load_keras
+from edgerig.plugins import convert_settings
+from edgerig.testing.contracts.compiler import CompilerContract
+
+INPUTS = np.random.default_rng(0).random((5, 12, 12, 1), np.float32)
+
+
+class TestPruneChannels(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return PruneChannels(PruneChannelsSettings(share=0.5, epochs=1))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, keras_net: Artifact) -> Artifact:
+        return keras_net
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, blobs: Dataset) -> Dataset:
+        return blobs
+
+    def test_macs_and_parameters_fall_as_counted_by_hand(self, artifact: Artifact, compiled: Artifact) -> None:
+        """Of 8 channels (3x3 kernels on 10x10) and 16 units half remain; the last layer has its 4 classes.
+
+        The normalization multiplies each value once.
+        """
+        record = compiled.origins[-1].options
+        assert record["channels"] == {"conv2d": [8, 4], "dense": [16, 8]}
+        assert list(record["left_alone"]) == ["dense_1"]
+        macs = [100 * 9 * c + 100 * 9 * c + 100 * c + 25 * c * units + units * 4 for c, units in ((8, 16), (4, 8))]
+        assert record["macs"] == macs
+        assert analyse(read_graph(Path(compiled.path))).macs == macs[1] < analyse(read_graph(Path(artifact.path))).macs
+        assert compiled.size < artifact.size
+
+    def test_what_comes_of_it_is_converted_and_quantized(
+        self, compiled: Artifact, dataset: Dataset, tmp_path: Path, run_litert: Callable[..., Any]
+    ) -> None:
+        converted = Float32().compile(compiled, tmp_path)
+        expected = np.asarray(load_keras(Path(compiled.path))(INPUTS))
+        np.testing.assert_allclose(run_litert(converted.path, INPUTS), expected, atol=1e-5)
+        quantized = Int8(Int8Settings(calibration_samples=20)).compile(converted, tmp_path, dataset)
+        assert quantized.scheme == "int8"
+        assert [origin.tool for origin in quantized.origins[-3:]] == ["prune-channels", "float32", "int8"]
+
+
+def weights_after(artifact: Artifact, blobs: Dataset, out: Path, **settings: Any) -> list[Any]:
+    compiled = PruneChannels(PruneChannelsSettings(**settings)).compile(artifact, out, blobs)
+    return load_keras(Path(compiled.path)).get_weights()
+
+
+def test_a_share_of_nothing_changes_nothing(keras_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    weights = weights_after(keras_net, blobs, tmp_path, share=0.0, epochs=0)
+    for after, before in zip(weights, load_keras(Path(keras_net.path)).get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.slow
+def test_fine_tuning_makes_the_loss_smaller(keras_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    keras = import_keras()
+    samples, losses = blobs.split("train"), []
+    for epochs in (0, 3):
+        settings = PruneChannelsSettings(share=0.5, epochs=epochs, learning_rate=0.01)
+        compiled = PruneChannels(settings).compile(keras_net, tmp_path / str(epochs), blobs)
+        outputs = load_keras(Path(compiled.path))(samples.inputs(slice(None), keras_net.preprocessing))
+        entropies = keras.losses.sparse_categorical_crossentropy(samples.labels, outputs)
+        losses.append(float(np.mean(np.asarray(entropies))))
+    assert losses[1] < losses[0]
+
+
+def dead_channels_net() -> Any:
+    """Every kind of layer that channels pass; of each prunable layer some channels are 0 wherever they are."""
+    keras = import_keras()
+    layers = keras.layers
+    with seeded(3):
+        inputs = keras.Input((12, 12, 1))
+        x = layers.Conv2D(6, 3, bias_initializer="random_normal", name="first")(inputs)
+        x = layers.BatchNormalization(gamma_initializer="random_normal", beta_initializer="random_normal", name="bn")(x)
+        x = layers.Activation("relu")(x)
+        x = layers.DepthwiseConv2D(3, bias_initializer="random_normal", name="depthwise")(x)
+        x = layers.Dropout(0.5)(layers.AveragePooling2D(2)(layers.ZeroPadding2D()(x)))
+        left = layers.GlobalMaxPooling2D()(layers.Conv2D(4, 1, activation="relu", name="left")(x))
+        right = layers.Dense(5, activation="tanh", name="right")(layers.Flatten()(x))
+        outputs = [layers.Dense(3, name=name)(branch) for name, branch in (("a", left), ("b", right))]
+        model = keras.Model(inputs, outputs)
+    for name, channels in (("first", [1, 4, 5]), ("left", [0, 3]), ("right", [2])):
+        for name_of_layer in (name, "bn", "depthwise") if name == "first" else (name,):
+            layer = model.get_layer(name_of_layer)
+            arrays = layer.get_weights()
+            for number, array in enumerate(arrays):
+                if name_of_layer == "depthwise" and array.ndim > 1:
+                    array[:, :, channels] = 0
+                elif not (name_of_layer == "bn" and number == 3):  # a variance of 0 would be none
+                    array[..., channels] = 0
+            layer.set_weights(arrays)
+    return model
+
+
+def test_channels_of_zeros_go_first_and_outputs_stay_the_same() -> None:
+    """A third of 6 are 2, of 4 is 1, of 5 is 1: channels that are 0, so that sums have the same terms but for zeros.
+
+    The tolerance is that of sums in another order, which a convolution of another width may have.
+    """
+    model = dead_channels_net()
+    smaller, widths, obstacles = pruned(model, 0.34)
+    assert widths == {"first": (6, 4), "left": (4, 3), "right": (5, 4)}
+    assert obstacles.keys() == {"a", "b"}
+    for after, before in zip(smaller(INPUTS), model(INPUTS), strict=True):
+        np.testing.assert_allclose(np.asarray(after), np.asarray(before), rtol=0, atol=1e-6)
+    assert smaller.count_params() < model.count_params()
+    kept = model.get_layer("first").get_weights()[0][..., [0, 2, 3, 5]]
+    np.testing.assert_array_equal(smaller.get_layer("first").get_weights()[0], kept)
+
+
+def test_the_norm_is_that_of_the_kernel_times_what_the_normalization_scales_by() -> None:
+    model = dead_channels_net()
+    groups = {group.layer.name: group for group in channel_groups(model)}
+    kernel = model.get_layer("first").get_weights()[0]
+    gamma, _, _, variance = model.get_layer("bn").get_weights()
+    expected = np.abs(kernel).sum((0, 1, 2)) * np.abs(gamma) / np.sqrt(variance + 1e-3)
+    np.testing.assert_allclose(groups["first"].norms(), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        groups["left"].norms(), np.abs(model.get_layer("left").get_weights()[0]).sum((0, 1, 2)), rtol=1e-6
+    )
+
+
+def residual_net() -> Any:
+    keras = import_keras()
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 1))
+    x = layers.Conv2D(4, 3, padding="same", name="trunk")(inputs)
+    y = layers.Conv2D(8, 3, padding="same", name="within")(x)
+    y = layers.Conv2D(4, 3, padding="same", name="back")(y)
+    x = layers.GlobalAveragePooling2D()(layers.Add(name="sum")([x, y]))
+    return keras.Model(inputs, layers.Dense(4, activation="softmax", name="classes")(x))
+
+
+def test_what_meets_an_add_is_left_alone_and_named(
+    saved: Callable[[Any], Artifact], blobs: Dataset, tmp_path: Path, heard: Any
+) -> None:
+    settings = PruneChannelsSettings(share=0.5, epochs=0)
+    compiled = PruneChannels(settings).compile(saved(residual_net()), tmp_path / "out", blobs, heard)
+    record = compiled.origins[-1].options
+    assert record["channels"] == {"within": [8, 4]}
+    assert record["left_alone"]["trunk"] == record["left_alone"]["back"] == "its channels meet sum (Add)"
+    assert any("trunk keeps its channels" in line and "sum (Add)" in line for line in heard.lines)
+
+
+def test_a_network_without_a_free_channel_is_refused_with_the_reasons(
+    saved: Callable[[Any], Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    keras = import_keras()
+    flat = keras.layers.Flatten()
+    network = keras.Sequential([keras.Input((12, 12, 1)), flat, keras.layers.Dense(4, "softmax", name="classes")])
+    with pytest.raises(CompileError, match="classes: its channels are an output of the network"):
+        PruneChannels(PruneChannelsSettings(epochs=0)).compile(saved(network), tmp_path / "out", blobs)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_layer_that_is_used_twice_keeps_its_channels() -> None:
+    keras = import_keras()
+    inputs, shared = keras.Input((8,)), keras.layers.Dense(8, activation="relu", name="shared")
+    model = keras.Model(inputs, keras.layers.Dense(2, name="end")(shared(shared(inputs))))
+    assert {group.layer.name: group.obstacle for group in channel_groups(model)}["shared"] == "shared is used 2 times"
+
+
+def test_a_network_without_probabilities_is_not_fine_tuned(
+    saved: Callable[[Any], Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    keras = import_keras()
+    layers = keras.layers
+    network = keras.Sequential([keras.Input((12, 12, 1)), layers.Flatten(), layers.Dense(8), layers.Dense(4)])
+    with pytest.raises(IncompatibleError, match="no probabilities") as refusal:
+        PruneChannels().compile(saved(network), tmp_path / "out", blobs)
+    assert "epochs=0" in str(refusal.value.hint)
+
+
+def test_own_layers_are_refused(keras_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    artifact = msgspec.structs.replace(keras_net, format_options={"custom": "my_layers"})
+    with pytest.raises(IncompatibleError, match="layers of your own"):
+        PruneChannels().compile(artifact, tmp_path / "out", blobs)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_is_below_1(share: float) -> None:
+    with pytest.raises(SpecError):
+        convert_settings(PruneChannelsSettings, {"share": share}, "compiler 'prune-channels'")
