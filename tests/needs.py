@@ -64,3 +64,9 @@ def need_tensorflow() -> None:
     """Skip, in CI too, unless TensorFlow is installed: it is too large for the extra `dev`."""
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("tensorflow is not installed: pip install '.[tensorflow]'", allow_module_level=True)
+
+
+def need_engine(module: str, extra: str) -> None:
+    """Skip, in CI too, unless an engine that the extra `dev` leaves out is installed beside edgerig."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed: pip install '.[{extra}]'", allow_module_level=True)

@@ -47,6 +47,7 @@ BUILDERS = (
     "pillow",
     "scipy",
     "tflite-micro",
+    "tract",
 )
 #: Prefixes of variables that set how Keras and JAX compute. edgerig chooses the backend; another one is refused.
 VARIABLES = ("KERAS_", "JAX_", "XLA_")

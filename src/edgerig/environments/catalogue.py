@@ -51,6 +51,7 @@ ENGINES: Mapping[str, Engine] = {
         Engine(
             name="openvino", title="OpenVINO", package="openvino", module="openvino", download=150, disk=480, seconds=40
         ),
+        Engine(name="tract", title="tract", package="tract", module="tract", download=28, disk=106, seconds=11),
         Engine(
             name="jax2onnx",
             title="jax2onnx",

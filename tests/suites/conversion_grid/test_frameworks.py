@@ -24,7 +24,9 @@ def installed(name: str) -> Any:
 
 
 class TestImporters(ConversionContract):
-    @pytest.fixture(scope="class", params=[installed(name) for name in ("onnxruntime", "onnx-reference", "openvino")])
+    @pytest.fixture(
+        scope="class", params=[installed(name) for name in ("onnxruntime", "onnx-reference", "openvino", "tract")]
+    )
     @classmethod
     def conversion(cls, request: pytest.FixtureRequest) -> ONNXConversion:
         return find("conversion", request.param, ONNXConversion)()
