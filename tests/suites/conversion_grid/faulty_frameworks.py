@@ -26,6 +26,8 @@ class Faulty(ONNXConversion):
         "refused": "raises",
         "crash": "dies",
         "endless": "never ends",
+        "external": "weights in a file of their own",
+        "undefined": "says NaN",
     }
     opsets = (17, 13)
     imports = True
@@ -42,11 +44,16 @@ class Faulty(ONNXConversion):
         if network == "endless":
             time.sleep(600)
         weights = np.random.default_rng(0).normal(size=(SIZE, 3)).astype(np.float32) * (network != "constant")
+        if network == "undefined":
+            weights *= np.nan
         ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.FLOAT, [1, SIZE]), ("y", 1, [1, 3]))]
         nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
         graph = helper.make_graph(nodes, network, ends[:1], ends[1:], [numpy_helper.from_array(weights, "w")])
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-        onnx.save(made, str(path))
+        if network == "external":
+            onnx.save(made, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+        else:
+            onnx.save(made, str(path))
         return Exported({"x": ((1, SIZE), "float32")}, lambda sample: [sample["x"] @ weights])
 
     def _load(self, path: Path) -> Any:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from edgerig.errors import EngineError
 from edgerig.suites.conversion_grid.compare import SHARE, draw_inputs, largest_error, reference_of
 
 SPEC = {"x": ((1, 8), "float32")}
@@ -113,3 +114,38 @@ def test_classes_have_no_noise() -> None:
 
     reference = reference_of(chosen, draw_inputs(SPEC), classes=(0,))
     assert reference.noises == (0.0,)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_not_finite_are_compared_and_have_finite_scales(value: float) -> None:
+    def partly(sample: dict[str, np.ndarray]) -> list[np.ndarray]:
+        (product,) = dense(sample)
+        product[0, 0] = value
+        return [product, *dense(sample)]
+
+    reference = reference_of(partly, draw_inputs(SPEC))
+    assert np.isfinite([*reference.spreads, *reference.noises]).all()
+    assert reference.vacuous == ""
+    answers = [[output.copy() for output in sample] for sample in reference.outputs]
+    assert largest_error(reference, answers)[2] == ""
+    answers[1][0][0, 1] += 0.01 * reference.spreads[0]
+    assert largest_error(reference, answers)[0] == pytest.approx(0.01, rel=1e-3)
+    answers[1][0][0, 0] = 0
+    error, _, message = largest_error(reference, answers)
+    assert (error, message) == (np.inf, "output 0 is finite where the framework's is otherwise")
+
+
+@pytest.mark.parametrize("run", [
+    lambda sample: [np.where(dense(sample)[0] > 0, dense(sample)[0], np.nan)],
+    lambda sample: [np.where(sample["x"].view(np.int32) % 2 == 0, np.nan, sample["x"])],
+    lambda sample: [sample["x"][sample["x"].view(np.int32) % 3 == 0]],
+])  # fmt: skip
+def test_scales_are_numbers_whatever_a_network_says(run) -> None:
+    reference = reference_of(run, draw_inputs(SPEC))
+    assert np.isfinite([*reference.spreads, *reference.noises]).all()
+    assert reference.vacuous
+
+
+def test_a_network_without_outputs_is_refused() -> None:
+    with pytest.raises(EngineError, match="no outputs"):
+        reference_of(lambda sample: [], draw_inputs(SPEC))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import faulty_frameworks
@@ -33,7 +38,8 @@ def test_each_end_of_an_export_is_told_and_costs_itself_alone(tmp_path: Path) ->
     exports = {network.name: network for network in grid.networks}
     statuses = {name: network.status for name, network in exports.items()}
     assert statuses == {
-        "sound": "exported", "constant": "vacuous", "refused": "failed", "crash": "crashed", "endless": "hung"
+        "sound": "exported", "constant": "vacuous", "refused": "failed", "crash": "crashed", "endless": "hung",
+        "external": "exported", "undefined": "vacuous",
     }  # fmt: skip
     assert exports["refused"].message == "exporting: NotImplementedError: no such operator"
     assert "died of SIGABRT" in exports["crash"].message
@@ -43,14 +49,16 @@ def test_each_end_of_an_export_is_told_and_costs_itself_alone(tmp_path: Path) ->
     cells = {cell.network.partition("/")[2].partition("@")[0]: cell for cell in grid.cells}
     assert {name: cell.status for name, cell in cells.items()} == {
         "sound": "equal", "constant": "vacuous", "refused": "not-exported", "crash": "not-exported",
-        "endless": "not-exported",
+        "endless": "not-exported", "external": "equal", "undefined": "vacuous",
     }  # fmt: skip
     sound = exports["sound"]
     assert (sound.operators, sound.opset) == ({"MatMul": 1}, 17)
     assert sound.versions.keys() == {"numpy"}
     assert cells["sound"].versions.keys() == {"onnxruntime"}
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert files == {file_name(exports[name]) for name in ("sound", "constant")}
+    assert files == {file_name(exports[name]) for name in ("sound", "constant", "undefined")} | {
+        "faulty_frameworks-Faulty-external-17"
+    }
 
 
 @pytest.mark.parametrize(
@@ -140,3 +148,46 @@ def test_what_a_plan_cannot_hold_is_refused() -> None:
 def test_opsets_are_those_that_an_exporter_writes_of_the_ones_asked_for() -> None:
     assert [wanted.opset for wanted in plan([FAULTY], ["sound"], ["onnxruntime"], []).networks] == [17]
     assert [wanted.opset for wanted in plan([FAULTY], ["sound"], ["onnxruntime"], [13, 14, 17]).networks] == [13, 17]
+
+
+def test_weights_beside_a_network_are_part_of_it(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, ["external"], ["onnxruntime"])
+    assert [cell.status for cell in grid.cells] == ["equal"]
+    folder = tmp_path / "out" / Path(file_name(grid.networks[0])).stem
+    assert {path.name for path in folder.iterdir()} == {"network.onnx", "weights.bin"}
+    onnx = pytest.importorskip("onnx")
+    onnx.checker.check_model(str(folder / "network.onnx"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends it")
+def test_a_process_ends_with_the_one_that_waits_for_it(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom edgerig.suites.conversion_grid.plan import plan\n"
+        "from edgerig.suites.conversion_grid.run import run_grid\n"
+        f"run_grid(plan(['{FAULTY}'], ['endless'], ['{FAULTY}'], []), Path(sys.argv[1]))"
+    )
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = {**os.environ, "TMPDIR": str(work), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "out")], env=environment) as process:
+        wait_until(lambda: any(work.glob("edgerig-grid-*/stage")))
+        lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+        children = [int(number) for path in lists for number in path.read_text().split()]
+        process.kill()
+    assert children
+    wait_until(lambda: not any(_runs(child) for child in children))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,4 +1,4 @@
-"""One cell in a process of its own: ``python -m edgerig.suites.conversion_grid.child JOB``, in any interpreter.
+"""One cell in a process of its own: ``python -m edgerig.suites.conversion_grid.child JOB PARENT``, in any interpreter.
 
 JOB is a JSON file; the outcome lies beside it as ``outcome.json``, and ``stage`` names what is being done, for the case
 that the process does not come back.
@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from edgerig.bounded.child import die_with
 from edgerig.plugins import find
 from edgerig.suites.conversion_grid import arrays
 from edgerig.suites.conversion_grid.compare import Reference, draw_inputs, largest_error, reference_of
@@ -65,7 +66,8 @@ class Scales(msgspec.Struct, frozen=True):
 
 
 def main(arguments: list[str]) -> None:
-    """Do the job in the file that the only argument names."""
+    """Do the job in the file that the first argument names, for the process that the second one does."""
+    die_with(int(arguments[1]))
     path = Path(arguments[0])
     job = msgspec.json.decode(path.read_bytes(), type=Job)
     outcome = Outcome()

@@ -15,6 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.errors import EngineError
+
 Array = NDArray[Any]
 #: Share of the spread that any network is allowed.
 SHARE = 1e-4
@@ -62,22 +64,32 @@ def reference_of(
         tuple(np.asarray(output) for output in run({name: _changed(value) for name, value in sample.items()}))
         for sample in samples
     )
+    if not outputs[0]:
+        raise EngineError("The network has no outputs.", "Export it with the outputs that are to be compared.")
     spreads, noises, empty = [], [], []
     for position in range(len(outputs[0])):
         values = [sample[position] for sample in outputs]
-        if not all(np.isfinite(value).all() for value in values):
-            empty.append(f"output {position} is not finite")
-        lows, highs = (float(bound([bound(value) for value in values])) for bound in (np.min, np.max))
-        spread = highs - lows
+        spread = _spread(values)
         moved = max(_largest(value, other[position]) for value, other in zip(values, changed, strict=True))
         between = max(_largest(value, values[0]) for value in values[1:])
         spreads.append(spread)
-        noises.append(0.0 if spread == 0 or position in classes else moved / spread)
-        if between <= NOISES * moved or spread == 0:
+        # What changes its shape, or where it is not finite, by rounding has no noise that could be measured.
+        measurable = spread > 0 and np.isfinite(moved) and position not in classes
+        noises.append(moved / spread if measurable else 0.0)
+        if not all(np.isfinite(value).all() for value in values):
+            empty.append(f"output {position} is not finite")
+        elif between <= NOISES * moved or spread == 0:
             empty.append(f"output {position} does not depend on the inputs")
     # One output that says something is enough: others may be states or shapes.
     vacuous = "; ".join(empty) if len({word.split()[1] for word in empty}) == len(outputs[0]) else ""
     return Reference(outputs, tuple(spreads), tuple(noises), vacuous)
+
+
+def _spread(values: Sequence[Array]) -> float:
+    """Largest less smallest of the finite values; 0 where there are none."""
+    flat = np.concatenate([value.reshape(-1).astype(np.float64) for value in values])
+    finite = flat[np.isfinite(flat)]
+    return float(finite.max() - finite.min()) if finite.size else 0.0
 
 
 def _changed(value: Array) -> Array:
@@ -85,21 +97,25 @@ def _changed(value: Array) -> Array:
 
 
 def _largest(first: Array, second: Array) -> float:
+    """The largest difference; infinite for other shapes, or where not both are finite and they are not the same."""
     if first.shape != second.shape:
         return float("inf")
-    return float(np.max(np.abs(first.astype(np.float64) - second.astype(np.float64)), initial=0.0))
+    left, right = (value.astype(np.float64) for value in (first, second))
+    finite = np.isfinite(left) & np.isfinite(right)
+    if not np.array_equal(left[~finite], right[~finite], equal_nan=True):
+        return float("inf")
+    return float(np.max(np.abs(left[finite] - right[finite]), initial=0.0))
 
 
 def largest_error(reference: Reference, answers: Sequence[Sequence[Array]]) -> tuple[float, float, str]:
     """The largest difference in shares of an output's spread, what is allowed there, and what is wrong in words.
 
-    Outputs that are not finite in the exporting framework are compared by their shapes alone.
+    Values that are not finite in the exporting framework have to be the same ones.
 
     Args:
         reference: What the exporting framework says. answers: For each sample the importer's outputs.
     """
-    judged = [position for position, spread in enumerate(reference.spreads) if np.isfinite(spread)]
-    worst = (0.0, allowed(reference, judged[0] if judged else 0), "")
+    worst = (0.0, allowed(reference, 0), "")
     for expected, outputs in zip(reference.outputs, answers, strict=True):
         if len(expected) != len(outputs):
             return float("inf"), worst[1], f"{len(outputs)} outputs instead of {len(expected)}"
@@ -108,10 +124,9 @@ def largest_error(reference: Reference, answers: Sequence[Sequence[Array]]) -> t
             if value.shape != output.shape:
                 text = f"output {position} has the shape {list(output.shape)} instead of {list(value.shape)}"
                 return float("inf"), limit, text
-            if position not in judged:
-                continue  # no number to compare with, and nan would hide what other outputs differ by
-            if not np.isfinite(output).all():
-                return float("inf"), limit, f"output {position} is not finite"
+            if not np.array_equal(np.isfinite(value), np.isfinite(output)):
+                where = "is finite" if np.isfinite(output).all() else "is not finite"
+                return float("inf"), limit, f"output {position} {where} where the framework's is otherwise"
             spread = reference.spreads[position] or 1.0
             error = _largest(value, output) / spread
             if error - limit > worst[0] - worst[1]:

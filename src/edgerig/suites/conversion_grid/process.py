@@ -51,7 +51,8 @@ def run_job(
     A process that takes too much, or that this one leaves for any reason, is killed with all that it started.
     """
     (work / JOB).write_bytes(msgspec.json.encode(job))
-    command = [python or sys.executable, "-P", "-m", "edgerig.suites.conversion_grid.child", str(work / JOB)]
+    module, parent = "edgerig.suites.conversion_grid.child", str(os.getpid())
+    command = [python or sys.executable, "-P", "-m", module, str(work / JOB), parent]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = module_path() if python else os.pathsep.join(filter(None, sys.path))
     with (work / "output").open("wb") as output:

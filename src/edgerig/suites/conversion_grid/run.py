@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from edgerig import files
-from edgerig.cache import StageCache
+from edgerig.cache import MANIFEST, StageCache
 from edgerig.engine.dependencies import of_plugin, surroundings
 from edgerig.errors import Interrupted
 from edgerig.suites.conversion_grid.child import INPUTS, NETWORK, OUTPUTS, REFERENCE, Job
@@ -41,7 +41,8 @@ def run_grid(
 
     Args:
         plan: From `edgerig.suites.conversion_grid.plan.plan`.
-        folder: Gets a file ``EXPORTER-NETWORK-OPSET.onnx`` for each network that was exported.
+        folder: Gets a file ``EXPORTER-NETWORK-OPSET.onnx`` for each network that was exported; a folder of that name
+            if its weights are in files of their own.
         bounds: Of each process.
         jobs: Processes at once.
         fresh: Run again what is in the cache.
@@ -77,8 +78,7 @@ def run_grid(
     for future in exports:
         network, stage = future.result()
         if stage is not None and network.status in ("exported", "vacuous"):
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(stage / NETWORK, folder / file_name(network))
+            _copy_network(stage, folder / file_name(network))
     created = datetime.now(UTC).isoformat(timespec="seconds")
     importers = tuple(importer.name for importer in plan.importers)
     return Grid(created=created, networks=tuple(networks), importers=importers, cells=tuple(cells))
@@ -87,6 +87,21 @@ def run_grid(
 def file_name(network: Network) -> str:
     """The file of an exported network in a grid's folder."""
     return f"{network.exporter}-{network.name}-{network.opset}.onnx".replace(":", "-").replace("/", "-")
+
+
+def _beside(stage: Path) -> list[str]:
+    """Files that an exporter wrote beside its network: weights as external data."""
+    names = {path.relative_to(stage).as_posix() for path in stage.rglob("*") if path.is_file()}
+    return sorted(names - {NETWORK, INPUTS, OUTPUTS, REFERENCE, _EXPORTED, MANIFEST})
+
+
+def _copy_network(stage: Path, path: Path) -> None:
+    """The network as ``path``; with files beside it as a folder, since it refers to them by their names."""
+    beside = _beside(stage)
+    for name in [NETWORK, *beside]:
+        target = path.with_suffix("") / name if beside else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(stage / name, target)
 
 
 class _Runner:
@@ -127,7 +142,8 @@ class _Runner:
             ended = self._run(Job(action="import", plugin=importer.name, folder=str(source)), importer)
             (stage / _CELL).write_bytes(msgspec.json.encode(_cell(head, network, ended)))
 
-        contents = {name: files.sha256_file(source / name) for name in (NETWORK, INPUTS, OUTPUTS, REFERENCE)}
+        names = [NETWORK, INPUTS, OUTPUTS, REFERENCE, *_beside(source)]
+        contents = {name: files.sha256_file(source / name) for name in names}
         key = self.cache.key("grid-import", contents=contents, **_depends(importer))
         cell = msgspec.json.decode((self._stage(key, build) / _CELL).read_bytes(), type=Cell)
         # Equal files of two networks share a cell.
