@@ -144,7 +144,7 @@ def test_beside_other_compilers_it_gets_a_folder_of_its_own(call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected", "text"),
     [
-        (["net.tflite", "--to", "c", "--cpu", "cortex-m8"], 2, "Did you mean 'cortex-m7'"),
+        (["net.tflite", "--to", "c", "--cpu", "cortex-m77"], 2, "Did you mean 'cortex-m7'"),
         (["net.tflite", "--to", "c", "--optimize", "fast"], 2, "'fast'"),
         (["net.tflite", "--to", "c-array", "--cpu", "cortex-m7"], 2, "'cpu'"),
         (["net.tflite", "--to", "c", "--out", "."], 2, "holds the network itself"),

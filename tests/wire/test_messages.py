@@ -24,8 +24,11 @@ from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pa
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, EdgerigError)]
 
 
-#: Raised on the host alone: what a device answers, what a user does, and what a served network refuses.
-OF_THE_HOST = (AnswerError, Interrupted, Overloaded, RequestError)
+#: Raised on the host alone: what a device answers, what a user does, what a served network refuses, what a store says.
+OF_THE_HOST = (
+    AnswerError, Interrupted, Overloaded, RequestError, errors.StoreError, errors.DamagedObjectError,
+    errors.ConflictError,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("cls", [c for c in CLASSES if c not in (UnknownNameError, MissingExtraError, *OF_THE_HOST)])
@@ -120,6 +123,7 @@ def test_codes_are_those_of_the_specification():
         31: "TargetError",
         32: "NotInstalledError",
         33: "MissingProgramError",
+        34: "EngineError",
     }
     assert set(messages.CODES.values()) == set(CLASSES) - set(OF_THE_HOST)
 

@@ -23,7 +23,20 @@ ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8"
 
 #: Compilers that ``all`` leaves out: a search or a training takes as long as many others, and some write what a single
 #: engine reads.
-NOT_IN_ALL = frozenset({"mixed", "edgetpu", "openvino", "openvino-int8", "prune-channels", "prune", "cluster"})
+NOT_IN_ALL = frozenset(
+    {
+        "mixed",
+        "edgetpu",
+        "openvino",
+        "openvino-int8",
+        "tensorrt",
+        "tensorrt-float16",
+        "tensorrt-int8",
+        "prune-channels",
+        "prune",
+        "cluster",
+    }
+)
 
 
 class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):

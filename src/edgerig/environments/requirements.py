@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import metadata
 
 
 @lru_cache(maxsize=64)
 def requirements_of(extra: str) -> tuple[str, ...]:
     """The requirements of ``extra``, each with its marker where it has another one; empty where there is none such."""
-    return tuple(_of_extra(metadata.requires("edgerig") or [], extra))
+    return tuple(_of_extra(_own(), extra))
 
 
 def requirements_for(extra: str | None, modules: Sequence[str]) -> tuple[str, ...]:
@@ -19,8 +18,16 @@ def requirements_for(extra: str | None, modules: Sequence[str]) -> tuple[str, ..
     if extra is not None:
         return requirements_of(extra)
     names = {module.replace("_", "-") for module in modules}
-    base = [text.strip() for text in metadata.requires("edgerig") or [] if "extra ==" not in text]
+    base = [text.strip() for text in _own() if "extra ==" not in text]
     return tuple(text for text in base if named_requirement(text)[0] in names) or tuple(modules)
+
+
+def _own() -> list[str]:
+    """What edgerig's description says that it requires."""
+    # Imported here: whatever starts a process for a network would take its time.
+    from importlib import metadata
+
+    return metadata.requires("edgerig") or []
 
 
 def named_requirement(requirement: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 from edgerig import files
@@ -48,6 +47,8 @@ def source_folder() -> Path:
 
     Where edgerig is installed among other packages, putting its own folder on the path would bring those along.
     """
+    from importlib import metadata
+
     described = _description()
     key = files.digest([str(PACKAGE.resolve()), sorted(described.items())])[:16]
     folder = files.cache_folder() / "engines" / "source" / key
@@ -78,5 +79,8 @@ def source_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def _description() -> dict[str, str]:
+    # Imported here: whatever starts a process for a network would take its time.
+    from importlib import metadata
+
     distribution = metadata.distribution("edgerig")
     return {name: distribution.read_text(name) or "" for name in _DESCRIPTION}

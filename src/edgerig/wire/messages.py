@@ -180,6 +180,7 @@ CODES: dict[int, type[EdgerigError]] = {
     31: errors.TargetError,
     32: errors.NotInstalledError,
     33: errors.MissingProgramError,
+    34: errors.EngineError,
 }
 #: Of several codes of a class the lowest.
 _CODE_OF = {cls: code for code, cls in sorted(CODES.items(), reverse=True) if code >= 16}
