@@ -84,3 +84,9 @@ def test_there_are_options_that_take_real_numbers() -> None:
 def test_no_option_takes_what_is_no_finite_number(option: click.Option, command: click.Command, text: str) -> None:
     with pytest.raises(click.BadParameter):
         option.type.convert(text, option, click.Context(command))
+
+
+@pytest.mark.parametrize(("option", "command"), [entry[1:] for entry in NUMBERS], ids=[name for name, *_ in NUMBERS])
+def test_help_names_only_ends_that_a_range_has(option: click.Option, command: click.Command) -> None:
+    _, text = option.get_help_record(click.Context(command)) or ("", "")
+    assert "None]" not in text
