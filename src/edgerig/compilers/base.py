@@ -50,6 +50,7 @@ class ModelCompiler(Plugin, ABC):
         splits: The splits of the dataset that it reads, where it needs one.
         after: The compiler that the engine runs first where the input does not have that compiler's output format yet.
         direct: Formats among ``takes`` that it reads itself, so that ``after`` is not run for them.
+        changes_weights: Whether its network is meant to compute other numbers than its input, though both are float32.
         folder: Whether its output is the whole folder that it is given, with no other files in it.
     """
 
@@ -61,6 +62,7 @@ class ModelCompiler(Plugin, ABC):
     after: ClassVar[str | None] = None
     direct: ClassVar[frozenset[str]] = frozenset()
     folder: ClassVar[bool] = False
+    changes_weights: ClassVar[bool] = False
     Settings: ClassVar[type[Settings]] = CompilerSettings
 
     def refuses(self, format: str, scheme: str) -> str | None:

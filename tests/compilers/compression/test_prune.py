@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.compression.kernels import kernels_of
@@ -77,3 +78,21 @@ def test_the_least_magnitudes_go_first() -> None:
 def test_a_file_with_fewer_zeros_than_promised_is_refused(keras_net: Artifact) -> None:
     with pytest.raises(ArtifactCheckError, match=r"kernel of the pruned net has 0 zeros among 72 weights"):
         Prune(PruneSettings(share=0.5))._judge(keras_net, Path(keras_net.path))
+
+
+@pytest.mark.slow
+def test_other_weights_are_no_fault_of_the_engine(keras_net: Artifact, tmp_path: Path, monkeypatch) -> None:
+    """That outputs are not the reference's is named as the engine's fault, save where the compiler means it."""
+    rig = {
+        "name": "t",
+        "model": {"file": str(keras_net.path)},
+        "dataset": {"use": "random", "shape": [12, 12, 1], "samples": 10},
+        "matrix": [{"compilers": [{"use": "prune", "share": 0.9, "epochs": 0}], "runtimes": ["keras"]}],
+        "measure": {"rounds": 1, "seconds": 0, "warmup": 1, "profile": False, "transport_samples": 0},
+    }
+    blamed = []
+    for meant in (True, False):
+        monkeypatch.setattr(Prune, "changes_weights", meant)
+        (cell,) = edgerig.run(rig, out=tmp_path / str(meant)).cells
+        blamed.append(any("as its reference does" in text for text in cell.warnings))
+    assert blamed == [False, True]

@@ -24,6 +24,7 @@ class Compressor(ModelCompiler):
     takes = frozenset({"keras"})
     makes = "keras"
     needs_dataset = True
+    changes_weights = True
     Settings: ClassVar[type[Settings]] = FineTuningSettings
 
     def __init__(self, settings: Any = None) -> None:
