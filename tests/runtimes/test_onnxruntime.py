@@ -9,14 +9,14 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
+from tests.runtimes.onnx_contract import OnnxFilesContract
 
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeSettings
-from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import dense_onnx
-from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 
 
 def write(path: Path, node: Any, inputs: list[Any], outputs: list[Any]) -> Path:
@@ -40,24 +40,10 @@ def two_onnx(tmp_path: Path) -> Path:
     )
 
 
-class TestOnnxRuntimeContract(RuntimeContract):
+class TestOnnxRuntimeContract(OnnxFilesContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return OnnxRuntime()
-
-    @pytest.fixture(params=[1, "batch"])
-    def network(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-        return dense_onnx(tmp_path / "net.onnx", batch=request.param)
-
-    @pytest.fixture
-    def network_of_several(self, tmp_path: Path) -> Path:
-        return two_in_three_out_onnx(tmp_path / "several.onnx")
-
-    @pytest.fixture
-    def wrong_network(self, tmp_path: Path) -> Path:
-        path = tmp_path / "broken.onnx"
-        path.write_bytes(b"\x08\xff" * 40)
-        return path
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

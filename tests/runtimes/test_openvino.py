@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.needs import need_module
+from tests.runtimes.onnx_contract import OnnxFilesContract
 from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 
 from edgerig.errors import InferenceError
@@ -64,24 +65,10 @@ class TestTFLite(TFLiteRuntimeContract):
         return own_outputs(path, inputs)
 
 
-class TestOnnx(RuntimeContract):
+class TestOnnx(OnnxFilesContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return OpenVino()
-
-    @pytest.fixture(params=[1, "batch"])
-    def network(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-        return dense_onnx(tmp_path / "net.onnx", batch=request.param)
-
-    @pytest.fixture
-    def network_of_several(self, tmp_path: Path) -> Path:
-        return two_in_three_out_onnx(tmp_path / "several.onnx")
-
-    @pytest.fixture
-    def wrong_network(self, tmp_path: Path) -> Path:
-        path = tmp_path / "broken.onnx"
-        path.write_bytes(b"\x08\xff" * 40)
-        return path
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         return own_outputs(path, inputs)

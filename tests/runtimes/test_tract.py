@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from tests.needs import need_engine
+from tests.runtimes.onnx_contract import OnnxFilesContract
 
 from edgerig.errors import InferenceError
 from edgerig.measure.census import Census
@@ -19,14 +20,14 @@ from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.batch import ResizableSettings
 from edgerig.runtimes.onnxruntime import OnnxRuntime
 from edgerig.runtimes.tract import Tract
-from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import dense_onnx
 from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 
 need_engine("tract", "tract")
 
 
-class TestTract(RuntimeContract):
+class TestTract(OnnxFilesContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return Tract()
@@ -34,16 +35,6 @@ class TestTract(RuntimeContract):
     @pytest.fixture
     def network(self, tmp_path: Path) -> Path:
         return dense_onnx(tmp_path / "net.onnx")
-
-    @pytest.fixture
-    def network_of_several(self, tmp_path: Path) -> Path:
-        return two_in_three_out_onnx(tmp_path / "several.onnx")
-
-    @pytest.fixture
-    def wrong_network(self, tmp_path: Path) -> Path:
-        path = tmp_path / "broken.onnx"
-        path.write_bytes(b"\x08\xff" * 40)
-        return path
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         import tract

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.compilers.compression.compressor_contract import CompressorContract
 from tests.compilers.compression.test_prune import arrays_of
 
 from edgerig import plugins
@@ -14,24 +15,13 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.compression.cluster import Cluster, ClusterSettings, clusters_of
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError
-from edgerig.testing.contracts.compiler import CompilerContract
 
 
-class TestCluster(CompilerContract):
+class TestCluster(CompressorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return Cluster(ClusterSettings(values=6, epochs=1))
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, keras_net: Artifact) -> Artifact:
-        return keras_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
 
     def test_weights_of_a_cluster_stay_equal_while_they_are_trained(
         self, artifact: Artifact, compiled: Artifact

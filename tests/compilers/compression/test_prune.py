@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compilers.compression.compressor_contract import CompressorContract
 
 import edgerig
 from edgerig.artifact import Artifact
@@ -17,28 +18,17 @@ from edgerig.compilers.compression.prune import Prune, PruneSettings, magnitude_
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError
 from edgerig.models.keras.files import load_keras
-from edgerig.testing.contracts.compiler import CompilerContract
 
 
 def arrays_of(artifact: Artifact) -> dict[str, Any]:
     return {name: np.asarray(kernel.value) for name, kernel in kernels_of(load_keras(Path(artifact.path))).items()}
 
 
-class TestPrune(CompilerContract):
+class TestPrune(CompressorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return Prune(PruneSettings(share=0.75, epochs=1))
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, keras_net: Artifact) -> Artifact:
-        return keras_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
 
     def test_zeros_stay_zero_while_the_others_are_trained(self, artifact: Artifact, compiled: Artifact) -> None:
         before, after = arrays_of(artifact), arrays_of(compiled)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.compilers.compression.compressor_contract import CompressorContract
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
@@ -24,26 +25,15 @@ from edgerig.models.graph.read import read_graph
 from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.models.keras.files import load_keras
 from edgerig.plugins import convert_settings
-from edgerig.testing.contracts.compiler import CompilerContract
 
 INPUTS = np.random.default_rng(0).random((5, 12, 12, 1), np.float32)
 
 
-class TestPruneChannels(CompilerContract):
+class TestPruneChannels(CompressorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return PruneChannels(PruneChannelsSettings(share=0.5, epochs=1))
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, keras_net: Artifact) -> Artifact:
-        return keras_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
 
     def test_macs_and_parameters_fall_as_counted_by_hand(self, artifact: Artifact, compiled: Artifact) -> None:
         """Of 8 channels (3x3 kernels on 10x10) and 16 units half remain; the last layer has its 4 classes.
