@@ -29,6 +29,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
 def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Runs ``edgerig data`` in a folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
+    # Wide enough for every column of a table.
+    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:

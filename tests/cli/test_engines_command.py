@@ -22,7 +22,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path))
 
 
-def test_the_list_tells_of_each_runtime_where_its_engine_is_and_what_it_runs() -> None:
+def test_the_list_tells_of_each_runtime_where_its_engine_is_and_what_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     rows = {row["runtime"]: row for row in json.loads(CliRunner().invoke(command, ["list", "--json"]).stdout)}
     assert rows["litert"]["where"] == "edgerig's own"
     assert rows["litert"]["version"]

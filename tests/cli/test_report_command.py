@@ -128,7 +128,10 @@ def test_a_cell_that_cannot_be_read_is_named_and_the_others_are_shown(
     assert others
 
 
-def test_the_style_table_reads_bundles_histories_and_exports(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_style_table_reads_bundles_histories_and_exports(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     from edgerig.results.bundle import Bundle
     from edgerig.results.tests.history import open_history
     from edgerig.results.tests.make import records_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -29,7 +30,8 @@ class EdgerigConversion(ONNXConversion):
 
         keras = import_keras()
         model = keras_network(keras, network)
-        file = path.with_name("network.keras")
-        model.save(file)
-        path.write_bytes(float_onnx(open_artifact(file)))
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.keras"
+            model.save(file)
+            path.write_bytes(float_onnx(open_artifact(file)))
         return exported(keras, model, path)
