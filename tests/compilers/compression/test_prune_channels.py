@@ -41,8 +41,9 @@ class TestPruneChannels(CompressorContract):
         The normalization multiplies each value once.
         """
         record = compiled.origins[-1].options
-        assert record["channels"] == {"conv2d": [8, 4], "dense": [16, 8]}
-        assert list(record["left_alone"]) == ["dense_1"]
+        # Keras numbers the names of layers through a process.
+        assert list(record["channels"].values()) == [[8, 4], [16, 8]]
+        assert [name.partition("_")[0] for name in record["left_alone"]] == ["dense"]
         macs = [100 * 9 * c + 100 * 9 * c + 100 * c + 25 * c * units + units * 4 for c, units in ((8, 16), (4, 8))]
         assert record["macs"] == macs
         assert analyse(read_graph(Path(compiled.path))).macs == macs[1] < analyse(read_graph(Path(artifact.path))).macs
