@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +26,9 @@ from edgerig.store import Versions, open_store
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EDGERIG_STATE", str(tmp_path / "state"))
 
 
 @pytest.fixture
@@ -111,10 +113,12 @@ def test_pictures_wait_while_the_store_is_away(street: Path, inbox: Versions, tm
         capture(file(street), inbox, Choice(every=0.4), Progress())
     (tmp_path / "store").unlink()
     (tmp_path / "away").rename(tmp_path / "store")
+    # What waits is no cache: to clear that loses nothing.
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
     captured = capture(file(street), inbox, Choice(every=0.4, most=1), Progress())
     assert (captured.pictures, captured.sent) == (1, 4)
     assert inbox.read().header.count == 4
-    assert not list((tmp_path / "cache" / "capture").rglob("*.jpg*"))
+    assert not list((tmp_path / "state" / "capture").rglob("*.jpg*"))
 
 
 def test_what_a_power_failure_left_half_written_is_no_picture(street: Path, inbox: Versions) -> None:
@@ -144,7 +148,7 @@ def test_ctrl_c_sends_what_is_there(street: Path, inbox: Versions, tmp_path: Pat
         stderr=subprocess.PIPE,
         text=True,
     )
-    spool = tmp_path / "cache" / "capture"
+    spool = tmp_path / "state" / "capture"
     while process.poll() is None and len(list(spool.rglob("[!.]*.json"))) < 10:
         threading.Event().wait(0.02)
     process.send_signal(signal.SIGINT)

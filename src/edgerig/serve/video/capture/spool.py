@@ -34,7 +34,7 @@ class Spool:
     """
 
     def __init__(self, address: str, source: str) -> None:
-        self.folder = files.cache_folder() / "capture" / files.digest([address, source])[:16]
+        self.folder = files.state_folder() / "capture" / files.digest([address, source])[:16]
         with storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
