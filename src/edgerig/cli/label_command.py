@@ -87,6 +87,9 @@ def command(address: str, token_file: Path | None, no_commit: bool, **options: A
     server = LabelServer(address, token=load_token(token_file), commit=not no_commit, **options)
     try:
         say(f"listening on {str(server.address).removeprefix('tcp://')} (http)")
+        _logger.info(
+            "the page: %s://%s/", "https" if options["tls"] else "http", str(server.address).removeprefix("tcp://")
+        )
         _logger.info("what is done is in %s", server.journal)
         server.wait()
     except KeyboardInterrupt:
