@@ -127,9 +127,11 @@ def test_without_utilisation_the_device_is_not_asked_and_the_rounds_say_so(
 
 def test_load_first_inference_and_memory_are_distributions_too(three: tuple[RunResult, Bundle, list[Path]]) -> None:
     for cell in three[0].cells:
-        for pick in (lambda e: e.load, lambda e: e.first, lambda e: e.memory["peak_rss"]):
+        for pick in (lambda e: e.load, lambda e: e.first):
             values = [number(pick(entry)).value for entry in cell.rounds]
             assert len(set(values)) > 1
+        # Memory comes in pages: three processes may well take as many.
+        assert all(number(entry.memory["peak_rss"]).value > 0 for entry in cell.rounds)
         assert number(cell.latency.load).value == pytest.approx(
             np.median([number(entry.load).value for entry in cell.rounds])
         )
