@@ -37,6 +37,17 @@ def test_numpy_says_what_litert_says(op: str, dtype: str, seed: int) -> None:
             assert difference(expected, found) <= tolerance(expected.dtype)
 
 
+def test_the_multipliers_of_a_prelu_are_those_of_single_precision(tmp_path: Path) -> None:
+    """Those of double precision would put a value of this network on the other side of a half."""
+    data = random_operator("PRELU", 979, "int8")
+    machine, oracle = Machine(read_program(data, "net")), Oracle(data)
+    (network,) = load_all([compile_model(data, "net", Options())], tmp_path, ("-O1",))
+    for inputs in random_inputs(machine.program.inputs, 3, 979):
+        (expected,) = oracle.run(inputs)
+        assert np.array_equal(machine.run(inputs)[0], expected)
+        assert np.array_equal(network.run(inputs)[0], expected)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_generated_code_says_what_litert_says(dtype: str, tmp_path: Path) -> None:

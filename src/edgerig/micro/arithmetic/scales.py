@@ -72,10 +72,10 @@ def product_scale(node: Binary) -> tuple[int, int]:
 def slope_scales(node: Binary) -> tuple[tuple[int, int], tuple[int, int]]:
     """Multipliers and exponents of an int8 PRELU: of its input, and of the input times the slope.
 
-    As its preparation in TensorFlow Lite does, in double precision of the stored floats.
+    As its preparation in TensorFlow Lite does, in single precision.
     """
-    first, second, output = (float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output))
-    return quantize_multiplier(first / output), quantize_multiplier(first * second / output)
+    first, second, output = (np.float32(value.scale) for value in (*node.inputs[:2], node.output))
+    return quantize_multiplier(float(first / output)), quantize_multiplier(float(first * second / output))
 
 
 def matmul_scale(node: BatchMatMul) -> tuple[int, int]:
