@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.store.small_server import SmallServer, small_server
+from tests.cli.data_calls import Call, data_call, served
+from tests.store.small_server import SmallServer
 
-from edgerig.cli import main
 from edgerig.store import open_store
 from edgerig.store.objects import key_of
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
-    monkeypatch.delenv("EDGERIG_CREDENTIALS", raising=False)
-    with small_server() as state:
-        for name, value in state.environment.items():
-            monkeypatch.setenv(name, value)
+    with served(monkeypatch) as state:
         yield state
 
 
 @pytest.fixture
-def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs ``edgerig data`` in a folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    # Wide enough for every column of a table.
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["data", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    return data_call(capfd, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.store.small_server import SmallServer, small_server
+from tests.cli.data_calls import Call, data_call, served
+from tests.store.small_server import SmallServer
 
-from edgerig.cli import main
-
-Call = Callable[..., tuple[int, str, str]]
 CLASSES = {"car": 1, "truck": 1, "person": 2}
 #: Category ids that jump.
 BOX = {"bbox": [2, 1, 4, 4], "area": 16}
@@ -24,25 +22,13 @@ ADDED = "@1: 2 files, 2 added, 0 changed, 0 removed"
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
-    monkeypatch.delenv("EDGERIG_CREDENTIALS", raising=False)
-    with small_server() as state:
-        for name, value in state.environment.items():
-            monkeypatch.setenv(name, value)
+    with served(monkeypatch) as state:
         yield state
 
 
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str], street: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs ``edgerig data`` in the folder ``street``: exit code, standard output, standard error."""
-    monkeypatch.chdir(street)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["data", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return data_call(capfd, street, monkeypatch)
 
 
 @pytest.fixture
