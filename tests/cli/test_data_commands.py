@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.data_calls import Call, data_call, served
+from tests.pictures import row_of
 from tests.store.small_server import SmallServer
 
 from edgerig.store import open_store
@@ -30,7 +31,7 @@ def photos(tmp_path: Path) -> Path:
     for name in ("car/1.png", "car/2 é.png", "bus/1.png"):
         path = tmp_path / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"picture " + name.encode())
+        path.write_bytes(row_of(b"picture " + name.encode()))
     return tmp_path / "photos"
 
 
@@ -41,12 +42,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("to", ["s3://lab/deep/street", "store/street"])
 def test_a_folder_goes_there_and_back(call: Call, small: SmallServer, photos: Path, tmp_path: Path, to: str) -> None:
     code, out, err = call("import", "photos", "--to", to, "--note", "the first")
-    assert (code, out) == (0, f"{to}@1: 3 files, 3 added, 0 changed, 0 removed (3 objects sent, 54 bytes)\n"), err
+    assert (code, out) == (0, f"{to}@1: 3 files, 3 added, 0 changed, 0 removed (3 objects sent, 90 bytes)\n"), err
     assert call("get", to, "--to", "back")[1] == f"{to}@1: 3 files written to back\n"
     assert tree(tmp_path / "back") == tree(photos)
     assert call("get", f"{to}@1", "--to", "back")[1] == f"{to}@1: 0 files written to back, 3 were there\n"
     code, out, _ = call("check", to)
-    assert (code, out) == (0, f"{to}: 3 objects, 54 bytes, all as they should be\n")
+    assert (code, out) == (0, f"{to}: 3 objects, 90 bytes, all as they should be\n")
     header = json.loads(call("log", to, "--json")[1])[0]
     assert (header["version"], header["classes"], header["note"]) == (1, ["bus", "car"], "the first")
 
@@ -55,9 +56,9 @@ def test_a_relabel_of_one_file_of_a_thousand_sends_one_manifest(call: Call, smal
     for number in range(1000):
         path = tmp_path / "many" / "car" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"%d" % number)
+        path.write_bytes(row_of(b"%d" % number))
     (tmp_path / "many" / "bus").mkdir()
-    (tmp_path / "many" / "bus" / "b.png").write_bytes(b"bus")
+    (tmp_path / "many" / "bus" / "b.png").write_bytes(row_of(b"bus"))
     assert call("import", "many", "--to", "s3://lab/street")[0] == 0
     assert len(small.puts("/objects/")) == 1001
     small.requests.clear()
@@ -71,7 +72,7 @@ def test_a_relabel_of_one_file_of_a_thousand_sends_one_manifest(call: Call, smal
         "what is there is not asked for one by one"
     )
     small.requests.clear()
-    (tmp_path / "many" / "car" / "18.png").write_bytes(b"another")
+    (tmp_path / "many" / "car" / "18.png").write_bytes(row_of(b"another"))
     assert call("import", "many", "--to", "s3://lab/street")[0] == 0
     assert [key.split("/")[1] for key in small.puts() if "probe" not in key] == ["objects", "street"]
 
@@ -79,7 +80,7 @@ def test_a_relabel_of_one_file_of_a_thousand_sends_one_manifest(call: Call, smal
 def test_what_is_not_in_the_folder_stays_unless_it_is_replaced(call: Call, photos: Path) -> None:
     call("import", "photos", "--to", "store/street")
     (photos / "car" / "1.png").unlink()
-    (photos / "car" / "3.png").write_bytes(b"new")
+    (photos / "car" / "3.png").write_bytes(row_of(b"new"))
     _, out, _ = call("import", "photos", "--to", "store/street")
     assert "4 files, 1 added, 0 changed, 0 removed" in out
     assert "1 of them are not among these files, and stay (--replace)" in out
@@ -88,9 +89,38 @@ def test_what_is_not_in_the_folder_stays_unless_it_is_replaced(call: Call, photo
     assert "nothing is new" in call("import", "photos", "--to", "store/street")[1]
 
 
+def test_broken_pictures_are_named_and_refused_or_left_out_and_counted(
+    call: Call, photos: Path, tmp_path: Path
+) -> None:
+    whole = (photos / "car" / "1.png").read_bytes()
+    (photos / "car" / "1.png").write_bytes(whole[:-1])
+    (photos / "bus" / "1.png").write_bytes(b"")
+    code, _, err = call("import", "photos", "--to", "store/street")
+    assert code == 1
+    assert "2 pictures cannot be used" in err
+    assert "photos/bus/1.png is not a usable image: no image that Pillow knows" in err
+    assert "photos/car/1.png is not a usable image" in err
+    assert "--skip-bad" in err
+    assert not (tmp_path / "store").exists(), "nothing is sent before all is checked"
+    code, out, err = call("import", "photos", "--to", "store/street", "--skip-bad")
+    assert (code, out) == (0, "store/street@1: 1 file, 1 added, 0 changed, 0 removed (1 object sent, 32 bytes)\n")
+    assert "(!) Left out as unusable: 2 pictures. photos/bus/1.png is" in err
+    assert json.loads(call("log", "store/street", "--json")[1])[0]["classes"] == ["car"]
+    (photos / "car" / "2 é.png").unlink()
+    code, _, err = call("import", "photos", "--to", "store/street", "--skip-bad")
+    assert code == 1
+    assert "photos has no picture that can be used" in err
+
+
+def test_files_that_are_no_pictures_are_not_decoded(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "1.wav").write_bytes(b"RIFF")
+    assert call("import", "sounds", "--to", "store/sounds", "--all-files")[0] == 0
+
+
 def test_a_difference_says_what_differs(call: Call, photos: Path) -> None:
     call("import", "photos", "--to", "store/street")
-    (photos / "car" / "1.png").write_bytes(b"another")
+    (photos / "car" / "1.png").write_bytes(row_of(b"another"))
     (photos / "bus" / "1.png").rename(photos / "bus" / "9.png")
     call("import", "photos", "--to", "store/street", "--replace", "--split", "test")
     code, out, _ = call("diff", "store/street@1", "store/street@2")
@@ -110,14 +140,14 @@ def test_a_difference_says_what_differs(call: Call, photos: Path) -> None:
     assert call("log", "store")[1].startswith("store/street@2  3 files  ")
 
 
-@pytest.mark.parametrize("damage", [b"", b"Picture car/1.png", None])
+@pytest.mark.parametrize("damage", [b"", row_of(b"Picture car/1.png"), None])
 def test_a_damaged_object_is_named_by_check_and_never_fetched(
     call: Call, photos: Path, tmp_path: Path, damage: bytes | None
 ) -> None:
     call("import", "photos", "--to", "store/street")
     from edgerig.files import sha256
 
-    name = sha256(b"picture car/1.png")
+    name = sha256(row_of(b"picture car/1.png"))
     store = open_store("store", writing=True)
     store.delete(key_of(name)) if damage is None else store.put(key_of(name), damage)
     code, out, err = call("check", "store/street")
@@ -129,7 +159,7 @@ def test_a_damaged_object_is_named_by_check_and_never_fetched(
     assert code == 1
     assert name in err
     assert "car/1.png" not in tree(tmp_path / "back")
-    if damage != b"Picture car/1.png":
+    if damage != row_of(b"Picture car/1.png"):
         assert "(1 object sent" in call("import", "photos", "--to", "store/street")[1], (
             "what is truncated is sent again"
         )
@@ -138,7 +168,7 @@ def test_a_damaged_object_is_named_by_check_and_never_fetched(
 
 def test_a_dataset_is_pushed_with_its_versions(call: Call, small: SmallServer, photos: Path) -> None:
     call("import", "photos", "--to", "store/street")
-    (photos / "car" / "1.png").write_bytes(b"another")
+    (photos / "car" / "1.png").write_bytes(row_of(b"another"))
     call("import", "photos", "--to", "store/street")
     assert (
         call("push", "store/street@1", "--to", "s3://lab/copy")[1]
@@ -159,9 +189,9 @@ def test_a_dataset_is_pushed_with_its_versions(call: Call, small: SmallServer, p
 def test_datasets_that_have_grown_apart_are_not_overwritten(call: Call, photos: Path) -> None:
     call("import", "photos", "--to", "store/street")
     call("push", "store/street", "--to", "other/street")
-    (photos / "car" / "1.png").write_bytes(b"here")
+    (photos / "car" / "1.png").write_bytes(row_of(b"here"))
     call("import", "photos", "--to", "store/street")
-    (photos / "car" / "1.png").write_bytes(b"long there")
+    (photos / "car" / "1.png").write_bytes(row_of(b"long there"))
     call("import", "photos", "--to", "other/street")
     before = open_store("other").get("street/v000002.json")
     code, _, err = call("push", "store/street", "--to", "other/street")

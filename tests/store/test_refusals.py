@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.pictures import row_of
 from tests.store.servers import Server
 from tests.store.small_server import SmallServer, small_server
 
@@ -147,7 +148,7 @@ def test_an_import_that_is_stopped_goes_on_and_sends_nothing_twice(
     for number in range(200):
         path = tmp_path / "photos" / f"{number % 2}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"content %d" % number)
+        path.write_bytes(row_of(b"content %d" % number))
     small.pause = 0.02
     call = [sys.executable, "-c", _IMPORT, str(tmp_path / "photos"), "s3://lab/street"]
     process = subprocess.Popen(call, stderr=subprocess.PIPE)

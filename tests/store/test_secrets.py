@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.pictures import row_of
 from tests.store.servers import Server
 
 WRONG = "a-secret-key-that-is-wrong-0123456789"
@@ -34,7 +35,7 @@ def assert_nowhere(secret: str, folder: Path, *texts: str, besides: tuple[str, .
 def test_a_secret_is_nowhere_whether_keys_are_right_or_wrong(server: Server, tmp_path: Path, way: str) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "photos" / "car").mkdir(parents=True)
-    (tmp_path / "photos" / "car" / "1.png").write_bytes(b"picture")
+    (tmp_path / "photos" / "car" / "1.png").write_bytes(row_of(b"picture"))
     for secret, bucket, code in ((server.secret, "lab", 0), (WRONG, "lab", 1), (server.secret, "no-such-bucket", 1)):
         variables: dict[str, str] = {}
         if way == "file":

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 )
 @click.option("--unlabelled", is_flag=True, help="Folders are no classes.")
 @click.option("--all-files", is_flag=True, help="Take files of any kind.  [default: pictures alone]")
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded, and count them.  [default: an error]"
+)
 @note_option
 @credentials_option
 def command(
@@ -34,6 +37,7 @@ def command(
     split: str | None,
     unlabelled: bool,
     all_files: bool,
+    skip_bad: bool,
     note: str,
     credentials: str | None,
 ) -> None:
@@ -41,7 +45,8 @@ def command(
 
     The folders in FOLDER are classes where nothing lies beside them (FOLDER/car/1.png), and splits where they are
     called train, validation and test (FOLDER/train/car/1.png). A file's name in the dataset is its path in FOLDER.
-    Of frames that `edgerig serve --keep` has stored, what the network said of them is taken along.
+    Of frames that `edgerig serve --keep` has stored, what the network said of them is taken along. Each picture is
+    decoded before anything is sent; a broken one is named.
 
     \b
     Examples:
@@ -50,7 +55,10 @@ def command(
       edgerig data import inbox --to data/inbox --unlabelled
     """
     from edgerig.cli.console import ConsoleProgress
+    from edgerig.datasets.image_checks import usable
     from edgerig.datasets.images import SUFFIXES
+    from edgerig.datasets.labels.problems import Problems
+    from edgerig.errors import DatasetError
     from edgerig.serve.video.keep.reading import with_what_was_said
     from edgerig.store import open_dataset
     from edgerig.store.adding import add_files
@@ -60,9 +68,16 @@ def command(
         folder, suffixes=None if all_files else SUFFIXES, labelled=False if unlabelled else None, split=split
     )
     _say_what_is_odd(folder, content)
-    pictures = with_what_was_said(folder, content.files)
+    problems, progress = Problems(skip=skip_bad, noun="picture"), ConsoleProgress()
+    pictures = with_what_was_said(folder, usable(content.files, problems, progress))
+    notes = problems.notes()
+    if not pictures:
+        raise DatasetError(f"{folder} has no picture that can be used.", notes[-1] if notes else None)
+    for line in notes:
+        echo(f"(!) {line}")
+    classes = sorted({picture.label for picture in pictures if picture.label is not None})
     versions, number = open_dataset(to, writing=True, credentials=credentials)
-    added = add_files(versions, pictures, content.classes, ConsoleProgress(), base=number, replace=replace, note=note)
+    added = add_files(versions, pictures, classes, progress, base=number, replace=replace, note=note)
     say(added.text())
 
 

@@ -25,7 +25,7 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     """The pixels of an image file, rotated by its EXIF orientation.
 
     Colour is converted to grey and grey to colour to match ``channels``; transparency is dropped; of 16 bits the upper
-    8 are kept; of an animation the first picture is used.
+    8 are kept; of an animation the first picture is used. CMYK becomes RGB without a colour profile.
 
     Args:
         path: The file.
@@ -43,13 +43,21 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             return upright_pixels(image, channels)
     except _failures() as error:
-        raise _bad(path, error) from error
+        raise unusable(path, error) from error
 
 
 def upright_pixels(image: Any, channels: int) -> NDArray[np.uint8]:
-    """The pixels of an image that Pillow has opened, as `read_image` gives them."""
+    """The pixels of an image that Pillow has opened, as `read_image` gives them.
+
+    Raises:
+        ValueError: Its values have no known range, so that nothing says how bright they are.
+    """
     from PIL import Image, ImageOps
 
+    wide = image.mode == "I" and image.format not in ("PNG", "PPM")
+    if image.mode == "F" or wide:
+        values = "32-bit integers" if wide else "real numbers"
+        raise ValueError(f"its pixels are {values}, whose black and white are not known; store 8 or 16 bits")
     upright: Any = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
         wide = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255)
@@ -71,7 +79,7 @@ def image_size(path: Path) -> tuple[int, int]:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
     except _failures() as error:
-        raise _bad(path, error) from error
+        raise unusable(path, error) from error
     return (width, height) if turned else (height, width)
 
 
@@ -87,7 +95,7 @@ def image_orientation(path: Path) -> int:
         with Image.open(path) as image:
             orientation = image.getexif().get(ORIENTATION, 1)
     except _failures() as error:
-        raise _bad(path, error) from error
+        raise unusable(path, error) from error
     return orientation if orientation in range(1, 9) else 1
 
 
@@ -105,7 +113,7 @@ def check_images(paths: list[Path], progress: Progress) -> None:
                 with Image.open(path):
                     pass
             except _failures() as error:
-                raise _bad(path, error) from error
+                raise unusable(path, error) from error
             task.advance()
 
 
@@ -121,7 +129,8 @@ def _failures() -> tuple[type[Exception], ...]:
     return (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-def _bad(path: Path, error: Exception) -> DatasetError:
+def unusable(path: Path, error: Exception) -> DatasetError:
+    """What is wrong with an image file, out of what Pillow raised."""
     if isinstance(error, OSError) and error.errno is not None:
         return DatasetError(f"Cannot read {path}: {error.strerror}.")
     reason = "no image that Pillow knows" if type(error).__name__ == "UnidentifiedImageError" else str(error)

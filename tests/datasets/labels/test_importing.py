@@ -90,18 +90,23 @@ def test_pictures_that_are_missing_or_of_another_size_are_refused_or_counted(
     picture(tmp_path / "a.png")
     picture(tmp_path / "b.png", width=9)
     (tmp_path / "c.png").write_bytes(b"no picture")
-    source = labels(a=(SQUARE,), b=(SQUARE,), c=(), d=())
+    picture(tmp_path / "e.png")
+    # The size can be read of it, the pixels cannot.
+    (tmp_path / "e.png").write_bytes((tmp_path / "e.png").read_bytes()[:-40])
+    source = labels(a=(SQUARE,), b=(SQUARE,), c=(), d=(), e=(SQUARE,))
     with pytest.raises(DatasetError) as caught:
         add(versions, source, tmp_path)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "3 annotations cannot be used:"
+    assert lines[0] == "4 annotations cannot be used:"
+    assert "e.png is not a usable image" in lines[4]
     assert "b.png has 9 x 6 pixels, its annotation says 8 x 6" in lines[1]
     assert "c.png is not a usable image" in lines[2]
     assert "There is no picture" in lines[3]
     assert versions.latest() is None
     imported = add(versions, source, tmp_path, skip=True)
     assert [entry.name for entry in imported.added.version.entries] == ["a.png"]
-    assert imported.notes[0].startswith("Left out as unusable: 3 annotations. ")
+    assert imported.notes[0].startswith("Left out as unusable: 4 annotations. ")
+    assert imported.objects == 1
 
 
 def test_no_picture_at_all_is_an_error(versions: Versions, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig.datasets.image_checks import usable
 from edgerig.datasets.images import SUFFIXES, image_size
 from edgerig.datasets.labels.canonical import to_json
 from edgerig.datasets.labels.problems import Problems
@@ -69,15 +70,15 @@ def import_labels(
         _check_order(versions.read(base).classes, classes, versions.address)
     problems = Problems(skip=skip)
     local: list[LocalFile] = []
-    objects = 0
     with progress.task("Checking pictures and labels", len(labels.images)) as task:
         for name, image in labels.images.items():
             path = images / name
             checked = problems.guard(lambda p=path, i=image: _checked(p, i, exif))  # type: ignore[misc]
             if checked is not None:
-                objects += len(checked.shapes)
                 local.append(LocalFile(path=path, name=name, split=split, annotation=to_json(checked, str(path))))
             task.advance()
+    local = usable(local, problems, progress)
+    objects = sum(len(labels.images[file.name].shapes) for file in local)
     others = _others(images, labels)
     problems.change("Not imported, as without labels: {}.", others, "picture")
     notes = (*labels.notes, *problems.notes())

@@ -19,10 +19,11 @@ class Problems:
 
     Args:
         skip: Whether bad annotations are left out and counted; else they are an error.
+        noun: What is bad, where that is no annotation.
     """
 
-    def __init__(self, *, skip: bool = False) -> None:
-        self.skip = skip
+    def __init__(self, *, skip: bool = False, noun: str = "annotation") -> None:
+        self.skip, self._noun = skip, noun
         self._errors: list[DatasetError] = []
         self._changes: Counter[tuple[str, str]] = Counter()
 
@@ -56,11 +57,11 @@ class Problems:
         shown = [error.message for error in self._errors[:SHOWN]]
         if self.skip:
             more = " .." if number > SHOWN else ""
-            return (*notes, f"Left out as unusable: {counted(number, 'annotation')}. {' '.join(shown)}{more}")
+            return (*notes, f"Left out as unusable: {counted(number, self._noun)}. {' '.join(shown)}{more}")
         if number == 1:
             raise self._errors[0]
         rest = f"\n.. and {number - SHOWN:,} more." if number > SHOWN else ""
         raise DatasetError(
-            f"{counted(number, 'annotation')} cannot be used:\n" + "\n".join(shown) + rest,
-            self._errors[0].hint or "Mend them, or leave them out: --skip-bad.",
+            f"{counted(number, self._noun)} cannot be used:\n" + "\n".join(shown) + rest,
+            f"{self._errors[0].hint or 'Mend them.'} Or leave them out: --skip-bad.",
         )

@@ -14,6 +14,8 @@ from edgerig.text import cause_of
 
 #: What browsers show as it is, by Pillow's name of the format.
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp"}
+#: Pillow's modes of pixels that every browser shows alike.
+_PLAIN = ("1", "L", "P", "RGB")
 #: Quality of a JPEG that had to be turned.
 QUALITY = 95
 #: Largest picture, in pixels.
@@ -23,8 +25,8 @@ MOST_PIXELS = 120_000_000
 class Picture(NamedTuple):
     """A picture as it is sent to pages, and its size in pixels.
 
-    Its own file where that is upright and browsers know its format; else one that is turned, and without an
-    orientation, so that no browser turns it again.
+    Its own file where browsers show the same pixels that networks get; else a file of these pixels: turned, without
+    transparency, and one picture of an animation.
     """
 
     data: bytes
@@ -44,8 +46,9 @@ def picture_of(data: bytes, name: str) -> Picture:
     try:
         with Image.open(io.BytesIO(data)) as image:
             _check_size(image.size, name)
-            kind, mode = image.format or "", image.mode
+            kind = image.format or ""
             upright = image.getexif().get(ORIENTATION, 1) == 1
+            as_is = image.mode in _PLAIN and "transparency" not in image.info and getattr(image, "n_frames", 1) == 1
             pixels = upright_pixels(image, 3)
     except DatasetError:
         raise
@@ -53,7 +56,7 @@ def picture_of(data: bytes, name: str) -> Picture:
         # Pillow's decoders have no common error.
         raise _unusable(name, error) from error
     height, width = pixels.shape[:2]
-    if upright and kind in SHOWN and not mode.startswith("I"):
+    if upright and as_is and kind in SHOWN:
         return Picture(data, SHOWN[kind], width, height)
     buffer = io.BytesIO()
     encoded = "JPEG" if kind == "JPEG" else "PNG"
