@@ -86,23 +86,9 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     slept = sleep.slept()
     quality, agreement, fit = score(context, done.steady)
     alike = agreement_with_own_batch(context, done.steady.kept.get("scores"))
-    odd = doubts_of(alike, inputs_of(context.artifact).batch)
-    round_ = Round(
-        number=1,
-        started=started,
-        seconds=time.perf_counter() - begin,
-        series=done.series,
-        **cold_times(context, done.report, done.first_ns),
-        steady=summarize(done.steady.times_ns * NANOSECOND),
-        memory=done.memory,
-        machine=done.machine,
-        machine_after=done.machine_after,
-        threads=done.report.threads,
-        utilisation=done.utilisation,
-        outputs=digest_of(done.steady.kept[context.samples.task.identity][: probe_count(context.samples, artifact)]),
-        warnings=(*done.interruptions, *done.doubts, *odd, *([slept] if slept else [])),
-    )
-    batch = inputs_of(context.artifact).batch
+    batch = inputs_of(artifact).batch
+    warnings = (*done.interruptions, *done.doubts, *doubts_of(alike, batch), *([slept] if slept else []))
+    round_ = _round(context, done, started, time.perf_counter() - begin, warnings)
     latency = _latency(round_, done, batch)
     if done.model is not None:
         round_ = replace(round_, load=latency.load, first=latency.first, steady=None)
@@ -148,6 +134,26 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     )
     exact = context.target.exact or done.model is not None
     return summed_up(result, [done.steady.times_ns], context.measure, exact=exact), _arrays(done.steady, context)
+
+
+def _round(context: CellContext, done: _FirstPass, started: str, seconds: float, warnings: tuple[str, ...]) -> Round:
+    """The first round: what every later one holds, too."""
+    compared = probe_count(context.samples, context.artifact)
+    return Round(
+        number=1,
+        started=started,
+        seconds=seconds,
+        series=done.series,
+        **cold_times(context, done.report, done.first_ns),
+        steady=summarize(done.steady.times_ns * NANOSECOND),
+        memory=done.memory,
+        machine=done.machine,
+        machine_after=done.machine_after,
+        threads=done.report.threads,
+        utilisation=done.utilisation,
+        outputs=digest_of(done.steady.kept[context.samples.task.identity][:compared]),
+        warnings=warnings,
+    )
 
 
 def cold_times(context: CellContext, report: LoadReport, first_ns: int) -> dict[str, Measurement]:
