@@ -80,7 +80,11 @@ def _pack(node: ir.Pack, inputs: list[Array]) -> list[Array]:
 
 
 def _gather(node: Gather, inputs: list[Array]) -> list[Array]:
-    return [inputs[0].take(node.indices, node.axis)]
+    picked = [
+        inputs[0][batch].take(inputs[1][batch], node.axis - node.batch)
+        for batch in np.ndindex(node.input.shape[: node.batch])
+    ]
+    return [np.stack(picked)]
 
 
 def _reshape(_: ir.Reshape, inputs: list[Array]) -> list[Array]:

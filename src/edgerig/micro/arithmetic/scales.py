@@ -10,6 +10,7 @@ import numpy as np
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.requantize import quantize_multiplier
 from edgerig.micro.ir import BatchMatMul, Binary, Mean, Node, Sides, Softmax
+from edgerig.micro.ir.operators.functions import LogSoftmax
 from edgerig.micro.ir.operators.recurrent import Svdf
 
 #: Integer bits of the scaled differences of a softmax.
@@ -106,13 +107,14 @@ def svdf_scales(node: Svdf) -> tuple[tuple[int, int], tuple[int, int]]:
     return quantize_multiplier(float(source * features / state)), quantize_multiplier(float(state * time / output))
 
 
-def softmax_scale(node: Softmax) -> tuple[int, int, int]:
+def softmax_scale(node: Softmax | LogSoftmax) -> tuple[int, int, int]:
     """Multiplier and left shift of the differences, and the smallest difference that counts (PreprocessSoftmaxScaling).
 
     The scale is beta * input scale * 2**(31 - 5), at most 2**31 - 1.
     """
+    beta = node.beta if isinstance(node, Softmax) else 1.0
     real = min(
-        float(np.float32(node.beta)) * float(np.float32(node.input.scale)) * (1 << (31 - DIFFERENCE_BITS)),
+        float(np.float32(beta)) * float(np.float32(node.input.scale)) * (1 << (31 - DIFFERENCE_BITS)),
         float((1 << 31) - 1),
     )
     multiplier, shift = quantize_multiplier(real)
@@ -120,6 +122,12 @@ def softmax_scale(node: Softmax) -> tuple[int, int, int]:
         raise CompileError(f"The scale of the input of {node.where()} is too small.", "Quantize the network again.")
     radius = np.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / (1 << shift))
     return multiplier, shift, -int(radius)
+
+
+def log_softmax_inverse(node: LogSoftmax) -> tuple[int, int]:
+    """Multiplier and exponent from differences on the scale of the logarithm back to those of the input's integers."""
+    multiplier, shift, _ = softmax_scale(node)
+    return quantize_multiplier((1 << (31 - shift)) / multiplier)
 
 
 def rescaling(node: Node) -> tuple[int, int]:

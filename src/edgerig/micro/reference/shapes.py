@@ -129,7 +129,12 @@ def pack(node: Pack, inputs: list[Array]) -> list[Array]:
 
 def gather(node: Gather, inputs: list[Array]) -> list[Array]:
     """GATHER."""
-    return [inputs[0].take(node.indices, node.axis).reshape(node.output.shape)]
+    values, indices = inputs
+    outer = node.input.shape[: node.batch]
+    flat = values.reshape(-1, *node.input.shape[node.batch :])
+    each = indices.reshape(flat.shape[0], *node.indices.shape[node.batch :])
+    rows = [row.take(which, node.axis - node.batch, mode="clip") for row, which in zip(flat, each, strict=True)]
+    return [np.stack(rows).reshape(outer + rows[0].shape)]
 
 
 def shift(node: Node, inputs: list[Array]) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Softmax: in gemmlowp's fixed point for int8, as reference_ops of TensorFlow Lite has it."""
+"""Softmax and its logarithm: in gemmlowp's fixed point for int8, as reference_ops of TensorFlow Lite has them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.micro.arithmetic.scales import DIFFERENCE_BITS, softmax_scale
+from edgerig.micro.arithmetic.requantize import scale_by
+from edgerig.micro.arithmetic.scales import DIFFERENCE_BITS, log_softmax_inverse, softmax_scale
 from edgerig.micro.ir import Node, Softmax
+from edgerig.micro.ir.operators.functions import LogSoftmax
 from edgerig.micro.reference.operation import Array, Operation
 
 #: Integer bits of the sum of exponentials.
@@ -24,14 +26,36 @@ def softmax(node: Softmax, inputs: list[Array]) -> list[Array]:
     return [_integer(node, values)]
 
 
-def _integer(node: Softmax, values: Array) -> Array:
+def log_softmax(node: LogSoftmax, inputs: list[Array]) -> list[Array]:
+    """LOG_SOFTMAX over the last axis."""
+    values = inputs[0]
+    if values.dtype == np.float32:
+        real = values.astype(np.float64)
+        above = real - real.max(-1, keepdims=True)
+        return [(above - np.log(np.exp(above).sum(-1, keepdims=True))).astype(np.float32)]
+    differences, scaled, _, sums = _powers(node, values)
+    logarithm = logarithm_of_sum(sums)
+    smallest = softmax_scale(node)[2]
+    reached = np.maximum(smallest - 1, scale_by(log_softmax_inverse(node), logarithm - (1 << 31)))
+    output_bits = 31 - DIFFERENCE_BITS - 4
+    results = rounding_divide(scaled - logarithm, output_bits) + node.output.zero_point
+    return [np.where(differences > reached, np.clip(results, -128, 127), -128).astype(np.int8)]
+
+
+def _powers(node: Softmax | LogSoftmax, values: Array) -> tuple[Array, Array, Array, Array]:
+    """Differences to the greatest value, the same scaled, exp of these, and the sums of those that count."""
     multiplier, shift, least = softmax_scale(node)
     wide = values.astype(np.int64)
     differences = wide - wide.max(-1, keepdims=True)
     counts = differences >= least
-    scaled = doubling_high(differences << shift, np.int64(multiplier))
-    powers = exponential(np.where(counts, scaled, 0))
-    sums = np.where(counts, rounding_divide(powers, SUM_BITS), 0).sum(-1, keepdims=True)
+    scaled = np.where(counts, doubling_high(differences << shift, np.int64(multiplier)), 0)
+    powers = exponential(scaled)
+    return differences, scaled, powers, np.where(counts, rounding_divide(powers, SUM_BITS), 0).sum(-1, keepdims=True)
+
+
+def _integer(node: Softmax, values: Array) -> Array:
+    differences, _, powers, sums = _powers(node, values)
+    counts = differences >= softmax_scale(node)[2]
     reciprocal, bits_over = _reciprocal(sums)
     shifted = doubling_high(reciprocal, powers)
     exponent = bits_over + 31 - 8
@@ -41,7 +65,7 @@ def _integer(node: Softmax, values: Array) -> Array:
 
 def _reciprocal(sums: Array) -> tuple[Array, Array]:
     """1 / sum as fixed point, and the bits by which the sum is over 1 (GetReciprocal)."""
-    zeros = np.array([32 - int(value).bit_length() for value in sums.reshape(-1)], np.int64).reshape(sums.shape)
+    zeros = _leading_zeros(sums)
     bits_over = SUM_BITS - zeros
     minus_one = ((sums << zeros) & 0xFFFFFFFF) - (1 << 31)
     return one_over_one_plus(minus_one), bits_over
@@ -98,10 +122,41 @@ def one_over_one_plus(x: Array) -> Array:
     return _saturating_left(result, 1)
 
 
+def logarithm_of_sum(x: Array) -> Array:
+    """log_x_for_x_greater_than_or_equal_to_1 of TensorFlow Lite: x with 12 integer bits, the result with 5.
+
+    The number is taken apart twice, into r * 2**n with r about 1 or about sqrt(1/2); the better n and r give
+    n * log(2) + log(r), the latter by a quotient of polynomials around the fourth root of 1/2.
+    """
+    quarter, exponent_unit = 1 << 23, 1 << 25
+    half_root, fourth_root = np.int64(1518500250), 1805811301
+    zeros = _leading_zeros(x)
+    first = _saturating_left(doubling_high(x << (zeros - 1), half_root), 1)
+    first_exponent = (SUM_BITS - zeros) * exponent_unit + quarter
+    second_zeros = _leading_zeros(doubling_high(x, half_root)) - 1
+    second = np.clip(x << second_zeros, None, (1 << 31) - 1)
+    second_exponent = (SUM_BITS - second_zeros) * exponent_unit - quarter
+    r, exponent = np.minimum(first, second), np.maximum(first_exponent, second_exponent)
+    mean = (r + fourth_root + 1) >> 1
+    q = 2 * (r - fourth_root)
+    square = doubling_high(q, q)
+    numerator = doubling_high(q, r) + doubling_high(doubling_high(q, square), np.int64(117049297))
+    inner = 1057819769 + q + doubling_high(square, np.int64(127690142))
+    denominator = doubling_high(mean, inner) + doubling_high(q, np.int64(638450708))
+    quotient = doubling_high(rounding_divide(numerator, 6), one_over_one_plus(denominator))
+    return _saturating_left(doubling_high(exponent, np.int64(1488522236)) + quotient, 1)
+
+
+def _leading_zeros(x: Array) -> Array:
+    """Of 32 bits."""
+    return np.array([32 - int(value).bit_length() for value in x.reshape(-1)], np.int64).reshape(x.shape)
+
+
 def _saturating_left(x: Array, by: int) -> Array:
     return np.asarray(np.clip(x << by, -(1 << 31), (1 << 31) - 1))
 
 
 OPERATIONS: dict[type[Node], Operation] = {
     Softmax: softmax,
+    LogSoftmax: log_softmax,
 }

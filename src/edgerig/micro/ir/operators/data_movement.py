@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgerig.micro.ir.core import DataMovement, Node, Sizes
+from edgerig.micro.ir.core import DataMovement, Node, Sizes, Value
 from edgerig.micro.ir.operators.reader import OperatorReader, same
 from edgerig.micro.ir.operators.record import OperatorRecord, Row
 
@@ -95,16 +95,24 @@ class Pack(DataMovement):
 
 @dataclass(eq=False)
 class Gather(DataMovement):
-    """The elements ``indices`` (within bounds, flat) along ``axis``, which becomes axes of ``sizes``."""
+    """The elements along ``axis`` that the second input names, which becomes that input's axes.
+
+    The first ``batch`` axes of both inputs are one: each batch has indices of its own. Indices that are only known when
+    the network runs may be out of bounds; then the nearest element is meant.
+    """
 
     op: ClassVar[str] = "GATHER"
     axis: int = 0
-    indices: tuple[int, ...] = ()
-    sizes: Sizes = ()
+    batch: int = 0
+
+    @property
+    def indices(self) -> Value:
+        """Which elements."""
+        return self.inputs[1]
 
     def output_shapes(self) -> tuple[Sizes, ...]:
         shape = self.input.shape
-        return ((*shape[: self.axis], *self.sizes, *shape[self.axis + 1 :]),)
+        return ((*shape[: self.axis], *self.indices.shape[self.batch :], *shape[self.axis + 1 :]),)
 
 
 @dataclass(eq=False)
@@ -210,18 +218,22 @@ def pack(reader: OperatorReader) -> Node:
 
 
 def gather(reader: OperatorReader) -> Node:
-    """Reads GATHER whose indices are known when compiling."""
-    value = reader.input()
+    """Reads GATHER."""
+    value, indices = reader.input(), reader.input(1)
     axis = reader.axis(int(reader.option("axis", 0)), len(value.shape))
-    if int(reader.option("batch_dims", 0)):
-        reader.refuse("it gathers in each batch by indices of its own")
-    indices, full = tuple(reader.constant(1)), value.shape[axis]
-    outside = [index for index in indices if not 0 <= index < full]
-    if outside or not indices:
-        reader.wrong(f"gathers {f'element {outside[0]}' if outside else 'nothing'} of {full}")
+    batch = int(reader.option("batch_dims", 0))
+    batch += len(indices.shape) if batch < 0 else 0
+    if not 0 <= batch <= min(axis, len(indices.shape)) or value.shape[:batch] != indices.shape[:batch]:
+        reader.wrong(f"gathers along axis {axis} of {list(value.shape)} by {list(indices.shape)} in {batch} batch axes")
+    if indices.constant:
+        full = value.shape[axis]
+        outside = [index for index in reader.constant(1) if not 0 <= index < full]
+        if outside or not indices.elements:
+            reader.wrong(f"gathers {f'element {outside[0]}' if outside else 'nothing'} of {full}")
+    elif indices.dtype != "int32":
+        reader.refuse(f"its indices are {indices.dtype}; where they are not known when compiling, they must be int32")
     same(reader, value, reader.output)
-    sizes = reader.input(1).shape
-    return Gather(reader.name, reader.position, [value], [reader.output], axis, indices, sizes)
+    return Gather(reader.name, reader.position, [value, indices], [reader.output], axis, batch)
 
 
 def transpose(reader: OperatorReader) -> Node:
@@ -252,7 +264,10 @@ def broadcast_to(reader: OperatorReader) -> Node:
 _VIEWS = Row(remarks="no code: memory is shared")
 #: Of all operators that move elements of any type.
 MOVES = Row(remarks="also uint8, int16, int32")
-_INDICES = Row(remarks="indices that are known when compiling; also uint8, int16, int32")
+_INDICES = Row(
+    remarks="also uint8, int16, int32; int32 indices, any batch axes; an index out of bounds, at which LiteRT stops, "
+    "names the nearest element"
+)
 
 RECORDS = (
     OperatorRecord("RESHAPE", Reshape, reshape, _VIEWS, "ReshapeOptions", version=1),

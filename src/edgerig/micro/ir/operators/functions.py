@@ -158,6 +158,12 @@ class Softmax(SameShape):
     beta: float = 1.0
 
 
+class LogSoftmax(SameShape):
+    """The natural logarithm of the softmax over the last axis."""
+
+    op: ClassVar[str] = "LOG_SOFTMAX"
+
+
 @dataclass(eq=False)
 class Mean(Node):
     """Mean over ``axes`` (sorted, not negative), which stay as axes of 1 if ``keep_dims``."""
@@ -204,6 +210,16 @@ def softmax(reader: OperatorReader) -> Node:
     return Softmax(*reader.parts(), float(reader.option("beta", 1.0)))
 
 
+def log_softmax(reader: OperatorReader) -> Node:
+    """Reads LOG_SOFTMAX."""
+    value, output = reader.input(), reader.output
+    if not value.shape:
+        reader.wrong("has no axis")
+    if output.dtype == "int8" and (output.scale, output.zero_point) != LOG_SOFTMAX_OUTPUT:
+        reader.refuse("its int8 output has another scale than 1/16, or another zero point than 127")
+    return LogSoftmax(*reader.parts())
+
+
 def mean(reader: OperatorReader) -> Node:
     """Reads MEAN."""
     value = reader.input()
@@ -212,6 +228,9 @@ def mean(reader: OperatorReader) -> Node:
     keep_dims = bool(reader.option("keep_dims", False))
     return Mean(reader.name, reader.position, [value], [reader.output], axes, keep_dims)
 
+
+#: Scale and zero point that LiteRT asks of the int8 output of LOG_SOFTMAX: from -16 to 0.
+LOG_SOFTMAX_OUTPUT = (1 / 16, 127)
 
 #: What CAST is supported from and to.
 CASTS = ("float32", "int8", "uint8", "int16", "int32", "bool")
@@ -253,6 +272,13 @@ RECORDS = (
     OperatorRecord("RSQRT", Rsqrt, function(Rsqrt), _POSITIVE),
     OperatorRecord("GELU", Gelu, function(Gelu), _TABLES, "GeluOptions"),
     OperatorRecord("SOFTMAX", Softmax, softmax, Row(remarks="last axis; int8 output of scale 1/256"), "SoftmaxOptions"),
+    OperatorRecord(
+        "LOG_SOFTMAX",
+        LogSoftmax,
+        log_softmax,
+        Row(remarks="last axis; int8 output of scale 1/16, zero point 127"),
+        "LogSoftmaxOptions",
+    ),
     OperatorRecord("QUANTIZE", Quantize, conversion(Quantize), _CONVERSIONS),
     OperatorRecord("CAST", Cast, cast, Row(remarks="also uint8, int16, int32, bool"), "CastOptions", version=1),
     OperatorRecord("DEQUANTIZE", Dequantize, conversion(Dequantize), _CONVERSIONS, per_channel=(0,)),

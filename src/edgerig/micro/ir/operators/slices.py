@@ -57,9 +57,10 @@ def strided_slice(reader: OperatorReader) -> Node:
     begin, end, step = (reader.constant(position) for position in (1, 2, 3))
     if not len(begin) == len(end) == len(step):
         reader.wrong(f"slices {list(value.shape)} from {begin} to {end} by {step}")
-    if reader.option("offset"):
-        reader.refuse("its ends are offsets from its beginnings")
+    offset = bool(reader.option("offset", False))
     masks = {key: int(reader.option(f"{key}_mask", 0)) for key in _MASKS}
+    if offset and (masks["new_axis"] or masks["ellipsis"] or len(begin) != len(value.shape)):
+        reader.refuse("its ends are offsets from its beginnings, which engines have with one entry for each axis alone")
     ranges: list[range] = []
     shape: list[int] = []
     for entry, bits in _entries(reader, masks, len(begin), len(value.shape)):
@@ -68,7 +69,7 @@ def strided_slice(reader: OperatorReader) -> Node:
             continue
         full = value.shape[len(ranges)]
         bounds = (0, full, 1) if entry is None else (begin[entry], end[entry], step[entry])
-        ranges.append(_chosen(reader, full, bounds, bits))
+        ranges.append(_chosen(reader, full, bounds, {**bits, "offset": offset}))
         if not bits["shrink_axis"]:
             shape.append(len(ranges[-1]))
     same(reader, value, reader.output)
@@ -111,11 +112,18 @@ def _chosen(reader: OperatorReader, full: int, bounds: tuple[int, int, int], mas
     if step == 0:
         reader.wrong("has a step of 0")
     if masks["shrink_axis"]:
-        start = start + full if start < 0 else start
+        # Where the beginning is left out, too, engines take the first element, whatever it says.
+        start = 0 if masks["begin"] else start + full if start < 0 else start
+        if step < 0:
+            reader.wrong(f"takes one element of an axis with a step of {step}")
         if not 0 <= start < full:
             reader.wrong(f"takes element {start} of {full}")
         return range(start, start + 1)
-    chosen = range(full)[slice(None if masks["begin"] else start, None if masks["end"] else stop, step)]
+    first = None if masks["begin"] else start
+    if masks.get("offset"):
+        # Counted from where the slice begins, before a sum below 0 is counted from the end.
+        stop += slice(first, None, step).indices(full)[0]
+    chosen = range(full)[slice(first, None if masks["end"] else stop, step)]
     if not len(chosen):
         reader.wrong("takes nothing")
     return chosen

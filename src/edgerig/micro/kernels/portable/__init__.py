@@ -18,8 +18,6 @@ from edgerig.micro.kernels.portable.elementwise import (
     CurveF32,
     DequantizeTo32,
     QuantizeFrom32,
-    SoftmaxF32,
-    SoftmaxS8,
     Table8,
 )
 from edgerig.micro.kernels.portable.extremes import ArgExtremeKernel, ExtremeKernel
@@ -50,6 +48,7 @@ from edgerig.micro.kernels.portable.shapes import (
     ShiftStateKernel,
     SliceKernel,
 )
+from edgerig.micro.kernels.portable.softmax import LogSoftmaxKernel, SoftmaxF32, SoftmaxS8
 
 PORTABLE: tuple[Kernel, ...] = (
     ConvPoolS8(),
@@ -80,6 +79,7 @@ PORTABLE: tuple[Kernel, ...] = (
     CurveF32(),
     BinaryF32(),
     SoftmaxF32(),
+    LogSoftmaxKernel(),
     ResizeF32(),
     NearestPixel(),
     ExtremeKernel(),

@@ -1,4 +1,4 @@
-"""Sums and products, functions of one value, softmax, changes of scale."""
+"""Sums and products, functions of one value, changes of scale."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import activation_range, finite_range, real_range
-from edgerig.micro.arithmetic.scales import binary_scales, softmax_scale
+from edgerig.micro.arithmetic.scales import binary_scales
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
-from edgerig.micro.ir import Binary, Dequantize, Lookup, Node, Quantize, Relu, Softmax, Unary, Value
+from edgerig.micro.ir import Binary, Dequantize, Lookup, Node, Quantize, Relu, Unary, Value
 from edgerig.micro.ir.operators.functions import CASTS, Cast, Gelu
 from edgerig.micro.kernels.base import C_TYPES, Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, front, merged, strides, struct
@@ -125,48 +125,6 @@ class BinaryF32(_Binary):
     def _numbers(self, node: Binary) -> dict[str, Any]:
         low, high = real_range(node.activation)
         return {"low": low, "high": high}
-
-
-class SoftmaxS8(Portable):
-    """Softmax of int8; output scale 1/256, zero point -128."""
-
-    name = "portable-softmax-s8"
-    node = Softmax
-    types = INT8
-    source = "micro_softmax_s8"
-    supports = "int8 with an output scale of 1/256 and zero point -128; float32"
-
-    def _fits(self, node: Node) -> bool:
-        return node.output.zero_point == -128 and abs(node.output.scale * 256 - 1) < 1e-4
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Softmax)
-        multiplier, shift, least = softmax_scale(node)
-        depth = node.input.shape[-1]
-        text = struct(rows=node.input.elements // depth, depth=depth, multiplier=multiplier, shift=shift, least=least)
-        settings = context.struct("softmax", "micro_softmax_s8", text)
-        x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_softmax_s8_run(&{settings}, {x}, {y});")
-
-
-class SoftmaxF32(Portable):
-    """Softmax of float."""
-
-    name = "portable-softmax-f32"
-    node = Softmax
-    types = FLOAT32
-    source = "micro_curves_f32"
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Softmax)
-        depth = node.input.shape[-1]
-        x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(
-            f"micro_softmax_f32({x}, {y}, {node.input.elements // depth}, {depth}, {c_float(node.beta)});"
-        )
-
-    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        return ((node.output, node.input),)
 
 
 class CurveF32(Portable):

@@ -37,16 +37,24 @@ class GatherKernel(Kernel):
 
     def accepts(self, node: Node, options: Options) -> bool:
         assert isinstance(node, Gather)
-        return node.input.dtype in C_TYPES and max(node.indices) < 1 << 16
+        return node.input.dtype in C_TYPES
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Gather)
-        indices = context.constant("indices", np.array(node.indices, np.uint16))
-        shape = node.input.shape
-        unit = math.prod(shape[node.axis + 1 :]) * ITEM_SIZES[node.input.dtype]
-        sizes = f"{len(node.indices)}, {math.prod(shape[: node.axis])}, {shape[node.axis] * unit}, {unit}"
+        shape, axis, batch = node.input.shape, node.axis, node.batch
         x, y = context.read(node.input), context.write(node.output)
-        return moved([f"micro_gather_run({indices}, {sizes}, {x}, {y});"])
+        unit = math.prod(shape[axis + 1 :]) * ITEM_SIZES[node.input.dtype]
+        count = math.prod(node.indices.shape[batch:])
+        rows = math.prod(shape[batch:axis])
+        if node.indices.constant and batch == 0 and int(node.indices.array.max()) < 1 << 16:
+            short = context.constant("indices", node.indices.array.astype(np.uint16), stands_for=(node.indices,))
+            return moved([f"micro_gather_run({short}, {count}, {rows}, {shape[axis] * unit}, {unit}, {x}, {y});"])
+        if node.indices.constant:
+            indices = context.constant("indices", node.indices.array.astype(np.int32), stands_for=(node.indices,))
+        else:
+            indices = context.read(node.indices)
+        sizes = f"{math.prod(shape[:batch])}, {rows}, {shape[axis]}, {count}, {unit}"
+        return moved([f"micro_gather_by_run({indices}, {sizes}, {x}, {y});"])
 
 
 class Picking(Moving):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.testing.networks.random_operators import data_movement, elementwise, images, recurrent, weighted
+from edgerig.testing.networks.random_operators import data_movement, elementwise, images, recurrent, slices, weighted
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 #: By TFLite's name; operators that occur together in networks share a generator.
@@ -19,6 +19,7 @@ GENERATORS: dict[str, Generator] = {
     **images.GENERATORS,
     **elementwise.GENERATORS,
     **data_movement.GENERATORS,
+    **slices.GENERATORS,
     **recurrent.GENERATORS,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -117,85 +116,25 @@ def pack(draw: Draw) -> bytes:
 
 
 def gather(draw: Draw) -> bytes:
-    """GATHER by constant indices: a scalar, a row or a table of them."""
+    """GATHER by a scalar, a row or a table of indices: constant ones, or those that an ARG_MAX finds within bounds."""
     shape, like, axis = draw.image(6, 5), draw.quantization(), draw.whole(0, 3)
-    sizes = [(), (draw.whole(1, 5),), (draw.whole(1, 3), draw.whole(1, 3))][draw.whole(0, 2)]
-    indices = draw.rng.integers(0, shape[axis], sizes)
-    x = draw.input(shape, like=like)
-    y = draw.input((*shape[:axis], *sizes, *shape[axis + 1 :]), "y", like)
-    draw.operator([x, draw.indices("indices", indices, sizes)], [y], axis=axis - 4 if draw.whole(0, 1) else axis)
-    return draw.build([x], [y])
-
-
-def slice_(draw: Draw) -> bytes:
-    """SLICE."""
-    shape, like = draw.image(6), draw.quantization()
-    x = draw.input(shape, like=like)
-    begin = [draw.whole(0, size - 1) for size in shape]
-    size = [draw.whole(1, full - start) for full, start in zip(shape, begin, strict=True)]
-    y = draw.input(tuple(size), "y", like)
-    draw.operator([x, draw.indices("begin", begin), draw.indices("size", size)], [y])
-    return draw.build([x], [y])
-
-
-def strided_slice(draw: Draw) -> bytes:
-    """STRIDED_SLICE with steps of both signs and masks that omit begin, end or an axis, add one, or take many whole."""
-    shape, like = draw.image(6), draw.quantization()
-    x = draw.input(shape, like=like)
-    entries: dict[str, list[int]] = {"begin": [], "end": [], "step": []}
-    masks = dict.fromkeys(("beginMask", "endMask", "shrinkAxisMask", "newAxisMask", "ellipsisMask"), 0)
-    # An ellipsis stands for the axes from the first on that it takes, if there is one.
-    first, taken = (draw.whole(0, 3), draw.whole(1, 2)) if draw.whole(0, 2) == 0 else (9, 0)
-    sparse = draw.whole(1, 4)
-    out: list[int] = []
-    axis = 0
-
-    def add(begin: int, end: int, step: int, **bits: bool) -> None:
-        entry = len(entries["begin"])
-        for name, number in (("begin", begin), ("end", end), ("step", step)):
-            entries[name].append(number)
-        for name, bit in bits.items():
-            masks[name] |= int(bit) << entry
-
-    while axis < len(shape):
-        if axis == first:
-            first = 9
-            add(0, 0, 1, ellipsisMask=True)
-            out += shape[axis : axis + taken]
-            axis += taken
-        elif first == 9 and not masks["ellipsisMask"] and axis >= sparse:
-            out += shape[axis:]
-            break
-        elif draw.whole(0, 9) == 0:
-            add(draw.whole(-3, 3), draw.whole(-3, 3), 1, newAxisMask=True)
-            out.append(1)
-        else:
-            out += _entry(draw, shape[axis], add)
-            axis += 1
-    y = draw.input(tuple(out), "y", like)
-    bounds = [draw.indices(name, values) for name, values in entries.items()]
-    draw.operator([x, *bounds], [y], **masks)
-    return draw.build([x], [y])
-
-
-def _entry(draw: Draw, full: int, add: Callable[..., None]) -> list[int]:
-    """An entry for an axis of ``full`` elements; the output's axis that it makes, if any."""
-    begin = draw.whole(0, full - 1)
-    if draw.whole(0, 5) == 0:
-        add(begin, begin + 1, 1, shrinkAxisMask=True)
-        return []
-    step = int(draw.rng.choice([1, 1, 2, 3, -1, -2]))
-    end = _end(draw, begin, step, full)
-    omitted = [draw.whole(0, 4) == 0 for _ in range(2)]
-    add(begin, end, step, beginMask=omitted[0], endMask=omitted[1])
-    return [len(range(full)[slice(None if omitted[0] else begin, None if omitted[1] else end, step)])]
-
-
-def _end(draw: Draw, begin: int, step: int, full: int) -> int:
-    """An end after ``begin`` in the direction of the step."""
-    if step > 0:
-        return draw.whole(begin + 1, full)
-    return draw.whole(-full - 1, -full + begin - 1) if begin else -full - 1
+    batch = draw.whole(0, axis) if draw.whole(0, 1) else 0
+    sizes = (*shape[:batch], *[(), (draw.whole(1, 5),), (draw.whole(1, 3), draw.whole(1, 3))][draw.whole(0, 2)])
+    inputs = [x := draw.input(shape, like=like)]
+    if draw.whole(0, 1) or not sizes:
+        indices = draw.indices("indices", draw.rng.integers(0, shape[axis], sizes), sizes)
+    else:
+        inputs.append(scores := draw.input((*sizes, shape[axis]), "scores"))
+        indices = draw.net.tensor("indices", sizes, "int32")
+        draw.net.operator("ARG_MAX", [scores, draw.indices("last", -1)], [indices], "ArgMaxOptions", outputType=2)
+    y = draw.input((*shape[:axis], *sizes[batch:], *shape[axis + 1 :]), "y", like)
+    from_behind = 0 < batch < len(sizes) and draw.whole(0, 1)
+    options = {
+        "axis": axis - 4 if draw.whole(0, 1) else axis,
+        "batchDims": batch - len(sizes) if from_behind else batch,
+    }
+    draw.operator([x, indices], [y], **options)
+    return draw.build(inputs, [y])
 
 
 def transpose(draw: Draw) -> bytes:
@@ -298,8 +237,6 @@ GENERATORS: dict[str, Generator] = {
     "DEPTH_TO_SPACE": blocks,
     "SPACE_TO_BATCH_ND": batches,
     "BATCH_TO_SPACE_ND": batches,
-    "SLICE": slice_,
-    "STRIDED_SLICE": strided_slice,
     "VAR_HANDLE": state,
     "READ_VARIABLE": state,
     "ASSIGN_VARIABLE": state,

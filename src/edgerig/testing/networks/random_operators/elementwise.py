@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.ir import RECORDS, Binary, Unary
-from edgerig.micro.ir.operators.functions import CASTS
+from edgerig.micro.ir.operators.functions import CASTS, LOG_SOFTMAX_OUTPUT
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 
@@ -85,6 +85,14 @@ def softmax(draw: Draw) -> bytes:
     x = draw.input(shape, like=(draw.scale(0.001, 1.0), draw.zero()))
     y = draw.input(shape, "y", (1 / 256, -128))
     draw.operator([x], [y], beta=float(draw.rng.choice([1.0, 1.0, 0.5, 2.0])))
+    return draw.build([x], [y])
+
+
+def log_softmax(draw: Draw) -> bytes:
+    """LOG_SOFTMAX."""
+    shape = (draw.whole(1, 3), draw.whole(1, 20))
+    x, y = draw.input(shape, like=(draw.scale(0.001, 1.0), draw.zero())), draw.input(shape, "y", LOG_SOFTMAX_OUTPUT)
+    draw.operator([x], [y])
     return draw.build([x], [y])
 
 
@@ -171,6 +179,7 @@ GENERATORS: dict[str, Generator] = {
     **{name: binary for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)},
     **{name: function for name, record in RECORDS.items() if record.node and issubclass(record.node, Unary)},
     "SOFTMAX": softmax,
+    "LOG_SOFTMAX": log_softmax,
     "MEAN": mean,
     "REDUCE_MAX": extreme,
     "REDUCE_MIN": extreme,

@@ -137,6 +137,20 @@ void micro_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth, fl
     }
 }
 
+void micro_log_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth)
+{
+    for (int32_t i = 0; i < rows; i++, x += depth, y += depth) {
+        float greatest = x[0], sum = 0.0f;
+        for (int32_t k = 1; k < depth; k++)
+            greatest = x[k] > greatest ? x[k] : greatest;
+        for (int32_t k = 0; k < depth; k++)
+            sum += exponential(x[k] - greatest);
+        float logarithm_of_sum = logarithm(sum);
+        for (int32_t k = 0; k < depth; k++)
+            y[k] = x[k] - greatest - logarithm_of_sum;
+    }
+}
+
 static float total(const micro_mean_f32 *p, const float *x)
 {
     const int32_t *n = p->summed, *s = p->summed_step;

@@ -13,6 +13,7 @@ void micro_log_f32(const float *x, float *y, int32_t count);
 void micro_gelu_f32(const float *x, float *y, int32_t count);
 void micro_gelu_tanh_f32(const float *x, float *y, int32_t count);
 void micro_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth, float beta);
+void micro_log_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth);
 
 typedef struct micro_mean_f32 {
     int32_t kept[3], kept_step[3];

@@ -94,3 +94,16 @@ void micro_gather_run(const uint16_t *indices, int32_t count, int32_t rows, int3
         for (int32_t j = 0; j < count; j++, to += unit)
             copy(to, row + indices[j] * unit, unit);
 }
+
+void micro_gather_by_run(const int32_t *indices, int32_t batches, int32_t rows, int32_t length, int32_t count,
+                         int32_t unit, const void *x, void *y)
+{
+    const uint8_t *row = x;
+    uint8_t *to = y;
+    for (int32_t batch = 0; batch < batches; batch++, indices += count)
+        for (int32_t i = 0; i < rows; i++, row += length * unit)
+            for (int32_t j = 0; j < count; j++, to += unit) {
+                int32_t index = indices[j] < 0 ? 0 : indices[j] < length ? indices[j] : length - 1;
+                copy(to, row + index * unit, unit);
+            }
+}

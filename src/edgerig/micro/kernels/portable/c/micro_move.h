@@ -31,4 +31,8 @@ void micro_pick_run(const uint16_t *rows, const uint16_t *columns, int32_t heigh
 void micro_gather_run(const uint16_t *indices, int32_t count, int32_t rows, int32_t row_bytes, int32_t unit,
                       const void *x, void *y);
 
+/* The same by `count` indices of each batch, of rows of `length` elements; an index out of bounds is the nearest one. */
+void micro_gather_by_run(const int32_t *indices, int32_t batches, int32_t rows, int32_t length, int32_t count,
+                         int32_t unit, const void *x, void *y);
+
 #endif
