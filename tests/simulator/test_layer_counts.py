@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.needs import need
 
 from edgerig.errors import EdgerigError, UsageError
 from edgerig.micro import Options, compile_model
@@ -34,6 +35,20 @@ def test_each_layer_counts_as_it_does_alone(cpu: str, tmp_path: Path) -> None:
     assert both[:1] == alone
     assert both[1] < both[0] < 4.5 * both[1], "a quarter of the outputs, and what each call costs"
     assert counts(chain(("RELU", "RELU"), cpu=cpu), tmp_path / "again") == both
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["cortex-m33", "cortex-m85"])
+def test_what_qemu_runs_counts_as_the_simulated_board_does(cpu: str, tmp_path: Path) -> None:
+    need("qemu-system-arm")
+    same, exact = chain(("RELU", "NONE"), cpu="cortex-m33"), chain(("RELU", "NONE"))
+    wanted = counts(exact, tmp_path / "exact")
+    assert counts(same, tmp_path / "same") == pytest.approx(wanted, abs=120), "C between the kernels may differ"
+    if cpu != "cortex-m33":
+        vectors = chain(("RELU", "NONE"), cpu=cpu)
+        assert {layer.kernel for layer in vectors.manifest.layers} == {"helium-conv"}
+        fewer = counts(vectors, tmp_path / "vectors")
+        assert fewer[0] < wanted[0]
 
 
 def test_floats_are_counted(tmp_path: Path) -> None:

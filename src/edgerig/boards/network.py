@@ -29,13 +29,13 @@ PREFIX = "model"
 #: Width and height of the bundled digits.
 _DIGIT = 28
 #: Processor features, of those in `CPUS`, that kernels require.
-_FLOAT = frozenset({"fpu", "fpv5"})
-_NEEDED = frozenset({"thumb2", "dsp"}) | _FLOAT
+_FLOAT = frozenset({"fpu", "fpv5", "mve"})
+_NEEDED = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
 _FEATURES = {
     "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
-    "cortex-m7": _NEEDED,
-    "cortex-m33": _NEEDED,
+    "cortex-m7": _NEEDED - {"mve"},
+    "cortex-m33": _NEEDED - {"mve"},
     "cortex-m55": _NEEDED,
 }
 

@@ -30,7 +30,7 @@ _ZIG_CPUS = {
     "cortex-m4": ("cortex_m4", "cortex_m4+vfp4d16sp"),
     "cortex-m7": ("cortex_m7", "cortex_m7+fp_armv8d16sp"),
     "cortex-m33": ("cortex_m33+dsp", "cortex_m33+dsp+fp_armv8d16sp"),
-    "cortex-m55": ("cortex_m55", "cortex_m55+fp_armv8d16"),
+    "cortex-m55": ("cortex_m55", "cortex_m55+fp_armv8d16+mve_fp"),
 }
 
 

@@ -37,10 +37,10 @@ def read_manifest(folder: Path) -> Manifest:
 def counted(folder: Path, manifest: Manifest) -> list[int] | str:
     """Instructions of each layer of generated C, or why they were not counted."""
     from edgerig.errors import EdgerigError
-    from edgerig.simulator.layer_counts import count_layers, counts_for
+    from edgerig.simulator.layer_counts import COUNTED, count_layers, counts_for
 
     if not counts_for(manifest.cpu):
-        return f"they are counted for Cortex-M4 and M7, not for the CPU {manifest.cpu}."
+        return f"they are counted for {', '.join(COUNTED)}, not for the CPU {manifest.cpu}."
     try:
         return count_layers(folder, manifest)
     except EdgerigError as error:
@@ -74,15 +74,19 @@ def explanation(manifest: Manifest, counts: list[int] | str, width: int) -> list
             "",
             f"For the CPU {manifest.cpu} there are only portable kernels; others, such as cortex-m7, have faster ones.",
         ]
-    return [*lines, "", _method(counts)]
+    return [*lines, "", _method(manifest, counts)]
 
 
-def _method(counts: list[int] | str) -> str:
+def _method(manifest: Manifest, counts: list[int] | str) -> str:
+    from edgerig.simulator.layer_counts import counted_on
+
     if isinstance(counts, str):
         return f"Instructions were not counted: {counts}"
+    where, cycles = counted_on(manifest.cpu)
+    more = " Cycles: edgerig bench NET.tflite --target sim:stm32f746, then its report." if cycles else ""
     return (
-        f"{sum(counts):,} instructions, counted on a simulated Cortex-M7 in one inference of random inputs; no time "
-        "follows from them alone. Cycles: edgerig bench NET.tflite --target sim:stm32f746, then its report."
+        f"{sum(counts):,} instructions, counted on {where} in one inference of random inputs; no time "
+        f"follows from them alone.{more}"
     )
 
 

@@ -9,10 +9,10 @@ import msgspec
 from edgerig.errors import UnknownNameError
 
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
-#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile. The Helium
-#: instructions of Cortex-M55 and M85 are used by no kernel yet, and the long multiplications that Cortex-M0+ lacks are
-#: left to the C compiler. The place for what comes next: ``"mve"``, ``"riscv32": {"rvp"}``; kernels that need such a
-#: feature are then chosen before the others.
+#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``mve``:
+#: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``). The long multiplications that
+#: Cortex-M0+ lacks are left to the C compiler. The place for what comes next: ``"riscv32": {"rvp"}``; kernels that need
+#: such a feature are then chosen before the others.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "cortex-m0plus": frozenset(),
@@ -23,9 +23,11 @@ CPUS: dict[str, frozenset[str]] = {
     "cortex-m7+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
     "cortex-m33": frozenset({"thumb2", "dsp", "fpu", "fpv5"}),
     "cortex-m33+nofp": frozenset({"thumb2", "dsp"}),
-    "cortex-m55": frozenset({"thumb2", "dsp", "fpu", "fpv5"}),
+    "cortex-m55": frozenset({"thumb2", "dsp", "fpu", "fpv5", "mve"}),
+    "cortex-m55+nomve": frozenset({"thumb2", "dsp", "fpu", "fpv5"}),
     "cortex-m55+nofp": frozenset({"thumb2", "dsp"}),
-    "cortex-m85": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
+    "cortex-m85": frozenset({"thumb2", "dsp", "fpu", "fpv5", "mve", "dual-issue"}),
+    "cortex-m85+nomve": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
     "cortex-m85+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
 }
 

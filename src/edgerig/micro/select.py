@@ -70,10 +70,8 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
 
 
 def _better_alone(chain: Sequence[Node], better: Sequence[Kernel], kernel: Kernel, options: Options) -> bool:
-    """Kernels for a CPU take every node of a chain that a kernel for any CPU would fuse."""
-    if kernel.needs:
-        return False
-    fast = [candidate for candidate in better if candidate.needs]
+    """Kernels for more of a CPU take every node of a chain that a kernel for less of it, or for any CPU, would fuse."""
+    fast = [candidate for candidate in better if candidate.needs > kernel.needs]
     return all(any(_takes(candidate, node, options) for candidate in fast) for node in chain)
 
 

@@ -1,10 +1,15 @@
-"""Instructions of each layer of generated C for Cortex-M, counted on a simulated processor with enough memory."""
+"""Instructions of each layer of generated C for Cortex-M, counted on a simulated processor with enough memory.
+
+Cortex-M4 and M7 are counted by unicorn, exactly; Cortex-M33, M55 and M85 on QEMU's Cortex-M55, within a few
+instructions a layer.
+"""
 
 from __future__ import annotations
 
 import os
 import struct
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,10 +17,11 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import TensorSpec
-from edgerig.boards.board import Memory, Region, firmware_folder, load_board
+from edgerig.boards.board import Memory, firmware_folder, load_board
 from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.errors import CompileError, UsageError
 from edgerig.micro.emit.manifest import Manifest
+from edgerig.simulator import qemu_calls
 from edgerig.simulator.simulator import Simulator
 
 #: The board whose processor runs the code of every CPU that `counts_for` names.
@@ -43,9 +49,30 @@ SECTIONS {{
 """
 
 
+#: Core that generated C is built for: what simulates it, the core as C compilers know it, its FPU.
+_CORES = {
+    "cortex-m4": ("unicorn", "cortex-m4", "fpv4-sp-d16"),
+    "cortex-m7": ("unicorn", "cortex-m7", "fpv5-sp-d16"),
+    "cortex-m33": ("qemu", "cortex-m33", "fpv5-sp-d16"),
+    "cortex-m55": ("qemu", "cortex-m55", "fp-armv8"),
+    "cortex-m85": ("qemu", "cortex-m55", "fp-armv8"),
+}
+
+
+#: The cores that are counted, for messages.
+COUNTED = tuple(_CORES)
+
+
+def counted_on(cpu: str) -> tuple[str, bool]:
+    """What counts layers for that CPU, in words; and whether a board that has cycles simulates the like of it."""
+    if _CORES[cpu.partition("+")[0]][0] == "qemu":
+        return "QEMU's Cortex-M55, good to some tens a layer,", False
+    return "a simulated Cortex-M7", True
+
+
 def counts_for(cpu: str) -> bool:
     """Whether layers for that CPU of the C compiler can be counted."""
-    return cpu.partition("+")[0] in ("cortex-m4", "cortex-m7")
+    return cpu.partition("+")[0] in _CORES
 
 
 def count_layers(folder: Path, manifest: Manifest, toolchain: Toolchain | None = None) -> list[int]:
@@ -61,21 +88,49 @@ def count_layers(folder: Path, manifest: Manifest, toolchain: Toolchain | None =
         MissingExtraError: unicorn is not installed. CompileError: The code cannot be built.
     """
     if not counts_for(manifest.cpu):
-        raise UsageError(f"Instructions for the CPU {manifest.cpu} are not counted.", "Count for a Cortex-M4 or M7.")
+        raise UsageError(
+            f"Instructions for the CPU {manifest.cpu} are not counted.", f"Count for {', '.join(COUNTED)}."
+        )
+    toolchain = toolchain or find_toolchain()
+    with tempfile.TemporaryDirectory() as work:
+        if _CORES[manifest.cpu.partition("+")[0]][0] == "qemu":
+            return _counted_by_qemu(folder, manifest, toolchain, Path(work))
+        return _counted_by_unicorn(folder, manifest, toolchain, Path(work))
+
+
+def _counted_by_unicorn(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path) -> list[int]:
     board = load_board(_BOARD)
     constants = sum(layer.constant_bytes for layer in manifest.layers)
     flash = msgspec.structs.replace(board.memory.flash, length=_whole(constants + 2 * _MEBIBYTE))
     ram = msgspec.structs.replace(board.memory.ram, length=_whole(manifest.memory.arena + _MEBIBYTE))
-    with tempfile.TemporaryDirectory() as work:
-        elf = _build(folder.resolve(), manifest, toolchain or find_toolchain(), Path(work), (flash, ram))
-        simulator = Simulator(elf, msgspec.structs.replace(board, memory=Memory(flash, ram)))
+    (work / "start.c").write_text(START)
+    script = _SCRIPT.format(flash=hex(flash.origin), ram=hex(ram.origin), stack=hex(ram.origin + ram.length))
+    elf = _build(folder.resolve(), manifest, toolchain, work, work / "start.c", script)
+    simulator = Simulator(elf, msgspec.structs.replace(board, memory=Memory(flash, ram)))
     name, layers = manifest.name, len(manifest.layers)
     simulator.call(f"{name}_init")
-    rng = np.random.default_rng(0)
-    for index, tensor in enumerate(manifest.inputs):
-        simulator.poke(simulator.call(f"{name}_input", index), _random(tensor, rng))
+    for index, sample in enumerate(_samples(manifest)):
+        simulator.poke(simulator.call(f"{name}_input", index), sample)
     table = simulator.peek(simulator.symbols[f"{name}_layers"], layers * _ROW.size)
     return [simulator.count(run) for *_, run in _ROW.iter_unpack(table)]
+
+
+def _counted_by_qemu(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path) -> list[int]:
+    elf = _build(folder.resolve(), manifest, toolchain, work, qemu_calls.SOURCE, qemu_calls.LAYOUT, qemu_calls.FLAGS)
+    program, name = qemu_calls.QemuCalls(elf), manifest.name
+    table = program.peek_at(program.symbols[f"{name}_layers"], len(manifest.layers) * _ROW.size)
+    program.run()
+    program.call(f"{name}_init")
+    for index, sample in enumerate(_samples(manifest)):
+        program.poke(f"{name}_input", index, sample)
+    counts = [program.count(run) for *_, run in _ROW.iter_unpack(table.value)]
+    program.run()
+    return [count.instructions for count in counts]
+
+
+def _samples(manifest: Manifest) -> list[bytes]:
+    rng = np.random.default_rng(0)
+    return [_random(tensor, rng) for tensor in manifest.inputs]
 
 
 def _whole(length: int) -> int:
@@ -91,28 +146,34 @@ def _random(tensor: TensorSpec, rng: np.random.Generator) -> bytes:
     return rng.bytes(int(np.prod(shape)) * dtype.itemsize)
 
 
-def _build(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path, regions: tuple[Region, Region]) -> Path:
-    flash, ram = regions
-    common, board = firmware_folder() / "boards" / "common", load_board(_BOARD)
-    stack = ram.origin + ram.length
-    script = _SCRIPT.format(flash=hex(flash.origin), ram=hex(ram.origin), stack=hex(stack))
-    (work / "start.c").write_text(START)
+def _build(
+    folder: Path,
+    manifest: Manifest,
+    toolchain: Toolchain,
+    work: Path,
+    start: Path,
+    script: str,
+    more: Sequence[str] = (),
+) -> Path:
+    common = firmware_folder() / "boards" / "common"
     (work / "sections.ld").write_text(script)
-    core, _, without = manifest.cpu.partition("+")
-    machine = toolchain.machine(core, "" if without else "fpv4-sp-d16" if core == "cortex-m4" else board.fpu)
+    cpu, _, without = manifest.cpu.partition("+")
+    _, core, fpu = _CORES[cpu]
+    machine = toolchain.machine(core, "" if without == "nofp" else fpu)
     flags = (
         *(*machine, *toolchain.optimize("2"), "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections"),
         *("-w", f"-isystem{common / 'freestanding'}", f"-I{folder}", f"-I{folder / 'kernels'}"),
     )
     sources = sorted(path for path in folder.rglob("*") if path.suffix in (".c", ".S"))
-    jobs = [(source, work / f"{number}.o") for number, source in enumerate([*sources, work / "start.c"])]
-    jobs.append((common / "memory.c", work / "memory.o"))
+    jobs = [(source, work / f"{number}.o", flags) for number, source in enumerate(sources)]
+    jobs.append((start, work / "start.o", (*flags, "-std=gnu99", *more)))
+    jobs.append((common / "memory.c", work / "memory.o", flags))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done in [pool.submit(toolchain.compile, source, output, flags, work) for source, output in jobs]:
+        for done in [pool.submit(toolchain.compile, *job, work) for job in jobs]:
             done.result()
     elf = work / "counted.elf"
     keep = tuple(f"-Wl,-u,{manifest.name}_{what}" for what in ("init", "run", "input", "layers"))
-    complaint = toolchain.link([output for _, output in jobs], elf, (*machine, *keep), work)
+    complaint = toolchain.link([output for _, output, _ in jobs], elf, (*machine, *keep), work)
     if complaint:
         raise CompileError(f"The generated C cannot be linked:\n{complaint}", "This is a fault of edgerig.")
     return elf

@@ -20,17 +20,16 @@ from edgerig.micro.ir import (
     MaxPool2D,
     Node,
     Padding,
-    Program,
     Value,
 )
 from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.cortex_m import CORTEX_M
 from edgerig.micro.kernels.portable import PORTABLE
-from edgerig.micro.memory.arena import AliasSets, Memory, Step
-from edgerig.micro.memory.planner import Buffer, Plan, padded
+from edgerig.micro.memory.planner import padded
 from edgerig.micro.options import Options
 from edgerig.testing.networks.operators import Case, OperatorBench, in_float, int8_value, pool_behind, random_conv
+from edgerig.testing.networks.placement import placed, thrifty
 
 pytestmark = pytest.mark.slow
 
@@ -50,31 +49,6 @@ def access_of(kernel: Kernel, nodes: Sequence[Node], thrift: int = 0) -> Access:
         raise CompileError("refused")
     (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift)).accesses
     return access
-
-
-def thrifty(thrift: int) -> Callable[..., Context]:
-    """Contexts of layers of this thrift, whatever the planner wants."""
-
-    def context(node: Node, index: int, options: Options, layouts: dict[Value, str], _: int) -> Context:
-        return Context(node, index, options, layouts, thrift)
-
-    return context
-
-
-def placed(lead: int) -> Callable[..., Memory]:
-    """A planner that puts the output exactly ``lead`` bytes before the input, which is a multiple of 8."""
-
-    def plan(program: Program, steps: Sequence[Step], _: AliasSets, sizes: dict[Value, int], *more: object) -> Memory:
-        (step,), (x, *others), (y,) = steps, program.inputs, program.outputs
-        at = {x: max(lead, 0), y: max(-lead, 0)}
-        for value in others:
-            at[value] = max(at[before] + padded(sizes[before]) for before in at)
-        end = max(at[value] + padded(sizes[value]) for value in at)
-        buffers = [Buffer(value.name, sizes[value], 0, 1, offset) for value, offset in at.items()]
-        nbytes = end + padded(step.scratch)
-        return Memory(at, [end], Plan((*buffers, Buffer("scratch", step.scratch, 0, 0, end)), nbytes, 0, "test"))
-
-    return plan
 
 
 @dataclass(frozen=True)

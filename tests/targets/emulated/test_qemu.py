@@ -17,8 +17,8 @@ from edgerig.boards.board import board_names
 from edgerig.errors import IncompatibleError, SpecError, TargetError, UnknownNameError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
+from edgerig.simulator import qemu_calls
 from edgerig.targets.base import Session, Target
-from edgerig.targets.emulated import qemu_process as emulators
 from edgerig.targets.emulated.base import BoardTarget
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import networks
@@ -179,7 +179,7 @@ def test_closing_leaves_no_process(net: Path) -> None:
 
 
 def test_without_qemu_it_is_told_how_to_get_it(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulators.shutil, "which", lambda name: None)
+    monkeypatch.setattr(qemu_calls.shutil, "which", lambda name: None)
     for call in (
         target_for("qemu:mps2-an500", {}).check,
         lambda: target_for("qemu:mps2-an500", {}).open(open_artifact(net), "micro", {}),
@@ -193,7 +193,7 @@ def test_qemu_that_does_not_start_says_why(net: Path, tmp_path: Path, monkeypatc
     program = tmp_path / "qemu-system-arm"
     program.write_text("#!/bin/sh\necho no such machine >&2\nexit 3\n")
     program.chmod(0o755)
-    monkeypatch.setattr(emulators.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(qemu_calls.shutil, "which", lambda name: str(program))
     with pytest.raises(TargetError, match=r"exit code 3; its last words: no such machine"):
         target_for("qemu:mps2-an500", {}).open(open_artifact(net), "micro", {})
 
@@ -217,8 +217,8 @@ def test_the_same_firmware_answers_on_a_serial_port(net: Path, expected: Any, tm
     artifact = open_artifact(net)
     built = target_for("qemu:mps2-an386", {})
     assert isinstance(built, BoardTarget)
-    words = [emulators.PROGRAM, "-M", load_board("mps2-an386").machine, "-kernel", str(built.build(artifact).elf)]
-    words += ["-display", "none", "-monitor", "none", "-nodefaults", *emulators.CLOCK]
+    words = [qemu_calls.PROGRAM, "-M", load_board("mps2-an386").machine, "-kernel", str(built.build(artifact).elf)]
+    words += ["-display", "none", "-monitor", "none", "-nodefaults", *qemu_calls.CLOCK]
     for name in ("wire", "console"):
         words += ["-chardev", f"pty,id={name}", "-serial", f"chardev:{name}"]
     said = tmp_path / "said"

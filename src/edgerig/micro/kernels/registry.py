@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m import CORTEX_M
+from edgerig.micro.kernels.helium import HELIUM
 from edgerig.micro.kernels.portable import PORTABLE
 from edgerig.micro.options import Options
 
-KERNELS: tuple[Kernel, ...] = (*CORTEX_M, *PORTABLE)
+KERNELS: tuple[Kernel, ...] = (*HELIUM, *CORTEX_M, *PORTABLE)
 
 
 def kernels_for(options: Options) -> tuple[Kernel, ...]:

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.boards.firmware import Firmware
+from edgerig.simulator.qemu_calls import find_qemu
 from edgerig.targets.base import Session
 from edgerig.targets.emulated.base import RUNTIME, BoardTarget
-from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect, find_qemu
+from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect
 
 
 class Qemu(BoardTarget):

@@ -20,9 +20,10 @@ from msgspec.structs import replace
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
 from edgerig.boards.sizes import functions, open_elf
-from edgerig.errors import EdgerigError, TargetError, UsageError
+from edgerig.errors import EdgerigError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
+from edgerig.simulator.qemu_calls import CLOCK, find_qemu
 from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.emulated.session import BoardSession
 from edgerig.wire.client import WireClient
@@ -32,10 +33,6 @@ from edgerig.wire.messages import Hello, unpack
 
 _logger = logging.getLogger(__name__)
 
-PROGRAM = "qemu-system-arm"
-INSTALL = "apt-get install --no-install-recommends qemu-system-arm"
-#: One instruction is a nanosecond of QEMU's own time, whatever this machine does meanwhile.
-CLOCK = ("-icount", "shift=0,sleep=off")
 #: Seconds that QEMU and the firmware's start may take.
 START_SECONDS = 30.0
 _FAULT = re.compile(r"fault before: pc ([0-9a-f]{8}) lr ([0-9a-f]{8}) CFSR ([0-9a-f]{8})")
@@ -122,18 +119,6 @@ class Emulator:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
         self._errors.close()
-
-
-def find_qemu() -> str:
-    """QEMU's program for Arm boards.
-
-    Raises:
-        UsageError: It is not installed.
-    """
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise UsageError(f"{PROGRAM} is not installed.", f"On Debian and Ubuntu: {INSTALL}")
-    return program
 
 
 def _with_us() -> list[str]:

@@ -141,9 +141,9 @@ class OperatorBench:
             self._simulator.watch_alignment(True)
         return self._simulator
 
-    def _build(self) -> Path:
-        (self._folder / "start.c").write_text(START)
-        (self._folder / "sections.ld").write_text(_SCRIPT)
+    def _build(self, start: str = START, script: str = _SCRIPT, more_flags: Sequence[str] = ()) -> Path:
+        (self._folder / "start.c").write_text(start)
+        (self._folder / "sections.ld").write_text(script)
         common = firmware_folder() / "boards" / "common"
         machine = self._toolchain.machine(self._cpu, "fpv4-sp-d16" if self._cpu == "cortex-m4" else "fpv5-sp-d16")
         flags = (
@@ -165,7 +165,9 @@ class OperatorBench:
                 continue
             include = source.parent if source.name == "model.c" else self._folder
             output = self._folder / f"{number}-{source.stem}.o"
-            more = (*strict, f"-I{include}", f"-I{self._folder}") if source.name != "start.c" else flags
+            more = (*strict, f"-I{include}", f"-I{self._folder}")
+            if source.name == "start.c":
+                more = (*flags, "-std=gnu99", *more_flags)
             jobs.append((source, output, more))
         jobs.append((common / "memory.c", self._folder / "memory.o", flags))
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -1,4 +1,4 @@
-"""The C and assembly files of this CPU's kernels, by name: some serve kernels of several folders."""
+"""The C and assembly files of the kernels for Arm, by name: some serve kernels of several folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUFFIXES = frozenset({".c", ".h", ".S", ".inc"})
 
 @cache
 def _by_name() -> dict[str, Path]:
-    return {path.name: path for path in sorted(Path(__file__).parent.rglob("*")) if path.suffix in _SUFFIXES}
+    return {path.name: path for path in sorted(Path(__file__).parent.parent.rglob("*")) if path.suffix in _SUFFIXES}
 
 
 def sources(*names: str) -> tuple[Path, ...]:

@@ -1,0 +1,8 @@
+"""Kernels for Arm's M profile with Helium (MVE), from the best to the worst."""
+
+from __future__ import annotations
+
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.helium.conv import ConvVectors
+
+HELIUM: tuple[Kernel, ...] = (ConvVectors(),)

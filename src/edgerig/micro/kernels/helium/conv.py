@@ -1,0 +1,116 @@
+"""int8 convolutions of any window, and dense layers of several rows, by VMLADAVA: 16 products an instruction.
+
+Two pixels by four channels at a time. Windows of one pixel are read where they lie, others are copied, some pixels
+ahead. Instructions counted on QEMU's Cortex-M55: 0.125 a multiplication, 4.5 to 5.3 an output, and what copies take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.arithmetic.requantize import Requantization, requantization
+from edgerig.micro.c_text import initializer
+from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
+from edgerig.micro.kernels.access import by_runs, window_begins
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.helium.scaling import NEEDS, rounding, scales_fit
+from edgerig.micro.kernels.refusals import Answer
+from edgerig.micro.options import Options
+
+#: Inputs of a step, and channels of a block.
+STEP, BLOCK = 16, 4
+#: Windows that are copied before any pixel is written: bytes that they may take, and how many at most, by thrift.
+_COLUMNS, _MOST = (2048, 1024, 0), 8
+
+
+class ConvVectors(Kernel):
+    """Convolution of any window, stride, dilation, padding; dense layers, row by row."""
+
+    name = "helium-conv"
+    needs = NEEDS
+    node = Weighted
+
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, Conv2D | FullyConnected) or node.weights.dtype != "int8":
+            return False
+        return node.input.dtype == "int8" and node.output.dtype == "int8" and scales_fit(requantization(node))
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Conv2D | FullyConnected)
+        scales = requantization(node)
+        matrix = node.weights.array.reshape(node.weights.shape[0], -1)
+        pixels = node.output.elements // len(matrix)
+        fields = conv_fields(matrix, scales, context)
+        run, x, y = f"er_mve_conv_{rounding(scales)}", context.read(node.input), context.write(node.output)
+        if isinstance(node, FullyConnected) or _is_pointwise(node):
+            conv = context.struct("conv", "er_mve_conv", fields)
+            body = f"er_mve_pointwise_layer(&{conv}, {run}, {pixels}, {matrix.shape[1]}, {x}, {y});"
+            # Of a pair of pixels inputs are read again after some outputs were written.
+            batch, mixed = 2, True
+        else:
+            batch, mixed = _batch(matrix.shape[1], pixels, context), False
+            window = context.struct("window", "er_mve_window", initializer([fields, run, *window_sizes(node), batch]))
+            columns = context.scratch(batch * matrix.shape[1])
+            body = f"er_mve_window_layer(&{window}, {x}, {y}, {columns});"
+        lowered = calling(body, "er_mve_conv.h", "er_mve_conv.c", "er_mve_conv.S", "er_mve_copy.S")
+        if isinstance(node, FullyConnected):
+            return lowered
+        begins = window_begins(node)
+        access = by_runs(node.output, node.input, begins, range(0, begins.size, batch), mixed)
+        return replace(lowered, accesses=(access,))
+
+
+def _is_pointwise(node: Conv2D) -> bool:
+    """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
+    whole = node.weights.shape[1:] == node.input.shape[1:]
+    return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
+
+
+def _batch(inputs: int, pixels: int, context: Context) -> int:
+    most = min(_COLUMNS[context.thrift] // inputs, _MOST, pixels)
+    return max(2, most // 2 * 2)
+
+
+def window_sizes(node: Conv2D) -> list[int]:
+    """Sizes of an er_mve_window, but for its batch."""
+    return [
+        *node.input.shape[1:],
+        *node.kernel,
+        *node.stride,
+        *node.dilation,
+        node.padding.top,
+        node.padding.left,
+        node.output.shape[2],
+        node.output.shape[1] * node.output.shape[2],
+        node.input.zero_point,
+    ]
+
+
+def conv_fields(matrix: NDArray[np.int8], scales: Requantization, context: Context) -> str:
+    """An er_mve_conv in C, its weights among the constants."""
+    outputs, inputs = matrix.shape
+    rounds = -(-inputs // STEP) - 1
+    packed = context.constant("weights", stream(matrix, scales, BLOCK), stands_for=context.node.inputs[1:])
+    tail = inputs - STEP * rounds
+    return initializer([packed, outputs, tail, rounds, scales.zero_point, scales.low, scales.high])
+
+
+def stream(matrix: NDArray[np.int8], scales: Requantization, block: int) -> NDArray[np.int8]:
+    """Weights (O, K), biases and scales as er_mve_conv.h says, ``block`` channels together."""
+    outputs, inputs = matrix.shape
+    steps = -(-inputs // STEP)
+    blocks = -(-outputs // block)
+    filled = np.zeros((blocks * block, steps * STEP), np.int8)
+    # The first step is the short one.
+    tail = inputs - STEP * (steps - 1)
+    filled[:outputs, :tail] = matrix[:, :tail]
+    filled[:outputs, STEP:] = matrix[:, tail:]
+    weights = filled.reshape(blocks, block, steps, STEP).transpose(0, 2, 1, 3).reshape(blocks, -1)
+    numbers = np.zeros((3, blocks * block), "<i4")
+    numbers[:, :outputs] = scales.bias, scales.multipliers, scales.exponents
+    by_block = np.ascontiguousarray(numbers.reshape(3, blocks, block).transpose(1, 0, 2)).reshape(blocks, -1)
+    return np.concatenate([weights, by_block.view(np.int8)], 1)

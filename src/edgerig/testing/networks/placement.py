@@ -1,0 +1,36 @@
+"""Where a test lays an input and an output of one layer, and how thrifty the layer is, whatever the planner wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from edgerig.micro.ir import Node, Program, Value
+from edgerig.micro.kernels.base import Context
+from edgerig.micro.memory.arena import AliasSets, Memory, Step
+from edgerig.micro.memory.planner import Buffer, Plan, padded
+from edgerig.micro.options import Options
+
+
+def thrifty(thrift: int) -> Callable[..., Context]:
+    """Contexts of layers of this thrift, in place of `edgerig.micro.planning.Context`."""
+
+    def context(node: Node, index: int, options: Options, layouts: dict[Value, str], _: int) -> Context:
+        return Context(node, index, options, layouts, thrift)
+
+    return context
+
+
+def placed(lead: int) -> Callable[..., Memory]:
+    """A planner that puts the output exactly ``lead`` bytes, a multiple of 8, before the input."""
+
+    def plan(program: Program, steps: Sequence[Step], _: AliasSets, sizes: dict[Value, int], *more: object) -> Memory:
+        (step,), (x, *others), (y,) = steps, program.inputs, program.outputs
+        at = {x: max(lead, 0), y: max(-lead, 0)}
+        for value in others:
+            at[value] = max(at[before] + padded(sizes[before]) for before in at)
+        end = max(at[value] + padded(sizes[value]) for value in at)
+        buffers = [Buffer(value.name, sizes[value], 0, 1, offset) for value, offset in at.items()]
+        nbytes = end + padded(step.scratch)
+        return Memory(at, [end], Plan((*buffers, Buffer("scratch", step.scratch, 0, 0, end)), nbytes, 0, "test"))
+
+    return plan
