@@ -31,7 +31,8 @@ def test_hello_tells_version_limits_kinds_and_machine(client):
     assert state.cores >= 1
     assert client.device.protocol == VERSION
     assert client.device.max_payload > 0
-    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.LOG + 1)} | {Kind.BEGIN, Kind.CENSUS}
+    more = {Kind.BEGIN, Kind.CENSUS, Kind.RING}
+    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.LOG + 1)} | more
     assert "litert" in client.device.runtimes
     assert client.device.clock
 

@@ -81,6 +81,7 @@ def test_kinds_have_the_numbers_of_the_specification():
         "LEASE": 15,
         "BEGIN": 16,
         "CENSUS": 17,
+        "RING": 18,
     }
 
 

@@ -27,6 +27,7 @@ KINDS = (
     Kind.LOG,
     Kind.BEGIN,
     Kind.CENSUS,
+    Kind.RING,
 )
 
 

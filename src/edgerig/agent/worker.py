@@ -30,6 +30,7 @@ from edgerig.agent.loading import (
     out_of_memory,
     unknown_runtime,
 )
+from edgerig.agent.ring import RingServer, check_ring
 from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
@@ -50,6 +51,7 @@ from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, K
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
+from edgerig.wire.ring import RingHeader
 
 # Not by __name__: this module is the main one of its process.
 _logger = logging.getLogger("edgerig.agent.worker")
@@ -98,6 +100,8 @@ class Worker:
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._specification: Loaded | None = None
+        #: A ring that the host was just granted.
+        self._granted: RingHeader | None = None
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
@@ -115,6 +119,7 @@ class Worker:
             Kind.LOG: self._log,
             Kind.BEGIN: self._begin,
             Kind.CENSUS: self._census,
+            Kind.RING: self._ring,
         }
 
     def serve(self) -> None:
@@ -123,6 +128,8 @@ class Worker:
             while True:
                 frame = self._reader.read()
                 self._answer(frame)
+                if self._granted is not None:
+                    self._serve_ring()
                 self._sampling.tick(self._inferences)
                 # A reference to a large payload would keep it in memory during the measurement.
                 del frame
@@ -284,6 +291,30 @@ class Worker:
     def _census(self, frame: Frame) -> Answer:
         census = self._loaded().census(self._tensors(frame))
         return b"", [memoryview(pack(census))]
+
+    def _ring(self, frame: Frame) -> Answer:
+        header: RingHeader = unpack(frame.header, RingHeader)
+        check_ring(header, self._loaded(), self.link)
+        self._granted = header
+        return b"", ()
+
+    def _serve_ring(self) -> None:
+        """Answer through shared memory, whose descriptors follow the answer that grants it, until the host ends it."""
+        assert isinstance(self.link, PairLink)
+        assert self._granted is not None
+        header, self._granted = self._granted, None
+        try:
+            ring = RingServer(self.link, header, self._loaded(), self._infer, self._count_one)
+        except (OSError, ValueError) as error:
+            raise WireError(f"No memory is shared: {error}.") from error
+        try:
+            ring.serve()
+        finally:
+            ring.close()
+
+    def _count_one(self, elapsed: int) -> None:
+        self._inferences += 1
+        self._last_ns = elapsed
 
     def _report_memory(self, frame: Frame) -> Answer:
         engine = self._loaded().memory()

@@ -138,7 +138,8 @@ def quantize_input(x: Array, spec: TensorSpec) -> Array:
     # float32 holds all integers of 16 bits and the sums of two of them.
     small = dtype.itemsize <= 2 and scaled.dtype == np.float32
     wide = scaled + np.copysign(_BELOW_HALF, scaled) if small else _rounded(scaled)
-    np.clip(wide, limits.min - zero_point, limits.max - zero_point, out=wide)
+    # The method: `numpy.clip` takes twice as long for a small input.
+    wide.clip(limits.min - zero_point, limits.max - zero_point, out=wide)
     if small and not isinstance(zero_point, np.ndarray):
         # The conversion to integers cuts the fraction off.
         q = wide.astype(np.int32)

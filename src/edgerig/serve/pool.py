@@ -18,11 +18,11 @@ from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, 
 from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.lane import Lane, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined
+from edgerig.serve.ring_lane import Opened, RingLane
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.unwaited_lane import UnwaitedLane
 from edgerig.targets.base import Session, Target
+from edgerig.targets.remote.ring_runs import RingRuns
 from edgerig.targets.remote.session import WireSession
-from edgerig.targets.remote.unwaited import UnwaitedRuns
 from edgerig.text import cause_of
 
 #: Samples that may wait, and that a session runs at once, by default.
@@ -77,8 +77,9 @@ class Pool:
         self.tensors: NetworkTensors
         self.time_model: ModelBand | Unavailable | None = None
         self._requests: collections.deque[Request] = collections.deque()
-        self._opened: list[Session] = []
-        self._lanes: list[Lane | UnwaitedLane] = []
+        #: Sessions that no lane has yet, each with its ring, if it has one.
+        self._opened: list[tuple[Session, RingRuns | None]] = []
+        self._lanes: list[Lane | RingLane] = []
         self._running = 0
         self._scheduled = False
         #: Time of a sample on the device, of late; unknown before the first.
@@ -112,11 +113,14 @@ class Pool:
             raise
         opened = [first, *(future.result() for future in others if future.exception() is None)]
         failed = [error for future in others if (error := future.exception()) is not None]
-        if failed:
+        try:
+            if failed:
+                raise failed[0]
+            self._opened = [(session, self._ring(session)) for session in opened]
+        except BaseException:
             for session in opened:
                 session.close()
-            raise failed[0]
-        self._opened = opened
+            raise
 
     def _open(self) -> Session:
         with self._opening:
@@ -125,18 +129,34 @@ class Pool:
             session.client.expect_within(self.answer_seconds)
         return session
 
-    def _lane(self, session: Session) -> Lane | UnwaitedLane:
-        calls = (self.tensors, self._open, self._finish, self._lane_is)
-        small = self.tensors.row_bytes <= SMALL and not self.each_alone
-        if small and UnwaitedRuns.serves(session):
-            return UnwaitedLane(session, *calls)
-        return Lane(session, *calls, each_alone=self.each_alone)
+    def _ring(self, session: Session) -> RingRuns | None:
+        """Memory shared with a session, where samples are so small that the event loop may see to them itself."""
+        if self.tensors.row_bytes > SMALL or self.each_alone or not RingRuns.serves(session):
+            return None
+        assert isinstance(session, WireSession)
+        return RingRuns(session, -(-self.batch // self.tensors.batch))
+
+    def _open_with_ring(self) -> Opened:
+        session = self._open()
+        try:
+            ring = self._ring(session)
+            if ring is None:
+                raise TargetError("The session shares no memory any more.")
+            return session, ring
+        except BaseException:
+            session.close()
+            raise
+
+    def _lane(self, session: Session, ring: RingRuns | None) -> Lane | RingLane:
+        if ring is not None:
+            return RingLane((session, ring), self.tensors, self._open_with_ring, self._finish, self._lane_is)
+        return Lane(session, self.tensors, self._open, self._finish, self._lane_is, each_alone=self.each_alone)
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
         self._loop = asyncio.get_running_loop()
         opened, self._opened = self._opened, []
-        self._lanes = [self._lane(session) for session in opened]
+        self._lanes = [self._lane(session, ring) for session, ring in opened]
         for lane in self._lanes:
             lane.start()
 
@@ -153,7 +173,9 @@ class Pool:
 
     def close(self) -> None:
         """Close sessions that were opened and are in no use."""
-        for session in self._opened:
+        for session, ring in self._opened:
+            if ring is not None:
+                ring.close()
             session.close()
         self._opened = []
         self.target.close()
@@ -302,7 +324,7 @@ class Pool:
         apart = self.each_alone or first.alone or request.alone
         return not apart and request.raw == first.raw and count + request.count <= limit
 
-    def _finish(self, lane: Lane | UnwaitedLane, batch: Batch, result: Results | Exception | None) -> None:
+    def _finish(self, lane: Lane | RingLane, batch: Batch, result: Results | Exception | None) -> None:
         lane.slots += 1
         self._running -= 1
         if isinstance(result, Results):
@@ -323,7 +345,7 @@ class Pool:
         before = self._sample_ns
         self._sample_ns = sample_ns if before == math.inf else before + 0.2 * (sample_ns - before)
 
-    def _lane_is(self, lane: Lane | UnwaitedLane, up: bool, error: Exception | None) -> None:
+    def _lane_is(self, lane: Lane | RingLane, up: bool, error: Exception | None) -> None:
         lane.up = up
         if up:
             self._unreachable = None
@@ -339,7 +361,7 @@ class Pool:
             request.fail(_again(error))
 
 
-def _free_slots(lane: Lane | UnwaitedLane) -> int:
+def _free_slots(lane: Lane | RingLane) -> int:
     return lane.slots if lane.up else 0
 
 

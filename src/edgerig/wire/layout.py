@@ -49,6 +49,7 @@ class Kind(IntEnum):
     LEASE = 15
     BEGIN = 16
     CENSUS = 17
+    RING = 18
 
 
 class Flag(IntFlag):

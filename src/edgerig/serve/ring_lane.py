@@ -1,4 +1,4 @@
-"""A session of a pool whose process the event loop itself talks to: no thread, no lock, no wake-up in between."""
+"""A session of a pool to which the event loop itself gives samples, in shared memory: no thread waits for it."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, Changed, Done, Results
 from edgerig.serve.requests import Batch
 from edgerig.serve.tensors import NetworkTensors
 from edgerig.targets.base import Session
-from edgerig.targets.remote.unwaited import UnwaitedRuns
+from edgerig.targets.remote.ring_runs import Ran, RingRuns
 
 _logger = logging.getLogger(__name__)
+Opened = tuple[Session, RingRuns]
 
 
-class UnwaitedLane:
+class RingLane:
     """Runs batches one after another; as `edgerig.serve.lane.Lane`, on the event loop on which it is started.
 
     Args:
-        session: Open, and one that `UnwaitedRuns` serves.
+        opened: A session, and the ring over it. reopen: Opens another one.
     """
 
     def __init__(
-        self, session: Session, tensors: NetworkTensors, reopen: Callable[[], Session], done: Done, changed: Changed
+        self, opened: Opened, tensors: NetworkTensors, reopen: Callable[[], Opened], done: Done, changed: Changed
     ) -> None:
         self.slots, self.up = 2, True
-        self._session: Session | None = session
+        self._session: Session | None = opened[0]
+        self._runs: RingRuns | None = opened[1]
         self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed
-        self._runs: UnwaitedRuns | None = None
         self._batches: collections.deque[Batch] = collections.deque()
         self._loop: asyncio.AbstractEventLoop
-        self._writing = False
         #: When the batch that runs began, and the next look whether it takes too long.
         self._since = 0.0
         self._look: asyncio.TimerHandle | None = None
@@ -49,7 +49,7 @@ class UnwaitedLane:
     def start(self) -> None:
         """Begin to take batches, on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._use(self._session)
+        self._watch()
 
     def put(self, batch: Batch) -> None:
         """Run a batch when those before it are done."""
@@ -57,7 +57,8 @@ class UnwaitedLane:
             self._loop.call_soon(self._done, self, batch, None)
             return
         try:
-            calls = self._tensors.calls([request.rows for request in batch.requests], raw=batch.raw)
+            rows = [request.rows for request in batch.requests]
+            calls = self._tensors.calls(rows, raw=batch.raw)
         except Exception as error:
             self._loop.call_soon(self._done, self, batch, error)
             return
@@ -66,27 +67,23 @@ class UnwaitedLane:
         self._batches.append(batch)
         if self._look is None:
             self._look = self._loop.call_later(self._runs.patience, self._look_at_time)
-        try:
-            self._runs.begin(calls)
-        except EdgerigError as error:
-            self._lost(error)
-            return
-        self._watch_writing()
+        self._runs.begin(calls)
 
     async def stop(self) -> None:
         """Close the session; to be called when nothing runs any more."""
         self._stopping = True
+        if self._look is not None:
+            self._look.cancel()
         if self._replacing is not None:
             self._replacing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._replacing
         await self._loop.run_in_executor(None, self._close())
 
-    def _use(self, session: Session | None) -> None:
-        assert session is not None
-        self._session = session
-        self._runs = UnwaitedRuns(session)  # type: ignore[arg-type] # `UnwaitedRuns.serves` was asked
-        self._loop.add_reader(self._runs.fd, self._readable)
+    def _watch(self) -> None:
+        assert self._runs is not None
+        self._loop.add_reader(self._runs.fd, self._answered)
+        self._loop.add_reader(self._runs.lost_fd, self._hung_up)
 
     def _look_at_time(self) -> None:
         """Give up a session that has not answered for too long."""
@@ -105,52 +102,39 @@ class UnwaitedLane:
             )
         )
 
-    def _watch_writing(self) -> None:
-        assert self._runs is not None
-        if self._runs.unsent and not self._writing:
-            self._writing = True
-            self._loop.add_writer(self._runs.fd, self._writable)
-        elif self._writing and not self._runs.unsent:
-            self._writing = False
-            self._loop.remove_writer(self._runs.fd)
-
-    def _writable(self) -> None:
-        assert self._runs is not None
+    def _answered(self) -> None:
+        if self._runs is None:
+            return
         try:
-            self._runs.send()
+            ended = self._runs.receive()
         except EdgerigError as error:
             self._lost(error)
             return
-        self._watch_writing()
-
-    def _readable(self) -> None:
-        assert self._runs is not None
-        while True:
-            result: Results | Exception
-            try:
-                ran = self._runs.receive()
-                batch = self._batches[0]
-                outputs = self._tensors.answers(ran.outputs, batch.count, raw=batch.raw)
-                result = Results(outputs, ran.times_ns)
-            except EdgerigError as error:
-                if not getattr(self._session, "alive", False) or isinstance(error, TargetError):
-                    self._lost(error)
-                    return
-                result = error
-            self._since = self._loop.time()
-            self._done(self, self._batches.popleft(), result)
-            if self._runs is None or not self._runs.more:
+        for result in ended:
+            if isinstance(result, TargetError):
+                self._lost(result)
                 return
+            batch = self._batches.popleft()
+            self._done(self, batch, self._results(batch, result) if isinstance(result, Ran) else result)
+        if ended:
+            self._since = self._loop.time()
+
+    def _results(self, batch: Batch, ran: Ran) -> Results | Exception:
+        try:
+            return Results(self._tensors.answers(ran.outputs, batch.count, raw=batch.raw), ran.times_ns)
+        except EdgerigError as error:
+            return error
+
+    def _hung_up(self) -> None:
+        """The session's process has ended, or says why it will: answers that it gave before are taken."""
+        self._answered()
+        if self._runs is not None:
+            self._lost(self._runs.loss())
 
     def _lost(self, error: EdgerigError) -> None:
         """The batch that ran may be at fault, the one behind it was not begun; another session takes its turn."""
-        assert self._runs is not None
-        self._loop.remove_reader(self._runs.fd)
-        if self._writing:
-            self._loop.remove_writer(self._runs.fd)
-            self._writing = False
-        self._runs = None
         batches, self._batches = self._batches, collections.deque()
+        self._end_ring()
         self._changed(self, False, None)
         for position, batch in enumerate(batches):
             self._loop.call_soon(self._done, self, batch, error if position == 0 else None)
@@ -163,23 +147,29 @@ class UnwaitedLane:
         pause = PAUSE
         while True:
             try:
-                session = await self._loop.run_in_executor(None, self._reopen)
+                opened = await self._loop.run_in_executor(None, self._reopen)
             except Exception as error:
                 self._changed(self, False, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            self._use(session)
+            self._session, self._runs = opened
+            self._watch()
             self._replacing = None
             self._changed(self, True, None)
             return
 
+    def _end_ring(self) -> None:
+        if self._runs is not None:
+            self._loop.remove_reader(self._runs.fd)
+            self._loop.remove_reader(self._runs.lost_fd)
+            self._runs.close()
+            self._runs = None
+
     def _close(self) -> Callable[[], None]:
         """Closes the session that there is now; in another thread, as that waits for its process."""
         session, self._session = self._session, None
-        if self._runs is not None:
-            self._loop.remove_reader(self._runs.fd)
-            self._runs = None
+        self._end_ring()
 
         def close() -> None:
             if session is not None:

@@ -1,0 +1,205 @@
+"""Samples run by a process of this machine, through memory that is shared with it; an event loop is told of answers."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import AnswerError, EdgerigError, TargetError
+from edgerig.targets.base import Array
+from edgerig.targets.remote.session import WireSession
+from edgerig.wire import answers, messages
+from edgerig.wire.frame import Kind
+from edgerig.wire.link import PairLink
+from edgerig.wire.messages import TracedFailure, pack
+from edgerig.wire.ring import FAILURE_BYTES, Ring, RingHeader, Slot, available, bytes_of, fits, new_memory, slot_bytes
+
+#: Slots: one that is worked on, those that wait so that there is no gap, and one that is read.
+SLOTS = 4
+#: Bytes of a slot at most, unless a single inference has more.
+SLOT_BYTES = 4 << 20
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """One array (n, ...) for each output, and the on-device time of each inference in ns, shape (n,)."""
+
+    outputs: tuple[Array, ...]
+    times_ns: NDArray[np.int64]
+
+
+class _Work:
+    """Samples of one `RingRuns.begin`: which are written, and what came of those that are answered."""
+
+    __slots__ = ("count", "done", "error", "inputs", "parts", "written")
+
+    def __init__(self, inputs: Sequence[Array]) -> None:
+        self.inputs, self.count = inputs, len(inputs[0])
+        self.written = self.done = 0
+        self.parts: list[Ran] = []
+        self.error: EdgerigError | None = None
+
+
+class RingRuns:
+    """Runs samples on a session of this machine, through a ring.
+
+    While one of these exists nothing else may use the session. It never waits.
+
+    Args:
+        session: See `serves`.
+        rows: Inferences that are begun at once, mostly; more take several slots.
+
+    Attributes:
+        patience: Seconds that the session may take for an answer.
+        fd: Readable when `receive` has something to do. lost_fd: Readable when the session is lost.
+
+    Raises:
+        TargetError: The session is lost, or there is no such memory.
+    """
+
+    def __init__(self, session: WireSession, rows: int) -> None:
+        self._session, self._client, self.patience = session, session.client, session.client.timeout
+        inputs, outputs = session.load_report.inputs, session.load_report.outputs
+        self._rows = max(1, min(rows, SLOT_BYTES // bytes_of(inputs, outputs)))
+        header = RingHeader(SLOTS, self._rows)
+        link = self._client.link
+        assert isinstance(link, PairLink)
+        self.lost_fd = link.socket.fileno()
+        self._client.request(Kind.RING, pack(header))
+        with contextlib.ExitStack() as undo:
+            try:
+                memory = new_memory(SLOTS * slot_bytes(self._rows, inputs, outputs))
+                undo.callback(os.close, memory)
+                self._requests = os.eventfd(0, os.EFD_CLOEXEC)
+                undo.callback(os.close, self._requests)
+                self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+                undo.callback(os.close, self.fd)
+                self._ring = Ring(memory, header, inputs, outputs)
+                socket.send_fds(link.socket, [b"\0"], [memory, self._requests, self.fd])
+            except OSError as error:
+                self._client.broken = True
+                raise TargetError(f"No memory can be shared with the session: {error.strerror}.") from error
+            # Kept from here on, but for the memory's own, which its mapping outlives.
+            undo.pop_all()
+            os.close(memory)
+        self._number = 0
+        self._work: collections.deque[_Work] = collections.deque()
+        #: The slots that are written and not answered: whose work, how many inferences, since when (ns).
+        self._sent: collections.deque[tuple[_Work, int, int]] = collections.deque()
+        self._clock = session.load_report.clock
+
+    @staticmethod
+    def serves(session: object) -> bool:
+        """Whether it can be used so: its network runs in a process of this machine, and all sizes are known."""
+        return (
+            isinstance(session, WireSession)
+            and session.pid is not None
+            and session.protocol == "run"
+            and isinstance(session.client.link, PairLink)
+            and available()
+            and session.client.supports(Kind.RING)
+            and fits(session.load_report.inputs, session.load_report.outputs)
+        )
+
+    def begin(self, inputs: Sequence[Array]) -> None:
+        """Run samples, behind those that were begun before; arrays (n, *call_shape), in the inputs' dtypes."""
+        self._work.append(_Work(inputs))
+        self._write()
+
+    def _write(self) -> None:
+        """Write as much into the ring as it has room for."""
+        for work in self._work:
+            while work.written < work.count and work.error is None:
+                if len(self._sent) == SLOTS:
+                    return
+                self._write_part(work)
+
+    def _write_part(self, work: _Work) -> None:
+        first, count = work.written, min(self._rows, work.count - work.written)
+        self._number += 1
+        slot = self._ring.slot(self._number)
+        for place, array in zip(slot.inputs, work.inputs, strict=True):
+            place[:count] = array[first : first + count]
+        slot.write_head(self._number, count)
+        work.written += count
+        self._sent.append((work, count, time.perf_counter_ns()))
+        os.eventfd_write(self._requests, 1)
+
+    def receive(self) -> list[Ran | EdgerigError]:
+        """What has become of samples that were begun, in their order: results, or the engine's failure.
+
+        Raises:
+            TargetError: An answer cannot be.
+        """
+        try:
+            count = os.eventfd_read(self.fd)
+        except BlockingIOError:
+            return []
+        if count > len(self._sent):
+            raise self._nonsense(f"{count} answers to {len(self._sent)} requests")
+        ended: list[Ran | EdgerigError] = []
+        for _ in range(count):
+            work, rows, start = self._sent[0]
+            result = self._result(self._ring.slot(self._number - len(self._sent) + 1), rows, start)
+            self._sent.popleft()
+            if isinstance(result, Ran):
+                work.parts.append(result)
+            else:
+                work.error = work.error or result
+            work.done += rows
+            if work.done == work.written and (work.done == work.count or work.error is not None):
+                self._work.popleft()
+                ended.append(work.error or _joined(work.parts))
+        if self._work:
+            self._write()
+        return ended
+
+    def _result(self, slot: Slot, rows: int, start: int) -> Ran | EdgerigError:
+        """What a slot says, checked, and copied: the slot is used again."""
+        number, count, failure = slot.read_head()
+        if number != self._number - len(self._sent) + 1 or count != rows or failure > FAILURE_BYTES:
+            raise self._nonsense(f"request {number} of {count} inferences")
+        if failure:
+            told = answers.decoded(slot.failure(failure), TracedFailure, "RING", self._client.who)
+            return messages.error_of(told, answer=True)
+        times = slot.times[:rows].copy()
+        span = time.perf_counter_ns() - start
+        if rows > 1 or not 0 < int(times[0]) <= span:
+            answers.check_times(times, self._clock, span, self._client.who)
+        return Ran(tuple([array[:rows].copy() for array in slot.outputs]), times)
+
+    def _nonsense(self, what: str) -> AnswerError:
+        self._client.broken = True
+        return AnswerError(f"{self._client.who} does not keep to the protocol: it tells of {what}.")
+
+    def loss(self) -> EdgerigError:
+        """Why the session is lost, whose `lost_fd` is readable; it is of no use any more."""
+        try:
+            self._client.receive_answer(0, 0, 0)
+        except EdgerigError as error:
+            self._client.broken = True
+            return error
+        return self._nonsense("what nobody asked for")
+
+    def close(self) -> None:
+        """End the exchange; the session's process leaves the ring as soon as it has answered what it has."""
+        with contextlib.suppress(OSError):
+            if len(self._sent) < SLOTS:
+                self._ring.slot(self._number + 1).write_head(self._number + 1, 0)
+                os.eventfd_write(self._requests, 1)
+        os.close(self._requests)
+        os.close(self.fd)
+
+
+def _joined(parts: list[Ran]) -> Ran:
+    if len(parts) == 1:
+        return parts[0]
+    outputs = tuple(np.concatenate(column) for column in zip(*(part.outputs for part in parts), strict=True))
+    return Ran(outputs, np.concatenate([part.times_ns for part in parts]))
