@@ -12,6 +12,7 @@ from edgerig.agent.loading import out_of_memory
 from edgerig.errors import InferenceError, WireError
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
+from edgerig.wire.frame import Frame
 from edgerig.wire.link import Link, PairLink
 from edgerig.wire.messages import Failure, failure_of, pack
 from edgerig.wire.ring import DESCRIPTORS, FAILURE_BYTES, Ring, RingHeader, Slot, available, fits
@@ -33,6 +34,52 @@ def check_ring(header: RingHeader, runtime: Runtime, link: Link) -> None:
         raise InferenceError("The network has outputs whose size is not known beforehand.", "Send RUN.")
     if not (1 <= header.slots <= MOST_SLOTS and 1 <= header.rows <= MOST_ROWS):
         raise WireError(f"A ring has no {header.slots} slots of {header.rows} inferences.")
+
+
+class RingRequests:
+    """Grants a ring, and answers through it until its host ends it.
+
+    Args:
+        link: To the host. loaded: Gives the network that is loaded.
+        infer: Runs samples, arrays (n, *call_shape) for each input.
+        count: Called with each single inference that did not go through ``infer``: its time in ns.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        loaded: Callable[[], Runtime],
+        infer: Callable[[list[Array]], RunResult],
+        count: Callable[[int], None],
+    ) -> None:
+        self._link, self._loaded, self._infer, self._count = link, loaded, infer, count
+        self._granted: RingHeader | None = None
+
+    def grant(self, frame: Frame) -> tuple[bytes, Sequence[memoryview]]:
+        """The answer to RING, after which `serve` is to be called."""
+        header: RingHeader = messages.unpack(frame.header, RingHeader)
+        check_ring(header, self._loaded(), self._link)
+        self._granted = header
+        return b"", ()
+
+    def serve(self) -> None:
+        """Take the descriptors that follow the answer to RING, and answer what comes; at once where there was none.
+
+        Raises:
+            WireError: They are not as they must be.
+        """
+        if self._granted is None:
+            return
+        assert isinstance(self._link, PairLink)
+        header, self._granted = self._granted, None
+        try:
+            ring = RingServer(self._link, header, self._loaded(), self._infer, self._count)
+        except (OSError, ValueError) as error:
+            raise WireError(f"No memory is shared: {error}.") from error
+        try:
+            ring.serve()
+        finally:
+            ring.close()
 
 
 class RingServer:
@@ -117,10 +164,10 @@ class RingServer:
 
 
 def _put(slot: Slot, count: int, outputs: Sequence[Array]) -> None:
-    for place, array in zip(slot.outputs, outputs, strict=True):
-        if array.dtype != place.dtype or array.size * len(place) != place.size * count:
+    for target, array in zip(slot.outputs, outputs, strict=True):
+        if array.dtype != target.dtype or array.size * len(target) != target.size * count:
             raise InferenceError(
                 f"The engine gave {array.dtype.name} {list(array.shape)} for an output that it told to be "
-                f"{place.dtype.name} {list(place.shape[1:])} an inference."
+                f"{target.dtype.name} {list(target.shape[1:])} an inference."
             )
-        np.copyto(place[:count], array.reshape(count, *place.shape[1:]))
+        np.copyto(target[:count], array.reshape(count, *target.shape[1:]))

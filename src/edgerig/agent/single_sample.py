@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgerig.errors import WireError
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError, WireError
 from edgerig.runtimes.base import Array, Runtime
 from edgerig.wire import messages
 
@@ -63,3 +64,19 @@ def as_bytes(array: Array) -> memoryview:
         return array.data.cast("B")
     except (TypeError, ValueError):  # it is empty or not contiguous, or of a dtype that Python does not know
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def samples_in(view: memoryview, spec: TensorSpec, count: int) -> Array:
+    """The bytes of ``count`` samples as an array (count, *call_shape).
+
+    Raises:
+        InferenceError: They are not as many as that.
+    """
+    try:
+        return np.frombuffer(view, spec.dtype).reshape(count, *spec.call_shape)
+    except (ValueError, TypeError) as error:
+        raise InferenceError(
+            f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} an inference; "
+            f"{view.nbytes} B came for {count}.",
+            "Give the inputs in the network's own shape and dtype.",
+        ) from error

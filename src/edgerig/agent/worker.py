@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
 from edgerig.agent.loading import (
@@ -30,14 +28,13 @@ from edgerig.agent.loading import (
     out_of_memory,
     unknown_runtime,
 )
-from edgerig.agent.ring import RingServer, check_ring
+from edgerig.agent.ring import RingRequests
 from edgerig.agent.sampling import Sampling
-from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
+from edgerig.agent.single_sample import SingleSampleRunner, as_bytes, samples_in
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
 from edgerig.agent.worker_options import argument_parser
 from edgerig.agent.worker_process import ERRORS
-from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, WireError
 from edgerig.logs import Levels
 from edgerig.measure.clocks import inference_clock
@@ -51,7 +48,6 @@ from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, K
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
-from edgerig.wire.ring import RingHeader
 
 # Not by __name__: this module is the main one of its process.
 _logger = logging.getLogger("edgerig.agent.worker")
@@ -100,8 +96,7 @@ class Worker:
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._specification: Loaded | None = None
-        #: A ring that the host was just granted.
-        self._granted: RingHeader | None = None
+        self._ring = RingRequests(link, self._loaded, self._infer, self._count_one)
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
@@ -119,7 +114,7 @@ class Worker:
             Kind.LOG: self._log,
             Kind.BEGIN: self._begin,
             Kind.CENSUS: self._census,
-            Kind.RING: self._ring,
+            Kind.RING: self._ring.grant,
         }
 
     def serve(self) -> None:
@@ -128,8 +123,7 @@ class Worker:
             while True:
                 frame = self._reader.read()
                 self._answer(frame)
-                if self._granted is not None:
-                    self._serve_ring()
+                self._ring.serve()
                 self._sampling.tick(self._inferences)
                 # A reference to a large payload would keep it in memory during the measurement.
                 del frame
@@ -292,26 +286,6 @@ class Worker:
         census = self._loaded().census(self._tensors(frame))
         return b"", [memoryview(pack(census))]
 
-    def _ring(self, frame: Frame) -> Answer:
-        header: RingHeader = unpack(frame.header, RingHeader)
-        check_ring(header, self._loaded(), self.link)
-        self._granted = header
-        return b"", ()
-
-    def _serve_ring(self) -> None:
-        """Answer through shared memory, whose descriptors follow the answer that grants it, until the host ends it."""
-        assert isinstance(self.link, PairLink)
-        assert self._granted is not None
-        header, self._granted = self._granted, None
-        try:
-            ring = RingServer(self.link, header, self._loaded(), self._infer, self._count_one)
-        except (OSError, ValueError) as error:
-            raise WireError(f"No memory is shared: {error}.") from error
-        try:
-            ring.serve()
-        finally:
-            ring.close()
-
     def _count_one(self, elapsed: int) -> None:
         self._inferences += 1
         self._last_ns = elapsed
@@ -367,7 +341,7 @@ class Worker:
         if len(views) != len(specs):
             raise InferenceError(f"The network has {len(specs)} inputs, {len(views)} came.")
         self._check_answer(count)
-        return [_array(view, spec, count) for view, spec in zip(views, specs, strict=True)]
+        return [samples_in(view, spec, count) for view, spec in zip(views, specs, strict=True)]
 
     def _check_answer(self, count: int) -> None:
         """Refuse a request whose answer would exceed the message limit, before it is computed.
@@ -381,17 +355,6 @@ class Worker:
                 f"{count} samples would be answered by {count * size} B; the limit is {limit} B.",
                 "Send fewer at once, or raise --max-message of the agent.",
             )
-
-
-def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
-    try:
-        return np.frombuffer(view, spec.dtype).reshape(count, *spec.call_shape)
-    except (ValueError, TypeError) as error:
-        raise InferenceError(
-            f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} an inference; "
-            f"{view.nbytes} B came for {count}.",
-            "Give the inputs in the network's own shape and dtype.",
-        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

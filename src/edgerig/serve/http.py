@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgerig.errors import MissingExtraError
+from edgerig.serve.http_direct import DirectRequests, KnownHeads
 from edgerig.serve.listening import BACKLOG, Access
 from edgerig.serve.records import Collector, Records, exposition
 from edgerig.serve.refusals import send
@@ -106,16 +107,20 @@ class HttpServer:
 
     Args:
         tls: Keys; None for plain HTTP. records: Hears of connections.
+        direct: Requests that are answered without the application.
     """
 
-    def __init__(self, app: Any, tls: ssl.SSLContext | None, records: Records) -> None:
+    def __init__(
+        self, app: Any, tls: ssl.SSLContext | None, records: Records, direct: DirectRequests | None = None
+    ) -> None:
         import uvicorn
 
         from edgerig.serve.http_protocol import BoundedHttpProtocol
 
+        known = None if direct is None else KnownHeads(direct)
         config = uvicorn.Config(
             app,
-            http=type("Connection", (BoundedHttpProtocol,), {"records": records}),
+            http=type("Connection", (BoundedHttpProtocol,), {"records": records, "known": known}),
             lifespan="off",
             log_config=None,
             access_log=False,

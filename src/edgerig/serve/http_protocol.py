@@ -6,12 +6,15 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from edgerig.serve.http_direct import Head, KnownHeads
 from edgerig.serve.records import Records
+from edgerig.serve.requests import Request
 
 #: Bytes of a request's line and headers, and seconds from the connection, or from their first byte, to their last.
 HEAD_BYTES, HEAD_SECONDS = 64 << 10, 30.0
@@ -43,14 +46,28 @@ class SparingLog:
 _LOG = SparingLog(logging.getLogger("uvicorn.error"))
 
 
+#: Stands for a request that is on its way into the pool.
+_COMING = Request((np.zeros(1),), False, lambda request: None)
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection."""
 
     head_seconds = HEAD_SECONDS
     records: Records
+    #: Heads of requests that are answered directly; None where none are.
+    known: KnownHeads | None = None
     _head_timer: asyncio.TimerHandle | None = None
     #: Bytes that have come of a head that is not complete, and whether one is under way or awaited.
     _head_bytes, _in_head = 0, True
+    #: The head of a request that is answered directly, its bytes, and what has come of its body; None without one.
+    _direct: tuple[Head, bytes, list[bytes]] | None = None
+    _missing = 0
+    #: Such a request that is being answered, what came behind it, and whether to hang up after it.
+    _request: Request | None = None
+    _behind, _last = b"", False
+    #: The bytes that the parser sees, where they may begin with a whole head.
+    _seen = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.records.connected("http", 1)
@@ -64,7 +81,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._request is not None:
+            self._keep(data)
+        elif self._direct is not None:
+            self._continue_direct(data)
+        elif not (self._in_head and self._head_bytes == 0 and self.known is not None and self._begin_direct(data)):
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Go the usual way."""
         if self._in_head:
+            self._seen = data if self._head_bytes == 0 else b""
             self._head_bytes += len(data)
             if self._head_timer is None:
                 self._start_timer()
@@ -80,11 +107,105 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             # The parser turns this into `send_400_response`.
             self._end(431)
             raise ValueError("the head is too large")
+        self._learn()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+    # ---- requests that are answered directly
+
+    def _learn(self) -> None:
+        """Remember a head of such a request, if it lies whole at the beginning of what came."""
+        seen, self._seen = self._seen, b""
+        end = seen.find(b"\r\n\r\n") + 4
+        kept = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+        if self.known is not None and end > 4 and kept and self.parser.get_method() == b"POST":
+            self.known.learn(seen[:end], self.url, self.headers)
+
+    def _begin_direct(self, data: bytes) -> bool:
+        """Whether ``data`` begin a request that is answered directly; if so it is taken."""
+        cycle = self.cycle
+        if (cycle is not None and not cycle.response_complete) or self.flow.write_paused:
+            return False
+        end = data.find(b"\r\n\r\n") + 4
+        assert self.known is not None
+        head = self.known.get(data[:end]) if end > 4 else None
+        if head is None or len(data) - end > head.length:
+            return False
+        self._unset_keepalive_if_required()
+        self._stop_timer()
+        self._direct, self._missing = (head, data[:end], [data[end:]]), head.length - len(data) + end
+        if self._missing:
+            self._head_timer = self.loop.call_later(self.known.requests.seconds, self._too_slow)
+        else:
+            self._run_direct()
+        return True
+
+    def _continue_direct(self, data: bytes) -> None:
+        assert self._direct is not None
+        self._direct[2].append(data)
+        self._missing -= len(data)
+        if self._missing < 0:
+            # More than one request at once, which the parser takes apart.
+            self._forget_direct()
+        elif not self._missing:
+            self._run_direct()
+
+    def _run_direct(self) -> None:
+        assert self._direct is not None
+        self._stop_timer()
+        head, _, parts = self._direct
+        assert self.known is not None
+        # Before an answer, which may come at once.
+        self._request = _COMING
+        request = self.known.requests.run(head, parts[0] if len(parts) == 1 else b"".join(parts), self._reply)
+        if request is None:
+            self._request = None
+            self._forget_direct()
+        elif self._request is _COMING:
+            self._request = request
+
+    def _forget_direct(self) -> None:
+        """Let the parser have what was taken."""
+        assert self._direct is not None
+        self._stop_timer()
+        (_, head, parts), self._direct = self._direct, None
+        self._parse(head + b"".join(parts))
+
+    def _keep(self, data: bytes) -> None:
+        """What comes behind a request is looked at after its answer."""
+        self._behind += data
+        if len(self._behind) > HEAD_BYTES:
+            self.flow.pause_reading()
+
+    def _reply(self, status: int, head: bytes, body: Sequence[bytes | memoryview]) -> None:
+        self._request = self._direct = None
+        if self.transport.is_closing():
+            return
+        defaults = b"".join([b"%s: %s\r\n" % header for header in self.server_state.default_headers])
+        end = b"connection: close\r\n\r\n" if self._last else b"\r\n"
+        self.transport.write(b"".join([STATUS_LINE[status], defaults, head, end, *body]))
+        self.server_state.total_requests += 1
+        if self._last:
+            self.transport.close()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.flow.resume_reading()
+        if self._behind:
+            behind, self._behind = self._behind, b""
+            self.loop.call_soon(self._take, behind)
+
+    def _take(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.data_received(data)
+
+    def shutdown(self) -> None:
+        if self._request is None and self._direct is None:
+            super().shutdown()
+        else:
+            self._last = True
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():

@@ -23,6 +23,8 @@ from edgerig.text import cause_of
 _logger = logging.getLogger(__name__)
 #: Pause in seconds before another attempt to open a session: the first, and the longest.
 PAUSE, LONGEST_PAUSE = 0.1, 5.0
+#: Batches that a lane takes: one that runs, and one that waits so that there is no gap.
+SLOTS = 2
 #: Seconds that a session gets to end.
 CLOSE_SECONDS = 10.0
 
@@ -64,7 +66,7 @@ class Lane:
         *,
         each_alone: bool = False,
     ) -> None:
-        self.slots, self.up = 2, True
+        self.slots, self.up = SLOTS, True
         self._session: Session | None = session
         self._tensors, self._reopen, self._on_done, self._on_changed = tensors, reopen, done, changed
         self._loop: asyncio.AbstractEventLoop

@@ -16,7 +16,7 @@ from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
 from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
-from edgerig.serve.lane import Lane, Results
+from edgerig.serve.lane import SLOTS, Lane, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined
 from edgerig.serve.ring_lane import Opened, RingLane
 from edgerig.serve.tensors import NetworkTensors, Rows
@@ -270,6 +270,12 @@ class Pool:
                 "Ask again later, or serve with more --sessions.",
             )
         request = Request(rows, raw, done)
+        if not self._requests and request.count <= self.batch:
+            idle = next((lane for lane in self._lanes if lane.up and lane.slots == SLOTS), None)
+            if idle is not None:
+                # What comes in the same round of the loop is run together behind it.
+                self._give(idle, Batch([request]))
+                return request
         self._requests.append(request)
         self.waiting += request.count
         self._schedule()
@@ -296,11 +302,14 @@ class Pool:
             batch = self._next_batch()
             if batch is None:
                 break
-            lane.slots -= 1
-            self._running += 1
-            lane.put(batch)
+            self._give(lane, batch)
         if self._idle is not None and not self._running and not self._requests and not self._idle.done():
             self._idle.set_result(None)
+
+    def _give(self, lane: Lane | RingLane, batch: Batch) -> None:
+        lane.slots -= 1
+        self._running += 1
+        lane.put(batch)
 
     def _next_batch(self) -> Batch | None:
         share = max(1, -(-self.waiting // max(1, self.live)))
@@ -338,7 +347,8 @@ class Pool:
                 request.alone |= result is not None
                 self._requests.appendleft(request)
                 self.waiting += request.count
-        self._schedule()
+        if self._requests or self._stopping:
+            self._schedule()
 
     def _note_time(self, result: Results, count: int) -> None:
         sample_ns = max(1.0, float(result.times_ns.sum()) / count)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from edgerig.errors import EdgerigError, TargetError
-from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, Changed, Done, Results
+from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Results
 from edgerig.serve.requests import Batch
 from edgerig.serve.tensors import NetworkTensors
 from edgerig.targets.base import Session
@@ -29,7 +29,7 @@ class RingLane:
     def __init__(
         self, opened: Opened, tensors: NetworkTensors, reopen: Callable[[], Opened], done: Done, changed: Changed
     ) -> None:
-        self.slots, self.up = 2, True
+        self.slots, self.up = SLOTS, True
         self._session: Session | None = opened[0]
         self._runs: RingRuns | None = opened[1]
         self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed

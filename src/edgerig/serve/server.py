@@ -219,7 +219,8 @@ class Server:
                 await way.start(self.service, listener, self.access)
                 continue
             app = http.application(self.service, self.ways, self.access)
-            self._http = http.HttpServer(app, self.access.context, self.service.records)
+            direct = [requests for way in self.ways if (requests := way.direct(self.service, self.access)) is not None]
+            self._http = http.HttpServer(app, self.access.context, self.service.records, direct[0] if direct else None)
             self._serving = asyncio.get_running_loop().create_task(self._http.serve(listener))
 
     async def _stop(self, deadline: float) -> None:

@@ -58,7 +58,7 @@ class NetworkTensors:
         Raises:
             RequestError: A name, shape or dtype is wrong, or the inputs differ in n.
         """
-        named = {self._plain.get(name, name): array for name, array in tensors.items()}
+        named = {self.own_name(name): array for name, array in tensors.items()}
         names = [spec.name for spec in self.inputs]
         if len(named) != len(tensors) or sorted(named) != sorted(names):
             raise RequestError(
@@ -81,6 +81,10 @@ class NetworkTensors:
                 f"The inputs must have the same number of samples; they have {[len(array) for array in rows]}."
             )
         return rows
+
+    def own_name(self, name: str) -> str:
+        """The network's name of the input that a request calls ``name``, or that itself."""
+        return self._plain.get(name, name)
 
     def calls(self, requests: Sequence[Rows], *, raw: bool) -> list[Array]:
         """The rows of several requests as inferences take them, one array for each input, quantized unless ``raw``.

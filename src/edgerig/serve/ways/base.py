@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from edgerig.serve.http_direct import DirectRequests
 from edgerig.serve.listening import Access
 from edgerig.serve.service import Service
 
@@ -46,6 +47,10 @@ class Way:
     def routes(self, service: Service) -> Sequence[BaseRoute]:
         """What it answers on the server's HTTP port; called once, before the server starts."""
         return ()
+
+    def direct(self, service: Service, access: Access) -> DirectRequests | None:
+        """Those of its requests on the HTTP port that it answers without the routes, where there are any."""
+        return None
 
     async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
         """Begin to answer at its own port.

@@ -125,8 +125,8 @@ class RingRuns:
         first, count = work.written, min(self._rows, work.count - work.written)
         self._number += 1
         slot = self._ring.slot(self._number)
-        for place, array in zip(slot.inputs, work.inputs, strict=True):
-            place[:count] = array[first : first + count]
+        for target, array in zip(slot.inputs, work.inputs, strict=True):
+            target[:count] = array[first : first + count]
         slot.write_head(self._number, count)
         work.written += count
         self._sent.append((work, count, time.perf_counter_ns()))
@@ -167,8 +167,8 @@ class RingRuns:
         if number != self._number - len(self._sent) + 1 or count != rows or failure > FAILURE_BYTES:
             raise self._nonsense(f"request {number} of {count} inferences")
         if failure:
-            told = answers.decoded(slot.failure(failure), TracedFailure, "RING", self._client.who)
-            return messages.error_of(told, answer=True)
+            reported = answers.decoded(slot.failure(failure), TracedFailure, "RING", self._client.who)
+            return messages.error_of(reported, answer=True)
         times = slot.times[:rows].copy()
         span = time.perf_counter_ns() - start
         if rows > 1 or not 0 < int(times[0]) <= span:

@@ -9,10 +9,13 @@ import msgspec
 
 from edgerig.errors import EdgerigError
 from edgerig.serve.bodies import Bodies
+from edgerig.serve.http_direct import DirectRequests
+from edgerig.serve.listening import Access
 from edgerig.serve.refusals import refuse, send
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.open_inference.datatypes import own_numbers
+from edgerig.serve.ways.open_inference.direct import DirectInference
 from edgerig.serve.ways.open_inference.messages import HEADER_LENGTH, parse, render, wanted_outputs
 from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
@@ -60,6 +63,9 @@ class OpenInferenceHttp(Way):
             ]
         index = Metadata(lambda name, version: repository_index(service), ("POST",))
         return [*routes, Route("/v2", Metadata(lambda name, version: server_metadata())), Route(INDEX, index)]
+
+    def direct(self, service: Service, access: Access) -> DirectRequests | None:
+        return DirectInference(service, self.name, access, self.bodies)
 
     def _config(self, service: Service, name: str, version: str) -> dict[str, Any]:
         check_model(service, name, version)
