@@ -6,15 +6,18 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.boards.objects import object_key, store_object, stored_object
 from edgerig.errors import CompileError
 from edgerig.micro.emit.manifest import Manifest
 from edgerig.micro.emit.source import Source
+from edgerig.testing.networks.one_unit import one_unit
 
 Array = NDArray[Any]
 
@@ -142,32 +145,59 @@ def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence
 
 
 def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
-    """Write the networks to folders named after them; returns the files to compile: each kernel once, and the constants
-    of all networks as one file, since starting a compiler takes longer than reading them."""
+    """Write the networks to folders named after them; returns the files to compile: each kernel once, and one file each
+    with what all networks do and with their constants, since starting a compiler takes longer than reading them."""
     units: dict[str, Path] = {}
-    constants = folder / "constants.c"
+    constants, networks = folder / "constants.c", folder / "networks.c"
     folder.mkdir(parents=True, exist_ok=True)
     constants.write_text("".join(f'#include "{source.manifest.name}/weights.c"\n' for source in sources))
+    networks.write_text(one_unit(sources))
     for source in sources:
         home = folder / source.manifest.name
         source.write(home)
         for path in sorted(source.files):
-            if path.endswith((".c", ".S")) and path != "weights.c":
-                units.setdefault(path if path.startswith("kernels/") else f"{home.name}/{path}", home / path)
-    return [*units.values(), constants]
+            if path.endswith((".c", ".S")) and path not in ("weights.c", "model.c"):
+                units.setdefault(path, home / path)
+    return [*units.values(), networks, constants]
 
 
 def compile_c(units: Sequence[Path], flags: Sequence[str], target: Path) -> Path:
     """Compile and link with the C compiler of this machine; warnings are errors.
 
+    Kernels that were compiled before with the same flags are taken from the cache.
+
     Raises:
         CompileError: The compiler refuses it.
     """
-    command = [c_compiler() or "cc", *WARNINGS, *flags, *map(str, units), "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=target.parent)
+    flags = (*WARNINGS, *flags)
+    objects = [
+        _kernel(unit, flags, target.parent / f"{unit.stem}.o") if unit.parent.name == "kernels" else unit
+        for unit in units
+    ]
+    _compile([*flags, *map(str, objects), "-o", str(target)], target.parent)
+    return target
+
+
+def _kernel(unit: Path, flags: Sequence[str], output: Path) -> Path:
+    # Where the file lay says only the debugging information, which nothing but a sanitizer's message shows.
+    key = object_key(unit, [flag for flag in flags if not flag.startswith("-g")], f"{_compiler_version()} {flags}")
+    if key is None or not stored_object(key, output):
+        _compile([*(flag for flag in flags if flag != "-shared"), "-c", str(unit), "-o", str(output)], output.parent)
+        if key is not None:
+            store_object(key, output)
+    return output
+
+
+def _compile(words: Sequence[str], folder: Path) -> None:
+    command = [c_compiler() or "cc", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         raise CompileError(f"The generated C does not compile:\n{done.stderr[:4000]}")
-    return target
+
+
+@lru_cache
+def _compiler_version() -> str:
+    return subprocess.run([c_compiler() or "cc", "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def c_compiler() -> str | None:
