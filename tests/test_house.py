@@ -62,6 +62,25 @@ def whole_names(nodes: Iterable[ast.AST]) -> list[str]:
     return result
 
 
+def shadowed(package: Path) -> set[str]:
+    """What a package hands out from one module where another bears its name: who imports that one gets it instead."""
+    tree = ast.parse((package / "__init__.py").read_text())
+    froms = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+    names = {alias.asname or alias.name: str(node.module).rpartition(".")[2] for node in froms for alias in node.names}
+    # A module that the package imports at all is in its place before the name is bound.
+    in_place = {*names.values(), *(name for name, module in names.items() if module == package.name)}
+    return {name for name in names if (package / f"{name}.py").exists()} - in_place
+
+
+def test_no_module_takes_the_place_of_what_its_package_hands_out(tmp_path: Path) -> None:
+    packages = [path.parent for path in MODULES if path.name == "__init__.py"]
+    assert not {str(package): names for package in packages if (names := shadowed(package))}
+    (tmp_path / "__init__.py").write_text("from package.a import a, b\nfrom package.c import c")
+    for name in "abc":
+        (tmp_path / f"{name}.py").touch()
+    assert shadowed(tmp_path) == {"b"}
+
+
 @dataclass(frozen=True)
 class Source:
     """What the rules ask of a file: all of it is had in one go, and its syntax tree not kept."""

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from edgerig.datasets.stored.drift import Shift
 from edgerig.datasets.stored.looks import QUANTITIES, Looks
-from edgerig.report.charts.histogram import paired_bars, shares
+from edgerig.report.charts.two_samples import paired_bars, shares
 from edgerig.report.page import page_css, page_environment
 
 #: Classes that are drawn.
