@@ -96,12 +96,18 @@ def send(history: str | None) -> None:
     errors = []
     for address in addresses:
         unsent = UnsentTests(address)
+        sent, failed = list[str](), list[StorageError]()
         try:
-            count = len(unsent.send(open_to_write(unsent.address))) if unsent.names() else 0
-            echo(f"{count:,} sent to {unsent.address}")
+            if unsent.names():
+                delivery = unsent.send(open_to_write(unsent.address))
+                sent, failed = delivery.sent, delivery.failed
         except StorageError as error:
-            errors.append(error)
-            echo(f"(!) {len(unsent.names()):,} stay in {unsent.folder}: {error.message}")
+            failed = [error]
+        if sent or not failed:
+            echo(f"{len(sent):,} sent to {unsent.address}")
+        if failed:
+            echo(f"(!) {len(unsent.names()):,} stay in {unsent.folder}: {failed[0].message}")
+            errors.extend(failed)
     if not addresses:
         echo("No test waits.")
     if errors:

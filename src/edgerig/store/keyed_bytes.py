@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -80,6 +80,9 @@ class KeyedBytes:
             except AlreadyExistsError:
                 return False
         return True
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """See `edgerig.store.store.Store.sync`."""
 
     def size(self, key: str) -> int | None:
         """How many bytes are under a key; None where there is nothing."""

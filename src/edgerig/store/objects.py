@@ -88,6 +88,10 @@ class Objects:
         except Missing:
             raise other._missing(stored.sha256) from None
 
+    def sync(self, hashes: Iterable[str]) -> None:
+        """Let objects outlast a power cut, as `Store.sync` does; before a version names them."""
+        self._store.sync(key_of(sha256) for sha256 in hashes)
+
     def has(self, sha256: str, size: int) -> bool:
         """Whether an object of that hash is there, and has that many bytes; its content is not read."""
         return self._store.size(key_of(sha256)) == size

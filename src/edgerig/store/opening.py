@@ -85,4 +85,4 @@ def _open_folder(address: str, writing: bool) -> Store:
     if not folder.is_dir():
         raise StoreError(f"There is no folder {folder}.", "Look at the address, or write something there first.")
     with translated(f"Opening {folder}"):
-        return Store(address, LocalStore(folder))
+        return Store(address, LocalStore(folder), folder=folder)

@@ -7,7 +7,7 @@ import msgspec
 from edgerig.errors import StoreError
 from edgerig.progress import Progress
 from edgerig.store.transfer import contents_of, copy_objects
-from edgerig.store.versions import Versions
+from edgerig.store.versions import Versions, hashes_of
 from edgerig.text import counted
 
 
@@ -43,11 +43,14 @@ def replicate(source: Versions, target: Versions, upto: int | None, progress: Pr
             "They have grown apart: push to another name, or fetch the files (data get) and import them.",
         )
     new = [number for number in numbers if number not in there]
-    objects = 0
+    objects, named = 0, frozenset[str]()
     for number in new:
         version = source.read(number)
         progress.log(f"{source.address}@{number}: {counted(len(version.entries), 'file')}")
         objects += copy_objects(source.store, target.store, contents_of(version, source.store), progress)
+        hashes = hashes_of(version.entries)
+        target.store.objects.sync(hashes - named)
+        named |= hashes
         target.create(number, source.read_bytes(number))
     return Replicated(tuple(new), objects)
 

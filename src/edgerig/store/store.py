@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgerig.errors import StoreError
+from edgerig.store.durability import sync_files
 from edgerig.store.keyed_bytes import KeyedBytes
 from edgerig.store.objects import Objects
 
@@ -24,11 +27,29 @@ class Store(KeyedBytes):
 
     Attributes:
         shown_names: Of the datasets in it only those whose names hold this text are used; empty for all.
+        folder: Where it lies, if it is a folder.
     """
 
-    def __init__(self, address: str, backend: ObjectStore, *, shown_names: str = "") -> None:
+    def __init__(
+        self, address: str, backend: ObjectStore, *, shown_names: str = "", folder: Path | None = None
+    ) -> None:
         super().__init__(address, backend)
-        self.shown_names = shown_names
+        self.shown_names, self.folder = shown_names, folder
+
+    def create(self, key: str, data: bytes) -> bool:
+        created = super().create(key, data)
+        if created:
+            self.sync([key])
+        return created
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """Bring to the disk what was stored under keys, so that a power cut takes none of it; returns when it is there.
+
+        Object storage has what it has acknowledged. In a folder that takes time, and is done for many at once: before
+        the file that names them is created.
+        """
+        if self.folder is not None:
+            sync_files(self.folder, keys)
 
     @cached_property
     def objects(self) -> Objects:

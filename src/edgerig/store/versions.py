@@ -24,6 +24,8 @@ _FILE = re.compile(r"v(\d{6})\.json")
 _HEADER_BYTES = 16 << 10
 #: Times that a commit is tried on the next number. Each failure means that somebody else succeeded.
 _ATTEMPTS = 1000
+#: Times in a row that a version may neither be created nor be there: somebody may have removed it in between.
+_ODD_ANSWERS = 10
 _LAST = 999_999
 
 
@@ -84,10 +86,17 @@ class Versions:
         Raises:
             StoreError: There is none of that number.
         """
+        data = self._bytes(number)
+        if data is None:
+            raise self._nothing(number)
+        return data
+
+    def _bytes(self, number: int) -> bytes | None:
+        """The file of a version; None where there is none, or none any more."""
         try:
             return self.store.get(self._key(number))
         except Missing:
-            raise self._nothing(number) from None
+            return None
 
     def create(self, number: int, data: bytes) -> None:
         """Store the file of a version as another store has it; its objects must be there.
@@ -143,14 +152,22 @@ class Versions:
         ours, our_classes = tuple(sorted(entries, key=lambda entry: entry.name)), tuple(classes)
         check_entries(ours, our_classes, f"A new version of {self.name}")
         with self._writing():
+            named = hashes_of(base.entries) if base is not None else frozenset()
+            self.store.objects.sync(hashes_of(ours) - named)
+            gone = 0
             for attempt in range(_ATTEMPTS):
                 version, data = self._next(ours, our_classes, base, note, kind)
                 if data is None:
                     return version
-                key = self._key(version.version)
-                # Where the answer to a first attempt was lost, the file that is there is ours.
-                if self.store.create(key, data) or self.store.get(key) == data:
+                if self.store.create(self._key(version.version), data):
                     return version
+                there = self._bytes(version.version)
+                if there == data:  # the answer to a first attempt was lost
+                    return version
+                gone = gone + 1 if there is None else 0
+                if gone > _ODD_ANSWERS:
+                    what = f"{self._named(version.version)} cannot be created, and is not there either."
+                    raise StoreError(what, "Is something of another kind in its place? Look there, and remove it.")
                 time.sleep(random.uniform(0, 0.02 * min(attempt + 1, 10)))
         raise StoreError(f"{self.address} is written by others all the time.", "Do it again later.")
 
@@ -230,6 +247,11 @@ class Versions:
             f"There is no dataset {self.name!r} in {self.store.address}.",
             f"Did you mean {near!r}? {known}" if near else known,
         )
+
+
+def hashes_of(entries: Iterable[Entry]) -> frozenset[str]:
+    """The hashes of all objects that entries need."""
+    return frozenset(sha256 for entry in entries for sha256 in (entry.sha256, entry.annotation) if sha256 is not None)
 
 
 def dataset_names(store: Store) -> list[str]:

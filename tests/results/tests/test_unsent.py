@@ -73,6 +73,31 @@ def test_a_history_that_vanishes_midway_gets_the_rest_later(tmp_path: Path, make
     assert days(open_history(tmp_path / "tests")) == ["2026-03-14", "2026-03-15", "2026-03-16"]
 
 
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_a_damaged_record_holds_nothing_else_back(
+    tmp_path: Path, unreachable: Path, make_record: MakeRecord, where: str
+) -> None:
+    state = tmp_path / "state"
+    for day in (14, 15):
+        record_tests(unreachable, [make_record(date=f"2026-03-{day}T09:26:00Z")], state=state)
+    unsent = UnsentTests(unreachable, state)
+    first, second = unsent.names()
+    (tmp_path / "share").unlink()
+    if where == "there":
+        unreachable.mkdir(parents=True)
+    damaged = (unsent.folder if where == "here" else unreachable) / first
+    damaged.write_bytes(b"cut off")
+    new = make_record(date="2026-03-16T09:26:00Z")
+    sent = record_tests(unreachable, [new], state=state)
+    assert (len(sent.names), sent.earlier, sent.kept, len(sent.held)) == (1, 1, None, 1)
+    assert first in sent.held[0]
+    assert "stays on this machine" in lines_of(sent, unreachable)[-1]
+    assert unsent.names() == [first], "it is neither lost nor put into the history as it is"
+    names = open_history(unreachable).names()
+    assert [name for name in names if name != first] == [second, *sent.names]
+    assert (first in names) == (where == "there")
+
+
 def test_without_a_place_to_keep_it_a_test_goes_straight_into_the_history(
     tmp_path: Path, unreachable: Path, make_record: MakeRecord
 ) -> None:

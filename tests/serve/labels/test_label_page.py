@@ -15,6 +15,7 @@ from tests.serve.labels.test_label_versions import start
 from tests.serve.video.test_browser import addresses, complaints, save, text, until
 
 from edgerig.datasets.labels.masks import shape_mask
+from edgerig.serve.labels.colours import colour_of
 from edgerig.serve.labels.raster import runs_of
 from edgerig.serve.labels.server import LabelServer
 
@@ -374,6 +375,18 @@ def test_everything_by_keys(browser: Any, server: LabelServer) -> None:
     until(browser, lambda: run(browser, "return app.picture") == "keys.png")
     browser.find_element("id", "filter").send_keys("doubtful")
     assert run(browser, "return app.list.names()") == ["keys.png"]
+
+
+def test_a_class_is_added_and_chosen_on_the_page(browser: Any, server: LabelServer) -> None:
+    show(browser, server.address.port, "keys.png")
+    keys(browser, "k")
+    until(browser, lambda: browser.find_element("id", "new-class").is_displayed())
+    browser.find_element("id", "new-class-name").send_keys("kiosk", ENTER)
+    until(browser, lambda: run(browser, "return app.klass") == "kiosk")
+    keys(browser, "b", RIGHT, " ", RIGHT, " ")
+    saved(browser)
+    assert "kiosk" in masks(browser)
+    assert run(browser, "return app.classes.at(-1).colour") == colour_of(len(server._hub.classes) - 1)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, True), (1280, False), (390, False)])

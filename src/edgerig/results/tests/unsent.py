@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from edgerig import files
-from edgerig.errors import StorageError
+from edgerig.errors import StorageError, StoreError
 from edgerig.results.tests.folder import FolderRecords
 from edgerig.results.tests.history import TestHistory, open_history
-from edgerig.results.tests.record import RecordedTest, RecordFile, encode_record, is_record_name
+from edgerig.results.tests.record import RecordedTest, RecordFile, decode_record, encode_record, is_record_name
 from edgerig.text import counted
 
 #: The folder of unsent tests in the state folder, and in it the file that names their history.
@@ -31,12 +31,21 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         earlier: How many of an earlier time were sent with them.
         kept: Where the tests are that could not be sent; None where all are in the history.
         reason: Why they could not.
+        held: Why tests of an earlier time could still not be sent, though these were.
     """
 
     names: tuple[str, ...] = ()
     earlier: int = 0
     kept: Path | None = None
     reason: str = ""
+    held: tuple[str, ...] = ()
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """Names of the tests that were sent, and why others could not be."""
+
+    sent: list[str]
+    failed: list[StorageError]
 
 
 class UnsentTests:
@@ -63,16 +72,30 @@ class UnsentTests:
         FolderRecords(self.folder).create(file.name, file.data)
         return file.name
 
-    def send(self, history: TestHistory) -> list[str]:
-        """Send what waits, the oldest first, and return the names; raises StorageError at the first that cannot be."""
-        sent = []
+    def send(self, history: TestHistory) -> Delivery:
+        """Send what waits, the oldest first.
+
+        A damaged file is not sent, nor one of whose name the history has a damaged one; the others are. A store that
+        does not answer is not asked again.
+        """
+        sent, failed = [], []
         for name in self.names():
-            # Another process may be sending it, too, and be the first to remove it.
-            with contextlib.suppress(FileNotFoundError):
-                history.put(RecordFile(name, (self.folder / name).read_bytes()))
-                (self.folder / name).unlink()
-            sent.append(name)
-        return sent
+            try:
+                # Another process may be sending it, too, and be the first to remove it.
+                with contextlib.suppress(FileNotFoundError):
+                    data = (self.folder / name).read_bytes()
+                    decode_record(name, data)
+                    history.put(RecordFile(name, data))
+                    (self.folder / name).unlink()
+            except OSError as error:
+                failed.append(StorageError(f"{self.folder / name} cannot be sent: {error.strerror}."))
+            except StorageError as error:
+                failed.append(error)
+                if isinstance(error, StoreError):
+                    break
+            else:
+                sent.append(name)
+        return Delivery(sent, failed)
 
 
 def open_to_write(address: str) -> TestHistory:
@@ -108,10 +131,13 @@ def record_tests(
         history = opened(unsent.address)
         return Sent(names=tuple(history.append(record) for record in records))
     try:
-        sent = unsent.send(opened(unsent.address))
+        delivery = unsent.send(opened(unsent.address))
     except StorageError as error:
         return Sent(kept=unsent.folder, reason=error.message)
-    return Sent(names=tuple(names), earlier=len(set(sent) - set(names)))
+    if set(names) & set(unsent.names()):
+        return Sent(kept=unsent.folder, reason=delivery.failed[0].message)
+    held = tuple(error.message for error in delivery.failed)
+    return Sent(names=tuple(names), earlier=len(set(delivery.sent) - set(names)), held=held)
 
 
 def unsent_addresses(state: Path | None = None) -> list[str]:
@@ -134,7 +160,9 @@ def lines_of(sent: Sent, address: str | Path) -> list[str]:
             f"`edgerig history send --history {address}`.",
         ]
     lines = [f"Recorded: {name} in {address}" for name in sent.names]
-    return [*lines, f"Sent:     {counted(sent.earlier, 'test')} of an earlier time"] if sent.earlier else lines
+    if sent.earlier:
+        lines.append(f"Sent:     {counted(sent.earlier, 'test')} of an earlier time")
+    return [*lines, *(f"(!) A test of an earlier time stays on this machine: {reason}" for reason in sent.held)]
 
 
 def normal_address(address: str | Path) -> str:

@@ -8,20 +8,22 @@ import logging
 from typing import Any
 
 from edgerig.datasets.labels.canonical import to_json
-from edgerig.errors import ConflictError
+from edgerig.errors import ConflictError, DamagedObjectError, DatasetError, EdgerigError, StoreError
 from edgerig.files import sha256
 from edgerig.serve.labels.dataset import PEOPLE, PREFILL, STATE, TIME, Change
 from edgerig.serve.labels.hub import Hub
-from edgerig.serve.labels.journal import Committed, Upon, Writing
+from edgerig.serve.labels.journal_lines import Committed, Upon, Writing
 from edgerig.serve.labels.render import Acceptance, acceptance, labels_of
 from edgerig.serve.labels.rooms import Room
-from edgerig.store import Entry
+from edgerig.store import Entry, Version
 
 _logger = logging.getLogger(__name__)
 #: Pictures after which a page is told how far it is.
 EVERY = 20
 #: Times that a version is tried to be written while others write theirs.
 ATTEMPTS = 10
+#: Seconds between two looks for what others added.
+LOOK = 30.0
 
 
 class Committer:
@@ -35,9 +37,9 @@ class Committer:
         self._hub, self._lock = hub, asyncio.Lock()
         self._known = {name: _labels(room.entry) for name, room in hub.rooms.items()}
         journal = hub.journal
-        for version in set(journal.versions.values()):
+        for version in sorted(set(journal.versions.values())):
             # Of each picture as it was written here: what others have changed since then is not known yet.
-            entries = hub.dataset.at(version).by_name()
+            entries = hub.dataset.at(version)
             names = (name for name, number in journal.versions.items() if number == version)
             self._known.update((name, _labels(entries[name])) for name in names)
         #: What pictures are upon since a try to write a version that failed, and a version of before that is in the
@@ -53,7 +55,7 @@ class Committer:
         if not any(writing.annotations.values()):
             return  # no hash to know it by; a class that is said again changes nothing
         for number in range(hub.journal.version + 1, hub.dataset.version.version + 1):
-            entries = hub.dataset.at(number).by_name()
+            entries = hub.dataset.at(number)
             if all(
                 name in entries and entries[name].annotation == hash_ for name, hash_ in writing.annotations.items()
             ):
@@ -61,7 +63,7 @@ class Committer:
         else:
             return
         for name, upon in writing.upon.items():
-            hub.rooms[name].move(hub.dataset.at(upon.version).by_name()[name], None, upon.after)
+            hub.rooms[name].move(hub.dataset.at(upon.version)[name], None, upon.after)
         for name, revision in writing.revisions.items():
             hub.rooms[name].committed = revision
             self._known[name] = _labels(entries[name])
@@ -103,31 +105,42 @@ class Committer:
         if self._written is not None:
             await hub.journal.append(self._written)
             self._written = None
-        entries = (await asyncio.to_thread(hub.dataset.refresh)).by_name()
+        entries = (await self._grow()).by_name()
         waiting = self.uncommitted
-        for room in waiting:
-            await hub.load(room)
-            if room.name in entries and _labels(entries[room.name]) != self._known[room.name]:
-                await self._move(room, entries[room.name])
-        rooms = [room for room in waiting if room.name in entries and room.loaded is not None]
-        left = sorted({room.name for room in waiting} - {room.name for room in rooms})
-        message = {"type": "committed", "version": self.version, "pictures": 0, "prefill": None, "left": left}
-        if not rooms:
-            return message
+        rooms = [room for room in waiting if room.name in entries and await self._ready(room, entries[room.name])]
         revisions = {room.name: room.records[-1].revision for room in rooms}
-        upon = {name: self._moved[name] for name in revisions if name in self._moved}
         changes: dict[str, Change] = {}
         total = Acceptance()
         for number, room in enumerate(rooms, 1):
-            changes[room.name], outcome = await asyncio.to_thread(
-                self._change, room, entries[room.name], revisions[room.name]
-            )
+            try:
+                changes[room.name], outcome = await asyncio.to_thread(
+                    self._change, room, entries[room.name], revisions[room.name]
+                )
+            except DatasetError as error:
+                # One that cannot be written must not keep all others from it.
+                _logger.warning("%s is not written: %s", room.name, error.message)
+                del revisions[room.name]
+                continue
             total += outcome
             if number % EVERY == 0:
                 hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
+        rooms = [room for room in rooms if room.name in changes]
+        left = sorted({room.name for room in waiting} - changes.keys())
+        classes = [name for name in hub.journal.classes if name not in hub.dataset.version.classes]
+        message = {
+            "type": "committed",
+            "version": self.version,
+            "pictures": 0,
+            "classes": classes,
+            "prefill": None,
+            "left": left,
+        }
+        if not rooms and not classes:
+            return message
+        upon = {name: self._moved[name] for name in revisions if name in self._moved}
         annotations = {name: _hash(change.annotation) for name, change in changes.items()}
         await hub.journal.append(Writing(revisions, annotations, upon))
-        note = _note(changes)
+        note = _note(changes) if changes else f"new classes: {', '.join(classes)}"
         version = await asyncio.to_thread(hub.dataset.commit, changes, hub.classes, note)
         await hub.journal.append(Committed(version.version, revisions, upon))
         written = version.by_name()
@@ -142,11 +155,53 @@ class Committer:
             _logger.info("prefilled labels: %s", prefill)
         return {**message, "version": version.version, "pictures": len(rooms), "prefill": prefill}
 
+    async def keep_looking(self) -> None:
+        """Take up what others add to the dataset, every `LOOK` seconds, for as long as it is not cancelled."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                await self.look()
+            except EdgerigError as error:
+                # Whoever commits is told; a store that is away for a while is nothing to be told now.
+                _logger.debug("looking for new pictures: %s", error.message)
+
+    async def look(self) -> None:
+        """Take up the pictures and classes that others added since.
+
+        Raises:
+            StoreError: The store is not there. StorageError: The journal cannot be written.
+        """
+        # Not while a version is written, which is upon the newest that was known when it began.
+        async with self._lock:
+            await self._grow()
+
+    async def _grow(self) -> Version:
+        version = await asyncio.to_thread(self._hub.dataset.refresh)
+        self._known.update((room.name, _labels(room.entry)) for room in await self._hub.grow(version))
+        return version
+
+    async def _ready(self, room: Room, entry: Entry) -> bool:
+        """Whether the labels of a picture can be written: it is readable, and they are upon its newest labels."""
+        await self._hub.load(room)
+        if _labels(entry) != self._known[room.name]:
+            try:
+                await self._move(room, entry)
+            except StoreError as error:
+                if not isinstance(error, DamagedObjectError):
+                    raise
+                _logger.warning("%s is not written: %s", room.name, error.message)
+                return False
+            except DatasetError as error:
+                _logger.warning("%s is not written: %s", room.name, error.message)
+                return False
+        return room.loaded is not None
+
     async def _move(self, room: Room, entry: Entry) -> None:
         """Let what was done to a picture since the last version be upon others' labels of it."""
         hub = self._hub
         loaded = await asyncio.to_thread(hub.read, entry)
         room.move(entry, loaded, room.committed)
+        hub.by_hash[entry.sha256] = entry
         self._known[room.name] = _labels(entry)
         self._moved[room.name] = Upon(hub.dataset.version.version, room.committed)
         _logger.info("%s: what was done here is upon version %d now, of others", room.name, self.version)
@@ -174,9 +229,9 @@ class Committer:
         return Change(None if empty else to_json(labels, f"The labels of {room.name}"), label, extra), outcome
 
 
-def _labels(entry: Entry) -> tuple[str | None, str | None]:
-    """What others may have changed of an entry that labelling changes, too."""
-    return entry.annotation, entry.label
+def _labels(entry: Entry) -> tuple[str, str | None, str | None]:
+    """What others may have changed of an entry that matters to its labels: the picture, and what labelling changes."""
+    return entry.sha256, entry.annotation, entry.label
 
 
 def _hash(annotation: bytes | None) -> str | None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from edgerig.datasets.labels.checks import check_name
+from edgerig.datasets.labels.shapes import IGNORE
 from edgerig.errors import DamagedObjectError, DatasetError, EdgerigError, RequestError, StorageError, StoreError
 from edgerig.serve.labels import operations
+from edgerig.serve.labels.colours import colour_of
 from edgerig.serve.labels.dataset import LabelledDataset
-from edgerig.serve.labels.journal import Journal, Taken
+from edgerig.serve.labels.journal import Journal
+from edgerig.serve.labels.journal_lines import Added, Taken
 from edgerig.serve.labels.operations import Operation, Record
 from edgerig.serve.labels.pictures import picture_of
 from edgerig.serve.labels.render import shapes_of
 from edgerig.serve.labels.rooms import Loaded, Room
-from edgerig.store import Entry
+from edgerig.store import Entry, Version
 from edgerig.text import cause_of, one_line
 
 _logger = logging.getLogger(__name__)
+#: Most classes: a page shows a button for each.
+MOST_CLASSES = 1000
 
 
 class Listener(Protocol):
@@ -46,28 +52,90 @@ class Hub:
 
     Attributes:
         rooms: The pictures by name. listeners: The pages that are open.
-        opened: Called with a room that somebody opens.
+        by_hash: Their entries by the hash of their files.
+        opened: Called with a room that somebody opens. added: with rooms that are new.
     """
 
     def __init__(
         self, dataset: LabelledDataset, journal: Journal, classes: tuple[str, ...], worker: ThreadPoolExecutor
     ) -> None:
-        self.dataset, self.journal, self.classes, self.worker = dataset, journal, classes, worker
+        self.dataset, self.journal, self.worker = dataset, journal, worker
         self.listeners: set[Listener] = set()
         self.opened: Callable[[Room], Awaitable[None]] | None = None
-        base = dataset.at(journal.beginning.version)
-        self.rooms = {entry.name: Room(entry) for entry in base.entries}
-        for name, upon in journal.upon.items():
-            self.rooms[name].move(dataset.at(upon.version).by_name()[name], None, upon.after)
+        self.added: Callable[[list[Room]], None] | None = None
+        self.rooms: dict[str, Room] = {}
+        for version in (journal.beginning.version, *journal.added):
+            self._add_rooms(dataset.at(version))
+        # In the order of versions, each of which is read once.
+        for name, upon in sorted(journal.upon.items(), key=lambda pair: pair[1].version):
+            self.rooms[name].move(dataset.at(upon.version)[name], None, upon.after)
         self._taking: dict[tuple[str, str], asyncio.Task[Record]] = {}
         self._loading: dict[str, asyncio.Future[None]] = {}
-        self._labels = frozenset(classes)
+        self.by_hash = {room.entry.sha256: room.entry for room in self.rooms.values()}
+        self.classes = tuple(dict.fromkeys((*classes, *journal.classes)))
         for record in journal.records:
             room = self.rooms.get(record.picture)
             if room is not None:
                 room.add(record)
         for name, revision in journal.revisions.items():
             self.rooms[name].committed = revision
+
+    def _add_rooms(self, entries: Mapping[str, Entry]) -> list[Room]:
+        new = [Room(entry) for name, entry in entries.items() if name not in self.rooms]
+        self.rooms.update((room.name, room) for room in new)
+        return new
+
+    async def grow(self, version: Version) -> list[Room]:
+        """Take up the pictures and classes of a version of others that are not known yet, and tell all pages.
+
+        Returns:
+            The pictures.
+
+        Raises:
+            StorageError: The journal cannot be written; nothing is taken up.
+        """
+        entries = version.by_name()
+        classes = tuple(name for name in version.classes if name not in self.classes)
+        if not classes and entries.keys() <= self.rooms.keys():
+            return []
+        await self.journal.append(Added(version.version, classes))
+        new = self._add_rooms(entries)
+        self.by_hash.update((room.entry.sha256, room.entry) for room in new)
+        if new:
+            self.tell_all({"type": "pictures", "pictures": [room.summary() for room in new]})
+            if self.added is not None:
+                self.added(new)
+        self._take_classes(classes)
+        return new
+
+    async def add_class(self, name: str) -> None:
+        """Let there be a further class, whose name is one line of text.
+
+        Raises:
+            RequestError: A class cannot be called so. StorageError: The journal cannot be written.
+        """
+        name = name.strip()
+        try:
+            check_name(name, "The page")
+        except DatasetError as error:
+            raise RequestError(error.message) from None
+        if len(self.classes) >= MOST_CLASSES:
+            raise RequestError(f"There are {MOST_CLASSES:,} classes already.")
+        if name not in (*self.classes, IGNORE):
+            await self.journal.append(Added(classes=(name,)))
+            self._take_classes((name,))
+
+    def _take_classes(self, names: Sequence[str]) -> None:
+        # Two people may add the same one at once.
+        new = [name for name in names if name not in self.classes]
+        if new:
+            self.classes = (*self.classes, *new)
+            self.tell_all(
+                {
+                    "type": "classes",
+                    "classes": [{"name": n, "colour": colour_of(i)} for i, n in enumerate(self.classes)],
+                }
+            )
 
     def room(self, name: str) -> Room:
         """A picture by its name.
@@ -137,7 +205,7 @@ class Hub:
                 # What is refused the page forgets; anything else it keeps, and sends again.
                 raise (StorageError if room.unreachable else RequestError)(room.problem)
             if not isinstance(operation, operations.Propose):
-                operations.check(operation, self._labels, room.loaded.width, room.loaded.height)
+                operations.check(operation, self.classes, room.loaded.width, room.loaded.height)
             room.revision += 1
             record = Record(room.name, room.revision, id_, who, min(upon, room.revision), time.time(), operation)
             self._taking[key] = asyncio.create_task(self._write(room, record))
@@ -159,6 +227,11 @@ class Hub:
         if room.summary() != before:
             self.tell_summary(room)
         return record
+
+    async def settle(self) -> None:
+        """Wait until all that is being taken is in the journal, or is not."""
+        while self._taking:
+            await asyncio.gather(*self._taking.values(), return_exceptions=True)
 
     # ---- who hears what
 

@@ -7,9 +7,11 @@ disk, those of several people at once together, before anybody is told that they
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,70 +19,9 @@ import msgspec
 
 from edgerig.errors import StorageError, UsageError, storing
 from edgerig.files import sync_folder
-from edgerig.serve.labels.operations import Record
+from edgerig.serve.labels.journal_lines import FORM, Added, Beginning, Committed, Line, Taken, Upon, Writing
 
 NAME = "journal.jsonl"
-#: Of the form of its lines.
-FORM = 1
-
-
-class Beginning(msgspec.Struct, frozen=True, tag="journal", forbid_unknown_fields=True):
-    """The first line.
-
-    Attributes:
-        dataset: Its address without a version. version: The one that the operations are upon.
-        key: A random text by which pages know that this is the journal that their operations are for.
-    """
-
-    form: int
-    dataset: str
-    version: int
-    key: str
-
-
-class Upon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the operations on a picture are upon, once others have changed its labels.
-
-    Attributes:
-        version: Theirs. after: The last revision that was in the store then: what was done before is no part of it.
-    """
-
-    version: int
-    after: int
-
-
-class Writing(msgspec.Struct, frozen=True, tag="writing", forbid_unknown_fields=True):
-    """A version that is about to be written: should the server die before it knows, it sees what is its own.
-
-    Attributes:
-        revisions: Of the pictures that change. annotations: The hash of their labels. upon: See `Committed`.
-    """
-
-    revisions: dict[str, int]
-    annotations: dict[str, str | None]
-    upon: dict[str, Upon]
-
-
-class Committed(msgspec.Struct, frozen=True, tag="committed", forbid_unknown_fields=True):
-    """What was written to the store.
-
-    Attributes:
-        version: Its number. revisions: Of the pictures that changed in it.
-        upon: Of those of them that others had changed meanwhile, what the operations are upon since.
-    """
-
-    version: int
-    revisions: dict[str, int]
-    upon: dict[str, Upon]
-
-
-class Taken(msgspec.Struct, frozen=True, tag="operation", forbid_unknown_fields=True):
-    """An operation that was taken."""
-
-    record: Record
-
-
-Line = Beginning | Writing | Committed | Taken
 _decoder = msgspec.json.Decoder(Line)
 
 
@@ -93,6 +34,7 @@ class Journal:
         version: The one that was written to the store last, or that the operations are upon.
         revisions: Of each picture the one that is in the store. versions: The one that it was written in.
         upon: What the operations on some of them are upon.
+        added: Versions whose new pictures are labelled as well, in their order. classes: that came meanwhile.
         writing: A version that may have been written: nobody knows.
         former: Ids of people's operations in journals before it.
         recovered: Bytes at its end that were no whole line, and are in a file beside it now.
@@ -107,10 +49,12 @@ class Journal:
         self.revisions: dict[str, int] = {}
         self.versions: dict[str, int] = {}
         self.upon: dict[str, Upon] = {}
+        self.added: list[int] = []
+        self.classes: list[str] = []
         self.writing: Writing | None = None
         for line in lines:
             self.note(line)
-        self._descriptor = descriptor
+        self._descriptor, self._closing = descriptor, threading.Lock()
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -123,6 +67,9 @@ class Journal:
             self.revisions.update(line.revisions)
             self.versions.update(dict.fromkeys(line.revisions, line.version))
             self.upon.update(line.upon)
+        elif isinstance(line, Added):
+            self.added.extend([line.version] if line.version is not None else [])
+            self.classes.extend(line.classes)
 
     async def append(self, line: Line) -> None:
         """Write a line; returns when it is on the disk. Lines are in the order of the calls.
@@ -154,7 +101,10 @@ class Journal:
                     done.set_exception(error)
 
     def _store(self, data: bytes) -> None:
-        with storing(self.path):
+        # After its end the number of the descriptor may be another file's.
+        with self._closing, storing(self.path):
+            if self._descriptor < 0:
+                raise StorageError(f"{self.path} is closed.", "Start `edgerig label` again.")
             end = os.lseek(self._descriptor, 0, os.SEEK_END)
             try:
                 view = memoryview(data)
@@ -167,8 +117,11 @@ class Journal:
                 raise
 
     def close(self) -> None:
-        """Let another server have it."""
-        os.close(self._descriptor)
+        """Let another server have it; what is being written is written first, and nothing afterwards."""
+        with self._closing:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def open_journal(folder: Path, dataset: str, version: int) -> Journal:
@@ -182,17 +135,8 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
         StorageError: It cannot be written, or is damaged in its middle.
     """
     path = folder / NAME
-    with storing(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = _open_alone(path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"Another server labels with the journal in {folder}.",
-                "Use its page: several people may. Or give another folder: --journal.",
-            ) from error
         lines, recovered = _read(path, descriptor)
         earlier = [line for other in sorted(folder.glob("until-*.jsonl")) for line in _whole_lines(other)]
         if not lines:
@@ -202,6 +146,7 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
                 os.write(descriptor, msgspec.json.encode(lines[0]) + b"\n")
                 os.fsync(descriptor)
                 sync_folder(folder)
+                sync_folder(folder.parent)
         first = lines[0]
         if not isinstance(first, Beginning) or first.dataset != dataset or first.form != FORM:
             what = first.dataset if isinstance(first, Beginning) else "something else"
@@ -214,6 +159,31 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
     # A network may propose again what nobody decided on.
     former = {line.record.id for line in earlier if isinstance(line, Taken) and line.record.who}
     return Journal(path, descriptor, lines, recovered, former)
+
+
+def _open_alone(path: Path) -> int:
+    """Open a journal that no other server has open.
+
+    Raises:
+        UsageError: One has. StorageError: It cannot be opened.
+    """
+    while True:
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise UsageError(
+                f"Another server labels with the journal in {path.parent}.",
+                "Use its page: several people may. Or give another folder: --journal.",
+            ) from error
+        # A server that had it may have put it aside between the two calls: its name is another file's then.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)
 
 
 def archive(journal: Journal) -> None:
@@ -267,4 +237,4 @@ def _line(data: bytes) -> Line | None:
         line: Any = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return line if isinstance(line, Beginning | Writing | Committed | Taken) else None
+    return line if isinstance(line, Line) else None

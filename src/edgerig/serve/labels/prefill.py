@@ -81,9 +81,8 @@ class Prefiller:
     def start(self, hub: Hub) -> None:
         """Begin with all pictures that nobody has labelled; those that somebody opens come first."""
         self._pool.start()
-        self._wanted.extend(room for room in hub.rooms.values() if self._wants(room))
-        self._there.set()
-        hub.opened = self._opened
+        self._add(list(hub.rooms.values()))
+        hub.opened, hub.added = self._opened, self._add
         self._task = asyncio.create_task(self._run(hub))
 
     def close(self) -> None:
@@ -96,6 +95,10 @@ class Prefiller:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._pool.stop(deadline)
+
+    def _add(self, rooms: Sequence[Room]) -> None:
+        self._wanted.extend(room for room in rooms if self._wants(room))
+        self._there.set()
 
     async def _opened(self, room: Room) -> None:
         if room in self._wanted:

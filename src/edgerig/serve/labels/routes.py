@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import colorsys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgerig.serve.labels.colours import colour_of
 from edgerig.serve.labels.committing import Committer, describe
 from edgerig.serve.labels.hub import Hub
 from edgerig.serve.labels.pictures import Picture, picture_of
@@ -16,7 +16,6 @@ from edgerig.serve.labels.session import BREACH, GONE, Session
 from edgerig.serve.pages import files_of
 from edgerig.serve.ways.origin import refusal
 from edgerig.serve.ways.page_requests import PageFiles, guarded, respond, respond_error, respond_json
-from edgerig.tasks.map_views import COLOURS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,22 +25,6 @@ if TYPE_CHECKING:
 
 #: Pictures that are held as they are sent, and pages at once.
 HELD, MOST_PAGES = 8, 64
-#: The hue of each further colour is this far from the one before: the golden angle, after which hues come close late.
-GOLDEN_TURN = 0.381966
-
-
-def colour_of(index: int) -> str:
-    """The colour of a class, for style sheets: those of reports first, then further hues.
-
-    >>> colour_of(0), colour_of(7)
-    ('#009e73', '#e64545')
-    """
-    if index < len(COLOURS):
-        red, green, blue = (int(value) for value in COLOURS[index])
-    else:
-        hue = (index - len(COLOURS)) * GOLDEN_TURN % 1
-        red, green, blue = (round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.7, 0.9))
-    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 class LabelRoutes:
@@ -56,7 +39,6 @@ class LabelRoutes:
         self._files = PageFiles(files_of("labels"))
         self._held: OrderedDict[str, Picture] = OrderedDict()
         self._sessions: set[Session] = set()
-        self._by_hash = {room.entry.sha256: room for room in hub.rooms.values()}
 
     def routes(self) -> Sequence[BaseRoute]:
         """All of them."""
@@ -108,16 +90,16 @@ class LabelRoutes:
         )
 
     async def _picture(self, request: Request) -> Response:
-        room = self._by_hash.get(request.path_params["sha256"])
-        if room is None:
+        entry = self._hub.by_hash.get(request.path_params["sha256"])
+        if entry is None:
             return respond_error("There is no such picture.", 404)
-        picture = self._held.pop(room.name, None)
+        picture = self._held.pop(entry.sha256, None)
         if picture is None:
             loop = asyncio.get_running_loop()
             picture = await loop.run_in_executor(
-                self._hub.worker, lambda: picture_of(self._hub.dataset.image(room.entry), room.name)
+                self._hub.worker, lambda: picture_of(self._hub.dataset.image(entry), entry.name)
             )
-        self._held[room.name] = picture
+        self._held[entry.sha256] = picture
         while len(self._held) > HELD:
             self._held.popitem(last=False)
         response = respond(picture.data, picture.type)

@@ -163,15 +163,18 @@ class LabelServer:
         app = application(self._routes, self.access)
         self._http = http.HttpServer(app, self.access.context, Records(None))
         self._serving = asyncio.get_running_loop().create_task(self._http.serve(self._listener))
+        self._looking = asyncio.get_running_loop().create_task(self._committer.keep_looking())
         if self._prefiller is not None:
             self._prefiller.start(self._hub)
 
     async def _stop(self, deadline: float) -> None:
+        self._looking.cancel()
         if self._prefiller is not None:
             await self._prefiller.stop(deadline)
         self._routes.close()
         self._http.stop(deadline)
         await asyncio.gather(self._serving, return_exceptions=True)
+        await self._hub.settle()
         self._listener.close()
 
 
@@ -233,6 +236,7 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
     }
     if waiting:
         _logger.info("%d pictures in %s are not in the store yet", len(waiting), journal.path)
+    if waiting or not set(journal.classes) <= set(dataset.version.classes):
         return journal
     if journal.beginning.version == dataset.version.version:
         # What a network proposed upon this version still is upon it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,11 +53,17 @@ class Commit(msgspec.Struct, frozen=True, tag="commit", forbid_unknown_fields=Tr
     """Write a version."""
 
 
+class AddClass(msgspec.Struct, frozen=True, tag="class", forbid_unknown_fields=True):
+    """There is to be a further class."""
+
+    name: str
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
     """The page asks whether the server is there."""
 
 
-_decoder = msgspec.json.Decoder(Hello | Open | Do | Commit | Ping)
+_decoder = msgspec.json.Decoder(Hello | Open | Do | Commit | AddClass | Ping)
 _encoder = msgspec.json.Encoder()
 
 
@@ -145,7 +152,9 @@ class Session:
         elif isinstance(message, Open):
             await self._open(message.picture)
         elif isinstance(message, Commit):
-            await self._write()
+            await self._write(self._commit)
+        elif isinstance(message, AddClass):
+            await self._write(lambda: self._hub.add_class(message.name))
         else:
             self.tell({"type": "pong"})
 
@@ -180,9 +189,11 @@ class Session:
         if self._hub.opened is not None:
             await self._hub.opened(room)
 
-    async def _write(self) -> None:
+    async def _write(self, write: Callable[[], Awaitable[Any]]) -> None:
         try:
-            await self._commit()
+            if not self.name:
+                raise RequestError("Say who you are first.")
+            await write()
         except EdgerigError as error:
             self.tell({"type": "problem", "message": f"{error.message} {error.hint or ''}".strip()})
 

@@ -64,6 +64,7 @@ class Share:
 
         for _ in in_parallel(send, missing.values()):
             pass
+        self.store.objects.sync(stored.sha256 for stored in expected.values())
         self.store.create(key, msgspec.json.encode(SharedResult(record, listed)))
 
     def find(self, keys: StepKeys) -> StepRecord | None:

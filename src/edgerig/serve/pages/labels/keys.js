@@ -25,6 +25,7 @@ export const KEYS = {
     { shown: "1 … 9", title: "Class of what comes, and of the selected shape", is: (e) => plain(e) && !e.shiftKey && digit(e), use: (app, e) => app.chooseNumber(e.code.at(-1)) },
     { shown: "Shift 1 … 9", title: "Class of the whole picture; again for none", is: (e) => plain(e) && e.shiftKey && digit(e), use: (app, e) => app.classifyNumber(e.code.at(-1)) },
     letter("c", "Next class", (app, e) => app.nextClass(e.shiftKey ? -1 : 1), "C"),
+    letter("k", "New class", (app) => app.newClass()),
     letter("x", "Accept all that is proposed", (app) => app.acceptAll()),
   ],
   Shapes: [

@@ -11,7 +11,7 @@ import { View } from "./view.js";
 const by = (id) => document.getElementById(id);
 const NAME = "edgerig labels name", PING = 10_000, SILENT = 25_000, NOTE = 6000;
 const app = new App();
-let opening = null, wanted = "", heard = Date.now(), note = 0;
+let opening = null, wanted = "", asking = "", heard = Date.now(), note = 0;
 
 // ---- what is said
 
@@ -40,11 +40,9 @@ function showState() {
 
 const hear = {
   welcome(message) {
-    app.classes = message.classes;
     by("dataset").textContent = `${message.dataset} @${message.version}`;
     document.title = `Labels of ${message.dataset} · edgerig`;
-    app.klass = message.classes.some(({ name }) => name === app.klass) ? app.klass : message.classes[0]?.name ?? "";
-    panel.setClasses(message.classes);
+    hear.classes(message);
     list.set(message.pictures);
     const hash = decodeURIComponent(location.hash.slice(1));
     const open = message.pictures.find(({ state, problem }) => state !== "done" && !problem) ?? message.pictures[0];
@@ -71,16 +69,27 @@ const hear = {
     list.update(picture);
     if (picture.name === wanted) showPeople(picture);
   },
+  classes({ classes }) {
+    const asked = classes.find(({ name }) => name === asking);
+    app.classes = classes;
+    app.klass = classes.some(({ name }) => name === app.klass) ? app.klass : classes[0]?.name ?? "";
+    panel.setClasses(classes);
+    if (asked) { asking = ""; app.choose(asked.name); }
+  },
+  pictures({ pictures }) {
+    for (const picture of pictures) list.update(picture);
+    tell(pictures.length === 1 ? `${pictures[0].name} is new in the dataset.` : `${pictures.length} pictures are new in the dataset.`, "note");
+  },
   taken() {},
   refused(message) { app.refused(message); },
   problem({ message }) { tell(message); },
   committing({ done, total }) { tell(`Writing a version: ${done} of ${total} pictures`, "note"); },
-  committed({ version, pictures, prefill, left }) {
+  committed({ version, pictures, classes, prefill, left }) {
     by("dataset").textContent = by("dataset").textContent.replace(/@\d+$/, `@${version}`);
     const count = `${pictures} picture${pictures === 1 ? "" : "s"}`;
     const said = [
-      pictures ? `Version ${version} has the labels of ${count}.` : "Nothing has changed.", prefill ? `Proposals: ${prefill}.` : "",
-      left.length ? `Left out, for the dataset has them no more: ${left.join(", ")}.` : "",
+      pictures ? `Version ${version} has the labels of ${count}.` : classes ? `Version ${version} has new classes.` : "Nothing has changed.", prefill ? `Proposals: ${prefill}.` : "",
+      left.length ? `Left out, for the dataset has them no more or they cannot be read: ${left.join(", ")}.` : "",
     ];
     tell(said.filter(Boolean).join(" "), left.length ? "problem" : "note");
   },
@@ -179,6 +188,17 @@ app.toggleOpacity = () => {
   app.setOpacity(app.view.opacity > 0 ? 0 : seen);
 };
 
+app.newClass = () => {
+  by("new-class-name").value = "";
+  by("new-class").showModal();
+};
+by("new-class-form").onsubmit = () => {
+  asking = by("new-class-name").value.trim();
+  if (app.classes.some(({ name }) => name === asking)) app.choose(asking);
+  else if (asking && !link.send({ type: "class", name: asking })) tell("There is no connection to the server; add the class when it is back.");
+};
+by("new-class-cancel").onclick = () => by("new-class").close();
+
 app.help = () => by("help").showModal();
 
 // ---- begin
@@ -234,6 +254,7 @@ by("new-mask").onclick = () => app.newMask();
 by("doubtful").onclick = () => app.mark("doubtful");
 by("accept").onclick = () => app.acceptAll();
 by("reject").onclick = () => app.rejectAll();
+by("class-add").onclick = () => app.newClass();
 by("commit").onclick = () => app.commit();
 by("help-open").onclick = () => app.help();
 by("me").onclick = () => ask((name) => link.rename(name));

@@ -60,6 +60,7 @@ class Spool:
         # The note last: a picture without one was never whole.
         files.write_bytes(self.folder / f"{identity}.{format}", data.getvalue())
         files.write_bytes(self.folder / f"{identity}.{format}.json", msgspec.json.encode(note))
+        files.sync_folder(self.folder)
         return note.name
 
     def waiting(self) -> list[LocalFile]:
