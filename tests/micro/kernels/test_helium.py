@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,9 +13,10 @@ from tests.needs import need
 
 from edgerig.errors import CompileError
 from edgerig.micro import planning
-from edgerig.micro.ir import Conv2D, FullyConnected, Node, Value
-from edgerig.micro.kernels.base import THRIFT, Context
+from edgerig.micro.ir import DepthwiseConv2D, FullyConnected, Node, Value, Weighted
+from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.helium.conv import ConvVectors
+from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
 from edgerig.micro.memory.planner import padded
 from edgerig.micro.options import Options
 from edgerig.testing.networks.operators import Case, random_conv
@@ -32,7 +34,7 @@ def zero_points(rng: Generator) -> tuple[int, int]:
     return int(rng.integers(-128, 128)), int(rng.choice([-128, 0, 127, int(rng.integers(-128, 128))]))
 
 
-def scatter_scales(rng: Generator, node: Conv2D) -> None:
+def scatter_scales(rng: Generator, node: Weighted) -> None:
     """Scales over orders of magnitude, channels without weights, biases far off, now and then."""
     quantization, bias = node.weights.quantization, node.bias
     assert quantization is not None
@@ -41,7 +43,8 @@ def scatter_scales(rng: Generator, node: Conv2D) -> None:
         channels = len(quantization.scales)
         scales = np.array(quantization.scales) * 10 ** rng.uniform(-4, 0, channels)
         node.weights.quantization = msgspec.structs.replace(quantization, scales=tuple(np.float32(scales).tolist()))
-        node.weights.array[rng.random(channels) < 0.3] = 0
+        silent = rng.random(channels) < 0.3
+        node.weights.array[(..., silent) if isinstance(node, DepthwiseConv2D) else silent] = 0
         bias.array[rng.random(channels) < 0.2] = int(rng.integers(-(1 << 30), 1 << 30))
 
 
@@ -66,7 +69,32 @@ def any_conv(rng: Generator) -> Node:
         activation=str(rng.choice(ACTIVATIONS)),
         zero_points=zero_points(rng),
     )
-    assert isinstance(node, Conv2D)
+    scatter_scales(rng, node)
+    return node
+
+
+def any_depthwise(rng: Generator) -> Node:
+    """Any window, 3x3 in half of them; lines of one column among the images."""
+    while True:
+        height, width = int(rng.integers(1, 13)), int(rng.choice([1, *range(1, 13)]))
+        kernel = (3, 3) if rng.integers(2) else (int(rng.integers(1, 7)), int(rng.integers(1, 7)))
+        stride, dilation = ((int(rng.integers(1, 4)), int(rng.integers(1, 3))) for _ in range(2))
+        channels, same = int(rng.choice([2, 3, 5, 8, 12, 16, 24, 40, 64, 130])), bool(rng.integers(2))
+        reach = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
+        if same or (height >= reach[0] and width >= reach[1]):
+            break
+    node = random_conv(
+        rng,
+        (height, width, channels),
+        channels,
+        kernel,
+        stride=stride,
+        dilation=dilation,
+        same=same,
+        activation=str(rng.choice(ACTIVATIONS)),
+        zero_points=zero_points(rng),
+        depthwise=True,
+    )
     scatter_scales(rng, node)
     return node
 
@@ -90,11 +118,14 @@ def any_dense(rng: Generator) -> Node:
 
 
 #: Kernel, and what makes layers for it.
-KINDS: dict[str, tuple[ConvVectors, Callable[[Generator], Node]]] = {
+KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node]]] = {
     "conv": (ConvVectors(), any_conv),
+    "depthwise": (DepthwiseVectors(), any_depthwise),
     "dense": (ConvVectors(), any_dense),
 }
-CASES = {"conv": 50, "dense": 25}
+CASES = {"conv": 40, "depthwise": 40, "dense": 20}
+#: Those whose outputs may lie over their inputs.
+IN_PLACE = ("conv", "depthwise")
 OPTIONS = Options(cpu="cortex-m55")
 
 
@@ -129,9 +160,8 @@ def placed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     need("qemu-system-arm")
     bench, rng = QemuBench(tmp_path_factory.mktemp("placed")), np.random.default_rng(12)
     cases: list[tuple[str, Case]] = []
-    for name, (kernel, make) in KINDS.items():
-        if name == "dense":
-            continue
+    for name in IN_PLACE:
+        kernel, make = KINDS[name]
         for thrift in [*range(THRIFT + 1)] * 5:
             node = make(rng)
             with pytest.MonkeyPatch.context() as patch:
@@ -147,7 +177,7 @@ def placed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     return pairs
 
 
-@pytest.mark.parametrize("name", ["conv"])
+@pytest.mark.parametrize("name", IN_PLACE)
 def test_layers_are_exact_over_their_inputs_and_most_not_nearer(
     placed_runs: dict[str, list[tuple[Ran, Ran]]], name: str
 ) -> None:
@@ -198,6 +228,17 @@ def test_without_helium_its_kernels_are_left_out() -> None:
 
 
 def test_what_helium_refuses_others_take(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    node = random_conv(rng, (5, 5, 4), 4, (3, 3), depthwise=True)
     with pytest.raises(CompileError):
-        QemuBench(tmp_path).add([random_conv(np.random.default_rng(0), (5, 5, 4), 4, (3, 3), depthwise=True)],
-                                [ConvVectors()])  # fmt: skip
+        QemuBench(tmp_path).add([node], [ConvVectors()])
+    wide = random_conv(rng, (3, 60, 4), 4, (1, 50), depthwise=True)
+    assert "50 columns, at most 48" in str(DepthwiseVectors().accepts(wide, OPTIONS))
+
+
+@pytest.mark.parametrize(("optimize", "rolled"), [("speed", 0), ("size", 1)])
+def test_windows_of_many_taps_go_row_by_row(optimize: Any, rolled: int) -> None:
+    rng, options = np.random.default_rng(0), Options(cpu="cortex-m55", optimize=optimize)
+    node = random_conv(rng, (9, 9, 8), 8, (5, 5), depthwise=True)
+    (text,) = DepthwiseVectors().lower(node, Context(node, 0, options, {})).generated.values()
+    assert text.count("vmullb") == (2 * 5 if rolled else 2 * 25)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.helium.conv import ConvVectors
+from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
 
-HELIUM: tuple[Kernel, ...] = (ConvVectors(),)
+HELIUM: tuple[Kernel, ...] = (DepthwiseVectors(), ConvVectors())
