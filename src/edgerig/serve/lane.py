@@ -7,6 +7,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,10 +31,17 @@ CLOSE_SECONDS = 10.0
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The outputs of a batch's rows, and the time in ns of each inference, shape (inferences,)."""
+    """What came of a batch.
+
+    Attributes:
+        outputs: Of its rows. times_ns: Of each inference, shape (inferences,).
+        input_ns, output_ns: What making the network's inputs of the rows took, and rows of its outputs.
+    """
 
     outputs: Rows
     times_ns: NDArray[np.int64]
+    input_ns: int
+    output_ns: int
 
 
 #: Called with a lane, a batch and its results, or the error; None if the batch was not begun.
@@ -136,15 +144,19 @@ class Lane:
         session = self._session
         if session is None:
             return TargetError("The session that the network ran in was lost.")
+        start = time.perf_counter_ns()
         try:
             calls = self._tensors.calls([request.rows for request in batch.requests], raw=batch.raw)
         except Exception as error:
             return _BadRows(error)
+        input_ns = time.perf_counter_ns() - start
         try:
             if self._each_alone:
                 session.begin_sequence()
             run = session.run(calls)
-            return Results(self._tensors.answers(run.outputs, batch.count, raw=batch.raw), run.times_ns)
+            start = time.perf_counter_ns()
+            outputs = self._tensors.answers(run.outputs, batch.count, raw=batch.raw)
+            return Results(outputs, run.times_ns, input_ns, time.perf_counter_ns() - start)
         except EdgerigError as error:
             return error
         except Exception as error:

@@ -19,6 +19,7 @@ from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.lane import SLOTS, Lane, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined
 from edgerig.serve.ring_lane import Opened, RingLane
+from edgerig.serve.statistics import Executions
 from edgerig.serve.tensors import NetworkTensors, Rows
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.ring_runs import RingRuns
@@ -52,6 +53,7 @@ class Pool:
     Attributes:
         tensors: The network's inputs and outputs.
         waiting: Samples that wait for a session now.
+        executions: What the network's inferences took so far.
         time_model: See `Session.time_model`.
     """
 
@@ -75,6 +77,7 @@ class Pool:
         self.each_alone = keeps_state(artifact)
         self.waiting = 0
         self.tensors: NetworkTensors
+        self.executions = Executions()
         self.time_model: ModelBand | Unavailable | None = None
         self._requests: collections.deque[Request] = collections.deque()
         #: Sessions that no lane has yet, each with its ring, if it has one.
@@ -338,7 +341,7 @@ class Pool:
         self._running -= 1
         if isinstance(result, Results):
             self._note_time(result, batch.count)
-            batch.answer(result.outputs, result.times_ns, self.tensors.batch)
+            batch.answer(result.outputs, result.times_ns, self.tensors.batch, (result.input_ns, result.output_ns))
         elif result is not None and len(batch.requests) == 1:
             batch.requests[0].fail(result)
         else:
@@ -351,7 +354,9 @@ class Pool:
             self._schedule()
 
     def _note_time(self, result: Results, count: int) -> None:
-        sample_ns = max(1.0, float(result.times_ns.sum()) / count)
+        spent_ns = int(result.times_ns.sum())
+        self.executions.add(len(result.times_ns), spent_ns, result.input_ns, result.output_ns)
+        sample_ns = max(1.0, spent_ns / count)
         before = self._sample_ns
         self._sample_ns = sample_ns if before == math.inf else before + 0.2 * (sample_ns - before)
 

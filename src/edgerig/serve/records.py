@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edgerig.serve.requests import Request
+from edgerig.serve.statistics import RequestStatistics
 
 #: Upper bounds of the histograms' buckets, in seconds.
 BUCKETS = (
@@ -60,15 +61,25 @@ class Records:
         #: Number of requests and of samples by way and result (``ok`` or the error's type).
         self.requests: dict[tuple[str, str], list[int]] = {}
         self.histograms = {name: Histogram() for name in ("handler", "queue", "network")}
+        self.statistics = RequestStatistics()
         #: Open connections by way.
         self.connections: dict[str, int] = {}
 
-    def note(self, way: str, result: str, times: Times, samples: int = 1, requests: int = 1) -> None:
+    def note(
+        self,
+        way: str,
+        result: str,
+        times: Times,
+        samples: int = 1,
+        requests: int = 1,
+        conversion_ns: tuple[int, int] = (0, 0),
+    ) -> None:
         """Count requests that were answered, or refused, together.
 
         Args:
             way: Where they came in. result: ``ok``, or the type of the error. times: of each of them; 0 where a
                 refused one did not get so far. samples: How many they had in all.
+            conversion_ns: What making the network's inputs for each of them, and answers of its outputs, took.
         """
         counts = self.requests.get((way, result))
         if counts is None:
@@ -79,6 +90,11 @@ class Records:
         if result == "ok":
             self.histograms["queue"].add(times.queue_ns * 1e-9, requests)
             self.histograms["network"].add(times.network_ns * 1e-9, requests)
+            self.statistics.answered(
+                requests, samples, times.handler_ns, times.queue_ns, times.network_ns, *conversion_ns
+            )
+        else:
+            self.statistics.fail.add(requests, times.handler_ns * requests)
         if self.log is not None:
             line = {"time": time.time(), "way": way, "result": result, "samples": samples // requests}
             line |= {name.replace("_ns", "_ms"): value / 1e6 for name, value in msgspec.structs.asdict(times).items()}
@@ -113,7 +129,9 @@ class Watched:
         if request is None:
             self._records.note(self._way, result, Times(took, 0, 0))
         else:
-            self._records.note(self._way, result, Times(took, request.queue_ns, request.network_ns), request.count)
+            times = Times(took, request.queue_ns, request.network_ns)
+            conversion_ns = request.input_ns, request.output_ns
+            self._records.note(self._way, result, times, request.count, conversion_ns=conversion_ns)
 
 
 class Collector:

@@ -43,6 +43,7 @@ class Request:
         outputs: For each output an array (n, ...). error: Why there are none.
         entered_ns, sent_ns: When it entered the pool, and when a session took it, by `time.perf_counter_ns`.
         times_ns: Of each inference that its samples were part of, shape (inferences,).
+        input_ns, output_ns: What making inputs, and answers of outputs, took for the batches that it was part of.
         alone: Whether it shares no batch with others, as it may be the one that a session failed of.
         abandoned: Whether nobody waits for it any more.
     """
@@ -54,6 +55,8 @@ class Request:
         "done",
         "entered_ns",
         "error",
+        "input_ns",
+        "output_ns",
         "outputs",
         "raw",
         "rows",
@@ -67,6 +70,7 @@ class Request:
         self.error: Exception | None = None
         self.entered_ns = self.sent_ns = time.perf_counter_ns()
         self.times_ns: NDArray[np.int64] = _NO_TIMES
+        self.input_ns = self.output_ns = 0
         self.alone = self.abandoned = False
 
     @property
@@ -94,6 +98,7 @@ def joined(parts: Sequence[Request], rows: Rows) -> Request:
     """A request whose ``rows`` were run in parts, each of which has its outputs."""
     whole = Request(rows, parts[0].raw, parts[0].done)
     whole.entered_ns, whole.sent_ns = parts[0].entered_ns, parts[0].sent_ns
+    whole.input_ns, whole.output_ns = sum(part.input_ns for part in parts), sum(part.output_ns for part in parts)
     whole.times_ns = np.concatenate([part.times_ns for part in parts])
     whole.outputs = tuple(
         np.concatenate(column) for column in zip(*(part.outputs or () for part in parts), strict=True)
@@ -108,20 +113,25 @@ class Batch:
         requests: At least one; all raw, or none.
     """
 
-    __slots__ = ("count", "raw", "requests")
+    __slots__ = ("count", "input_ns", "raw", "requests")
 
     def __init__(self, requests: list[Request]) -> None:
         self.requests, self.raw = requests, requests[0].raw
-        self.count = sum(request.count for request in requests)
+        self.count = sum([request.count for request in requests])
+        self.input_ns = 0
 
-    def answer(self, outputs: Rows, times_ns: NDArray[np.int64], batch: int) -> None:
+    def answer(
+        self, outputs: Rows, times_ns: NDArray[np.int64], batch: int, conversion_ns: tuple[int, int] = (0, 0)
+    ) -> None:
         """Give each request its part.
 
         Args:
             outputs: For each output an array of all rows. times_ns: Of each inference, of ``batch`` rows.
+            conversion_ns: What making the inputs, and the outputs' rows, took.
         """
         first = 0
         for request in self.requests:
+            request.input_ns, request.output_ns = conversion_ns
             last = first + request.count
             calls = times_ns[first // batch : -(-last // batch)]
             request.answer(tuple(array[first:last] for array in outputs), calls)

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 
 from edgerig.errors import EdgerigError, TargetError
@@ -56,12 +57,13 @@ class RingLane:
         if self._runs is None:
             self._loop.call_soon(self._done, self, batch, None)
             return
+        start = time.perf_counter_ns()
         try:
-            rows = [request.rows for request in batch.requests]
-            calls = self._tensors.calls(rows, raw=batch.raw)
+            calls = self._tensors.calls([request.rows for request in batch.requests], raw=batch.raw)
         except Exception as error:
             self._loop.call_soon(self._done, self, batch, error)
             return
+        batch.input_ns = time.perf_counter_ns() - start
         if not self._batches:
             self._since = self._loop.time()
         self._batches.append(batch)
@@ -120,8 +122,10 @@ class RingLane:
             self._since = self._loop.time()
 
     def _results(self, batch: Batch, ran: Ran) -> Results | Exception:
+        start = time.perf_counter_ns()
         try:
-            return Results(self._tensors.answers(ran.outputs, batch.count, raw=batch.raw), ran.times_ns)
+            outputs = self._tensors.answers(ran.outputs, batch.count, raw=batch.raw)
+            return Results(outputs, ran.times_ns, batch.input_ns, time.perf_counter_ns() - start)
         except EdgerigError as error:
             return error
 

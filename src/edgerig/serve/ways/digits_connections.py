@@ -248,7 +248,8 @@ class Groups:
         if error is None:
             self._send(pieces, replies)
             times = Times(time.perf_counter_ns() - start, request.queue_ns, request.network_ns // request.count)
-            self.clients.records.note(NAME, "ok", times, request.count, len(pieces))
+            conversion_ns = request.input_ns, request.output_ns
+            self.clients.records.note(NAME, "ok", times, request.count, len(pieces), conversion_ns)
         elif len(pieces) == 1:
             connection, samples, entry = pieces[0]
             self._failed(error, connection, samples, entry, start)

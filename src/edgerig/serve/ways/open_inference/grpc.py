@@ -29,6 +29,7 @@ from edgerig.serve.ways.open_inference.metadata import (
     check_model,
     model_config,
     model_metadata,
+    model_statistics,
     repository_index,
     server_metadata,
 )
@@ -158,6 +159,13 @@ def _servicer(service: Service, real: bool) -> Any:
         check_model(service, request.name, request.version)
         return json_format.ParseDict({"config": model_config(service)}, messages.ModelConfigResponse())
 
+    def statistics(request: Any) -> Any:
+        from google.protobuf import json_format
+
+        if request.name:
+            check_model(service, request.name, request.version)
+        return json_format.ParseDict({"model_stats": [model_statistics(service)]}, messages.ModelStatisticsResponse())
+
     def ready(request: Any) -> Any:
         check_model(service, request.name, request.version)
         return messages.ModelReadyResponse(ready=service.pool.ready)
@@ -180,6 +188,9 @@ def _servicer(service: Service, real: bool) -> Any:
 
         async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
             return await _answered(context, lambda: config(request))
+
+        async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
+            return await _answered(context, lambda: statistics(request))
 
         async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
             response = messages.RepositoryIndexResponse()

@@ -23,6 +23,7 @@ from edgerig.serve.ways.open_inference.metadata import (
     check_model,
     model_config,
     model_metadata,
+    model_statistics,
     repository_index,
     server_metadata,
 )
@@ -60,8 +61,12 @@ class OpenInferenceHttp(Way):
                 Route(path, Metadata(lambda name, version: self._metadata(service, name, version))),
                 Route(f"{path}/ready", Readiness(service)),
                 Route(f"{path}/config", Metadata(lambda name, version: self._config(service, name, version))),
+                Route(f"{path}/stats", Metadata(lambda name, version: _statistics(service, name, version))),
             ]
         index = Metadata(lambda name, version: repository_index(service), ("POST",))
+        every = Metadata(lambda name, version: _statistics(service, service.name, ""))
+        # Before a network that is called so.
+        routes.insert(0, Route("/v2/models/stats", every))
         return [*routes, Route("/v2", Metadata(lambda name, version: server_metadata())), Route(INDEX, index)]
 
     def direct(self, service: Service, access: Access) -> DirectRequests | None:
@@ -74,6 +79,11 @@ class OpenInferenceHttp(Way):
     def _metadata(self, service: Service, name: str, version: str) -> dict[str, Any]:
         check_model(service, name, version)
         return model_metadata(service, real=self.real)
+
+
+def _statistics(service: Service, name: str, version: str) -> dict[str, Any]:
+    check_model(service, name, version)
+    return {"model_stats": [model_statistics(service)]}
 
 
 class _Endpoint:

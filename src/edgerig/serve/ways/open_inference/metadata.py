@@ -14,7 +14,7 @@ from edgerig.text import one_line
 
 #: A served network has one version.
 VERSION = "1"
-EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository(index)", "statistics"]
 
 
 class UnknownModelError(RequestError):
@@ -60,6 +60,34 @@ def repository_index(service: Service) -> list[dict[str, str]]:
     """The networks of this server, by Triton's extension of the protocol for repositories."""
     ready = service.pool.ready
     return [{"name": service.name, "version": VERSION, "state": "READY" if ready else "UNAVAILABLE"}]
+
+
+def model_statistics(service: Service) -> dict[str, Any]:
+    """The network's counts and times since the server started, by Triton's extension for statistics.
+
+    ``inference_count`` counts samples, ``execution_count`` runs of the engine, ``success`` and ``fail`` requests of all
+    ways in. ``batch_stats`` tell of single runs; those of requests, in ``inference_stats``, have the times of the whole
+    batches that they were part of.
+    """
+    requests, executions = service.records.statistics, service.pool.executions
+    times = {"success": requests.success, "fail": requests.fail, "queue": requests.queue}
+    return {
+        "name": service.name,
+        "version": VERSION,
+        "last_inference": requests.last_ms,
+        "inference_count": requests.samples,
+        "execution_count": executions.infer.count,
+        "inference_stats": {
+            **{name: durations.as_dict() for name, durations in times.items()},
+            **requests.executions.as_dict(),
+            # There is no cache of answers.
+            "cache_hit": {"count": 0, "ns": 0},
+            "cache_miss": {"count": 0, "ns": 0},
+        },
+        "batch_stats": [{"batch_size": service.pool.tensors.batch, **executions.as_dict()}]
+        if executions.infer.count
+        else [],
+    }
 
 
 def model_config(service: Service) -> dict[str, Any]:
