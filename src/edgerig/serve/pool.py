@@ -16,9 +16,9 @@ from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
 from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
-from edgerig.serve.lane import SLOTS, Lane, Results
+from edgerig.serve.lane import SLOTS, Lane, Opened, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined
-from edgerig.serve.ring_lane import Opened, RingLane
+from edgerig.serve.ring_lane import RingLane
 from edgerig.serve.statistics import Executions
 from edgerig.serve.tensors import NetworkTensors, Rows
 from edgerig.targets.base import Session, Target
@@ -81,7 +81,7 @@ class Pool:
         self.time_model: ModelBand | Unavailable | None = None
         self._requests: collections.deque[Request] = collections.deque()
         #: Sessions that no lane has yet, each with its ring, if it has one.
-        self._opened: list[tuple[Session, RingRuns | None]] = []
+        self._opened: list[Opened] = []
         self._lanes: list[Lane | RingLane] = []
         self._running = 0
         self._scheduled = False
@@ -133,8 +133,8 @@ class Pool:
         return session
 
     def _ring(self, session: Session) -> RingRuns | None:
-        """Memory shared with a session, where samples are so small that the event loop may see to them itself."""
-        if self.tensors.row_bytes > SMALL or self.each_alone or not RingRuns.serves(session):
+        """Memory shared with a session of this machine, unless its network's state must be reset by messages."""
+        if self.each_alone or not RingRuns.serves(session):
             return None
         assert isinstance(session, WireSession)
         return RingRuns(session, -(-self.batch // self.tensors.batch))
@@ -142,18 +142,16 @@ class Pool:
     def _open_with_ring(self) -> Opened:
         session = self._open()
         try:
-            ring = self._ring(session)
-            if ring is None:
-                raise TargetError("The session shares no memory any more.")
-            return session, ring
+            return session, self._ring(session)
         except BaseException:
             session.close()
             raise
 
     def _lane(self, session: Session, ring: RingRuns | None) -> Lane | RingLane:
-        if ring is not None:
-            return RingLane((session, ring), self.tensors, self._open_with_ring, self._finish, self._lane_is)
-        return Lane(session, self.tensors, self._open, self._finish, self._lane_is, each_alone=self.each_alone)
+        calls = (self.tensors, self._open_with_ring, self._finish, self._lane_is)
+        if ring is not None and self.tensors.row_bytes <= SMALL:
+            return RingLane(session, ring, *calls)
+        return Lane(session, ring, *calls, each_alone=self.each_alone)
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
@@ -273,10 +271,10 @@ class Pool:
                 "Ask again later, or serve with more --sessions.",
             )
         request = Request(rows, raw, done)
-        if not self._requests and request.count <= self.batch:
+        if not (self._running or self._requests) and request.count <= self.batch:
+            # Nobody else asks: it need not wait for the end of this round of the loop, and for others to go with it.
             idle = next((lane for lane in self._lanes if lane.up and lane.slots == SLOTS), None)
             if idle is not None:
-                # What comes in the same round of the loop is run together behind it.
                 self._give(idle, Batch([request]))
                 return request
         self._requests.append(request)

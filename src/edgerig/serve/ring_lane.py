@@ -10,29 +10,34 @@ import time
 from collections.abc import Callable
 
 from edgerig.errors import EdgerigError, TargetError
-from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Results
+from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Opened, Results
 from edgerig.serve.requests import Batch
 from edgerig.serve.tensors import NetworkTensors
 from edgerig.targets.base import Session
-from edgerig.targets.remote.ring_runs import Ran, RingRuns
+from edgerig.targets.remote.ring_runs import Ran, RingRuns, not_in_time
 
 _logger = logging.getLogger(__name__)
-Opened = tuple[Session, RingRuns]
 
 
 class RingLane:
     """Runs batches one after another; as `edgerig.serve.lane.Lane`, on the event loop on which it is started.
 
     Args:
-        opened: A session, and the ring over it. reopen: Opens another one.
+        session: Open. ring: Over it. reopen: Opens another one, with a ring.
     """
 
     def __init__(
-        self, opened: Opened, tensors: NetworkTensors, reopen: Callable[[], Opened], done: Done, changed: Changed
+        self,
+        session: Session,
+        ring: RingRuns,
+        tensors: NetworkTensors,
+        reopen: Callable[[], Opened],
+        done: Done,
+        changed: Changed,
     ) -> None:
         self.slots, self.up = SLOTS, True
-        self._session: Session | None = opened[0]
-        self._runs: RingRuns | None = opened[1]
+        self._session: Session | None = session
+        self._runs: RingRuns | None = ring
         self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed
         self._batches: collections.deque[Batch] = collections.deque()
         self._loop: asyncio.AbstractEventLoop
@@ -97,12 +102,7 @@ class RingLane:
         if left > 0:
             self._look = self._loop.call_later(left, self._look_at_time)
             return
-        self._lost(
-            TargetError(
-                f"The network did not answer within {patience:g} s.",
-                "Where it needs so long, say so: --answer-within SECONDS.",
-            )
-        )
+        self._lost(not_in_time(patience))
 
     def _answered(self) -> None:
         if self._runs is None:
@@ -151,13 +151,14 @@ class RingLane:
         pause = PAUSE
         while True:
             try:
-                opened = await self._loop.run_in_executor(None, self._reopen)
+                session, ring = await self._loop.run_in_executor(None, self._reopen)
             except Exception as error:
                 self._changed(self, False, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
-            self._session, self._runs = opened
+            assert ring is not None, "a session of this machine has one, or is not opened"
+            self._session, self._runs = session, ring
             self._watch()
             self._replacing = None
             self._changed(self, True, None)

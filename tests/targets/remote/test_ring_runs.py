@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.serve.fragile import DEADLY, REFUSED
+from tests.serve.fragile import DEADLY, ENDLESS, REFUSED
 
 from edgerig.errors import AnswerError, EdgerigError, TargetError
 from edgerig.models.files import open_artifact
@@ -273,4 +273,28 @@ def test_a_large_sample_has_a_slot_of_its_own(monkeypatch: pytest.MonkeyPatch, s
     runs = RingRuns(session, 64)
     assert runs._rows == 2
     check(*collect_one(runs, samples(50)))
+    runs.close()
+
+
+def test_a_thread_may_wait_for_its_samples(session: WireSession) -> None:
+    runs = RingRuns(session, ROWS)
+    x = samples(2 * SLOTS * ROWS)
+    check(runs.run([x]), x)
+    x[0, 0] = REFUSED
+    with pytest.raises(EdgerigError, match="refused"):
+        runs.run([x])
+    check(runs.run([x[1:]]), x[1:])
+    x[0, 0] = ENDLESS
+    runs.patience = 0.3
+    with pytest.raises(TargetError, match=r"did not answer within 0\.3 s"):
+        runs.run([x])
+    runs.close()
+
+
+def test_a_thread_that_waits_notices_the_end_of_the_process(session: WireSession) -> None:
+    runs = RingRuns(session, ROWS)
+    x = samples(ROWS)
+    x[1, 0] = DEADLY
+    with pytest.raises(TargetError, match="SIGKILL"):
+        runs.run([x])
     runs.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -22,10 +23,10 @@ from edgerig.wire.link import PairLink
 from edgerig.wire.messages import TracedFailure, pack
 from edgerig.wire.ring import FAILURE_BYTES, Ring, RingHeader, Slot, available, bytes_of, fits, new_memory, slot_bytes
 
-#: Slots: one that is worked on, those that wait so that there is no gap, and one that is read.
-SLOTS = 4
-#: Bytes of a slot at most, unless a single inference has more.
-SLOT_BYTES = 4 << 20
+#: Slots: one that is worked on, those that wait so that there is no gap, and one that is read; for large samples fewer.
+SLOTS, FEW_SLOTS = 4, 2
+#: Bytes of a slot at most, unless a single inference has more; and of a single inference.
+SLOT_BYTES, LARGEST = 4 << 20, 256 << 20
 
 
 class Ran(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class _Work:
 class RingRuns:
     """Runs samples on a session of this machine, through a ring.
 
-    While one of these exists nothing else may use the session. It never waits.
+    While one of these exists nothing else may use the session. Nothing but `run` waits.
 
     Args:
         session: See `serves`.
@@ -67,15 +68,17 @@ class RingRuns:
     def __init__(self, session: WireSession, rows: int) -> None:
         self._session, self._client, self.patience = session, session.client, session.client.timeout
         inputs, outputs = session.load_report.inputs, session.load_report.outputs
-        self._rows = max(1, min(rows, SLOT_BYTES // bytes_of(inputs, outputs)))
-        header = RingHeader(SLOTS, self._rows)
+        each = bytes_of(inputs, outputs)
+        self._rows = max(1, min(rows, SLOT_BYTES // each))
+        self._slots = SLOTS if each * SLOTS <= SLOT_BYTES else FEW_SLOTS
+        header = RingHeader(self._slots, self._rows)
         link = self._client.link
         assert isinstance(link, PairLink)
         self.lost_fd = link.socket.fileno()
         self._client.request(Kind.RING, pack(header))
         with contextlib.ExitStack() as undo:
             try:
-                memory = new_memory(SLOTS * slot_bytes(self._rows, inputs, outputs))
+                memory = new_memory(self._slots * slot_bytes(self._rows, inputs, outputs))
                 undo.callback(os.close, memory)
                 self._requests = os.eventfd(0, os.EFD_CLOEXEC)
                 undo.callback(os.close, self._requests)
@@ -97,7 +100,8 @@ class RingRuns:
 
     @staticmethod
     def serves(session: object) -> bool:
-        """Whether it can be used so: its network runs in a process of this machine, and all sizes are known."""
+        """Whether it can be used so: its network runs in a process of this machine, and all sizes are known
+        and none is too large."""
         return (
             isinstance(session, WireSession)
             and session.pid is not None
@@ -106,6 +110,7 @@ class RingRuns:
             and available()
             and session.client.supports(Kind.RING)
             and fits(session.load_report.inputs, session.load_report.outputs)
+            and bytes_of(session.load_report.inputs, session.load_report.outputs) <= LARGEST
         )
 
     def begin(self, inputs: Sequence[Array]) -> None:
@@ -113,11 +118,32 @@ class RingRuns:
         self._work.append(_Work(inputs))
         self._write()
 
+    def run(self, inputs: Sequence[Array]) -> Ran:
+        """Run samples and wait for them, where nothing else is under way; for a thread, and no event loop.
+
+        Raises:
+            TargetError: The session is lost, or does not answer in time. InferenceError: The engine failed.
+        """
+        self.begin(inputs)
+        poll = select.poll()
+        for descriptor in (self.fd, self.lost_fd):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            ready = poll.poll(1e3 * self.patience)
+            if not ready:
+                raise not_in_time(self.patience)
+            for result in self.receive():
+                if isinstance(result, EdgerigError):
+                    raise result
+                return result
+            if any(descriptor == self.lost_fd for descriptor, _ in ready):
+                raise self.loss()
+
     def _write(self) -> None:
         """Write as much into the ring as it has room for."""
         for work in self._work:
             while work.written < work.count and work.error is None:
-                if len(self._sent) == SLOTS:
+                if len(self._sent) == self._slots:
                     return
                 self._write_part(work)
 
@@ -191,11 +217,19 @@ class RingRuns:
     def close(self) -> None:
         """End the exchange; the session's process leaves the ring as soon as it has answered what it has."""
         with contextlib.suppress(OSError):
-            if len(self._sent) < SLOTS:
+            if len(self._sent) < self._slots:
                 self._ring.slot(self._number + 1).write_head(self._number + 1, 0)
                 os.eventfd_write(self._requests, 1)
         os.close(self._requests)
         os.close(self.fd)
+
+
+def not_in_time(seconds: float) -> TargetError:
+    """The error of a session that has not answered for so long."""
+    return TargetError(
+        f"The network did not answer within {seconds:g} s.",
+        "Where it needs so long, say so: --answer-within SECONDS.",
+    )
 
 
 def _joined(parts: list[Ran]) -> Ran:
