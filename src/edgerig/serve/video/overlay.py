@@ -40,17 +40,16 @@ def blend(pixels: Pixels, class_map: NDArray[np.uint8], colours: NDArray[np.uint
     """
     from PIL import Image
 
+    # Half a colour leaves the highest bit free, which says whether there is one: one table tells both.
+    table = (colours >> 1) | np.where(colours.any(axis=1), 128, 0).astype(np.uint8)[:, None]
     classes = Image.fromarray(class_map)
-
-    def looked_up(table: Array) -> Array:
-        classes.putpalette(table.tobytes())
-        return np.asarray(classes.convert("RGB"))
-
-    coloured = np.where(colours.any(axis=1), 255, 0).astype(np.uint8)
-    half = pixels >> 1
-    half &= looked_up(np.repeat(coloured[:, None], 3, axis=1))
+    classes.putpalette(table.tobytes())
+    looked_up = np.asarray(classes.convert("RGB"))
+    half = looked_up >> 7
+    half *= 127
+    half &= pixels >> 1
     mixed = pixels - half
-    mixed += looked_up(colours >> 1)
+    mixed += looked_up & 127
     return mixed
 
 
