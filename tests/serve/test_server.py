@@ -182,7 +182,7 @@ def test_sessions_in_threads_answer_and_fail_as_those_of_the_event_loop(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("small", [pool.SMALL, 0], ids=["event loop", "thread"])
-@pytest.mark.parametrize("settings", [{"answer_seconds": 1.0}, {"target_options": {"timeout": 1.0}}])
+@pytest.mark.parametrize("settings", [{"answer_seconds": 1.0}, {"target_options": {"timeout": 5.0}}])
 def test_a_session_that_does_not_answer_is_given_up(
     float_net: Path, monkeypatch: pytest.MonkeyPatch, small: int, settings: dict[str, Any]
 ) -> None:

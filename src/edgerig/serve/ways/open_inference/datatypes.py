@@ -25,6 +25,8 @@ NAMES = {
 }  # fmt: skip
 #: numpy's dtype of each name, as it lies in binary tensors: little endian.
 DTYPES = {name: np.dtype(dtype).newbyteorder("<") for dtype, name in NAMES.items()}
+#: The name of each dtype of this machine; numpy composes a dtype's own name at each access.
+NAME_OF = {np.dtype(dtype): name for dtype, name in NAMES.items()}
 #: Real numbers, which an integer network takes as well.
 REAL = "FP32"
 

@@ -74,7 +74,8 @@ class OpenInferenceGrpc(Way):
         ]
         interceptors = [] if access.token is None else [_admission(access)]
         self._server = aio.server(options=options, interceptors=interceptors)
-        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_servicer(service, self.real), self._server)
+        generic = _GenericHandlers(self._server)
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_servicer(service, self.real), generic)
         host, port = listener.getsockname()[:2]
         # gRPC opens its ports itself.
         listener.close()
@@ -91,6 +92,18 @@ class OpenInferenceGrpc(Way):
     async def stop(self, deadline: float) -> None:
         if self._server is not None:
             await self._server.stop(deadline)
+
+
+class _GenericHandlers:
+    """A server that is told of handlers by name alone: for each registered method it would keep a task, and look at all
+    of them with each request.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Nothing: they are among the generic ones."""
 
 
 def _credentials(folder: Path) -> Any:

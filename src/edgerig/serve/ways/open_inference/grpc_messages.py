@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAMES, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -20,6 +20,18 @@ FIELDS = {
     "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents",
 }  # fmt: skip
+
+
+class _Input:
+    """An input in messages, whose name is looked at only where there is one."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"Input {one_line(self.name, 80)!r}"
 
 
 def input_tensors(request: Any) -> dict[str, Array]:
@@ -33,7 +45,7 @@ def input_tensors(request: Any) -> dict[str, Array]:
         raise RequestError(f"{len(request.inputs)} inputs come with {len(raw)} raw contents.")
     tensors: dict[str, Array] = {}
     for position, tensor in enumerate(request.inputs):
-        what = f"Input {one_line(tensor.name, 80)!r}"
+        what = _Input(tensor.name)
         if tensor.name in tensors:
             raise RequestError(f"{what} comes twice.")
         dtype = dtype_of(tensor.datatype, tensor.name)
@@ -55,7 +67,7 @@ def input_tensors(request: Any) -> dict[str, Array]:
     return tensors
 
 
-def _typed(tensor: Any, dtype: np.dtype[Any], count: int, what: str) -> Array:
+def _typed(tensor: Any, dtype: np.dtype[Any], count: int, what: _Input) -> Array:
     """The numbers of an input that are no raw bytes."""
     field = FIELDS.get(tensor.datatype)
     if field is None:
@@ -94,7 +106,7 @@ def wanted_outputs(request: Any, tensors: NetworkTensors) -> list[int]:
 def fill(answer: Any, tensors: NetworkTensors, outputs: Rows, wanted: list[int], *, raw: bool) -> None:
     """Put outputs into a ``ModelInferResponse``: as raw bytes, or as typed contents where all have such."""
     arrays = [outputs[position] for position in wanted]
-    names = [NAMES[array.dtype.name] for array in arrays]
+    names = [NAME_OF[array.dtype] for array in arrays]
     raw = raw or any(name not in FIELDS for name in names)
     for position, array, datatype in zip(wanted, arrays, names, strict=True):
         tensor = answer.outputs.add(name=tensors.outputs[position].name, datatype=datatype, shape=array.shape)

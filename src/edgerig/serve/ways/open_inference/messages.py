@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import EdgerigError, RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAMES, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, NAMES, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -196,7 +196,7 @@ def render(
     described, binary = list[dict[str, Any]](), list[bytes | memoryview]()
     for position, as_bytes in wanted:
         spec, array = tensors.outputs[position], outputs[position]
-        tensor: dict[str, Any] = {"name": spec.name, "datatype": NAMES[array.dtype.name], "shape": list(array.shape)}
+        tensor: dict[str, Any] = {"name": spec.name, "datatype": NAME_OF[array.dtype], "shape": list(array.shape)}
         if as_bytes:
             data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
             tensor["parameters"] = {"binary_data_size": len(data)}
