@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,11 +64,21 @@ def model_of_the_board(keyword_network: DeployedNetwork) -> DeviceConsole:
 
 
 @pytest.fixture(scope="module")
-def qemu_board(network_files: dict[str, Path]) -> Iterator[EmulatedDevice]:
+def started_qemu(network_files: dict[str, Path]) -> Iterator[EmulatedDevice]:
     need("qemu-system-arm")
     device = open_emulated("qemu:mps2-an386", network_files["kws01"])
     yield device
     device.link.close()
+
+
+@pytest.fixture
+def qemu_board(started_qemu: EmulatedDevice) -> Iterator[EmulatedDevice]:
+    """A board in QEMU, which stands still between tests: while it waits for a command it takes a whole core."""
+    assert isinstance(started_qemu.link, EmulatedLink)
+    qemu = started_qemu.link.emulator.process
+    qemu.send_signal(signal.SIGCONT)
+    yield started_qemu
+    qemu.send_signal(signal.SIGSTOP)
 
 
 def same_answers(board: EmulatedDevice, model: DeviceConsole, stream: bytes) -> None:
