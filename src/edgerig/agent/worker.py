@@ -32,7 +32,7 @@ from edgerig.agent.ring import RingRequests
 from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes, samples_in
 from edgerig.agent.upload import Upload
-from edgerig.agent.watch import watch
+from edgerig.agent.watch import end, watch
 from edgerig.agent.worker_options import argument_parser
 from edgerig.agent.worker_process import ERRORS
 from edgerig.errors import EdgerigError, InferenceError, WireError
@@ -381,6 +381,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     limits = Limits(payload=options.max_message, model=options.max_model)
     libraries = None if options.any_library else options.library
     Worker(link, options.folder, options.runtime, limits, grace, libraries).serve()
+    end(options.folder)
 
 
 if __name__ == "__main__":
