@@ -15,10 +15,10 @@ pytestmark = pytest.mark.slow
 
 #: Instructions that a network may take at most, float borders and softmax included.
 MOST = {
-    "digits_int8": 1_800_000,
+    "digits_int8": 600_000,
     "keyword_spotting": 950_000,
-    "visual_wake_words": 2_900_000,
-    "image_classification": 3_000_000,
+    "visual_wake_words": 2_800_000,
+    "image_classification": 2_900_000,
     "anomaly_detection": 110_000,
     "alexa": 40_000,
     "okay_nabu": 65_000,

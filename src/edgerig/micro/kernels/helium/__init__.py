@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.kernels.helium.conv import ConvVectors
+from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
+from edgerig.micro.kernels.helium.sums import AddVectors
 
-HELIUM: tuple[Kernel, ...] = (DepthwiseVectors(), ConvVectors())
+HELIUM: tuple[Kernel, ...] = (ConvPoolVectors(), DepthwiseVectors(), ConvVectors(), AddVectors())

@@ -6,6 +6,7 @@ ahead. Instructions counted on QEMU's Cortex-M55: 0.125 a multiplication, 4.5 to
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,18 +14,21 @@ from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
-from edgerig.micro.kernels.access import by_runs, window_begins
+from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
+from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.helium.scaling import NEEDS, rounding, scales_fit
-from edgerig.micro.kernels.refusals import Answer
+from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
+from edgerig.micro.kernels.refusals import Answer, require
 from edgerig.micro.options import Options
 
 #: Inputs of a step, and channels of a block.
 STEP, BLOCK = 16, 4
 #: Windows that are copied before any pixel is written: bytes that they may take, and how many at most, by thrift.
 _COLUMNS, _MOST = (2048, 1024, 0), 8
+
+_FILES = ("er_mve_conv.c", "er_mve_conv.S", "er_mve_copy.S")
 
 
 class ConvVectors(Kernel):
@@ -53,15 +57,45 @@ class ConvVectors(Kernel):
             batch, mixed = 2, True
         else:
             batch, mixed = _batch(matrix.shape[1], pixels, context), False
-            window = context.struct("window", "er_mve_window", initializer([fields, run, *window_sizes(node), batch]))
+            window = window_struct(node, node.output, [fields, run], batch, context)
             columns = context.scratch(batch * matrix.shape[1])
             body = f"er_mve_window_layer(&{window}, {x}, {y}, {columns});"
-        lowered = calling(body, "er_mve_conv.h", "er_mve_conv.c", "er_mve_conv.S", "er_mve_copy.S")
+        lowered = calling(body, "er_mve_conv.h", *_FILES)
         if isinstance(node, FullyConnected):
             return lowered
         begins = window_begins(node)
         access = by_runs(node.output, node.input, begins, range(0, begins.size, batch), mixed)
         return replace(lowered, accesses=(access,))
+
+
+class ConvPoolVectors(Kernel):
+    """Convolution and a maximum of windows that do not overlap, taken of the sums: a quarter is scaled at 2x2."""
+
+    name = "helium-conv-pool"
+    needs = NEEDS
+    pattern = (Conv2D, MaxPool2D)
+
+    def accepts(self, node: Node, options: Options) -> Answer:
+        conv, pool = conv_and_pool(node)
+        if any(value.dtype != "int8" for value in (conv.input, conv.weights, conv.output)):
+            return False
+        return require(pools_whole(conv, pool), "a maximum of overlapping or padded windows") and scales_fit(
+            requantization(conv)
+        )
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        conv, pool = conv_and_pool(node)
+        scales = requantization(conv)
+        matrix = conv.weights.array.reshape(conv.weights.shape[0], -1)
+        fields = conv_fields(matrix, scales, context)
+        suffix, count = rounding(scales), math.prod(pool.window)
+        window = window_struct(conv, pool.output, [fields, f"er_mve_conv_{suffix}"], 2, context)
+        steps = initializer([f"er_mve_conv_pool_{suffix}", *pool.window, *pool.stride])
+        maximum = context.struct("pool", "er_mve_pool", steps)
+        columns = context.scratch((count + count % 2) * matrix.shape[1])
+        x, y = context.read(conv.input), context.write(pool.output)
+        lowered = calling(f"er_mve_pool_layer(&{window}, &{maximum}, {x}, {y}, {columns});", "er_mve_conv.h", *_FILES)
+        return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
 def _is_pointwise(node: Conv2D) -> bool:
@@ -75,19 +109,21 @@ def _batch(inputs: int, pixels: int, context: Context) -> int:
     return max(2, most // 2 * 2)
 
 
-def window_sizes(node: Conv2D) -> list[int]:
-    """Sizes of an er_mve_window, but for its batch."""
-    return [
-        *node.input.shape[1:],
-        *node.kernel,
-        *node.stride,
-        *node.dilation,
-        node.padding.top,
-        node.padding.left,
-        node.output.shape[2],
-        node.output.shape[1] * node.output.shape[2],
-        node.input.zero_point,
+def window_struct(node: Conv2D, output: Value, first: list[str], batch: int, context: Context) -> str:
+    """Name of an er_mve_window; ``output``: of the convolution, or of the maximum behind it."""
+    _, height, width, depth = node.input.shape
+    reach = [(taps - 1) * step + 1 for taps, step in zip(node.kernel, node.dilation, strict=True)]
+    line, wide = width * depth, node.kernel[1] * depth
+    # Gaps along rows are copied tap by tap.
+    last_column = width - reach[1] if node.dilation[1] == 1 else -1
+    numbers = [
+        *(height, width, depth, *node.kernel, *node.stride, *node.dilation),
+        *(node.padding.top, node.padding.left),
+        *(output.shape[2], output.shape[1] * output.shape[2], node.input.zero_point, batch),
+        *(height - reach[0], last_column),
+        initializer([node.kernel[0], wide, wide, node.dilation[0] * line]),
     ]
+    return context.struct("window", "er_mve_window", initializer([*first, *numbers]))
 
 
 def conv_fields(matrix: NDArray[np.int8], scales: Requantization, context: Context) -> str:

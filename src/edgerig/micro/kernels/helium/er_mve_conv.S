@@ -58,7 +58,7 @@
     vmov q1[3], q1[1], r10, lr
     .endm
 
-    .macro BEGIN name
+    .macro PROLOGUE name
     .section .text.\name, "ax", %progbits
     .p2align 2
     .global \name
@@ -78,6 +78,10 @@
     ldrd r4, r5, [r0]
     str r5, [sp, #CHANNELS]
     str r4, [sp, #STREAM]
+    .endm
+
+    .macro BEGIN name
+    PROLOGUE \name
     ldrd r4, r5, [r3]
     strd r4, r5, [sp, #X_STEP]
     ldr r5, [r3, #8]
@@ -143,3 +147,51 @@
     CONV er_mve_conv_once, ONCE
     CONV er_mve_conv_floor, FLOOR
     CONV er_mve_conv_full, FULL
+
+    /* STREAM is the block of four channels, LEFT the channels left; q4 holds the greatest sums so far. */
+    .macro POOL name rounding
+    PROLOGUE \name
+    str r3, [sp, #PAIRS]
+    str r1, [sp, #Y]
+    str r2, [sp, #Y0]
+    str r5, [sp, #LEFT]
+    mov r5, r4
+3:  ldr r1, [sp, #Y]
+    ldr r2, [sp, #PAIRS]
+    vmov.i32 q4, #0x80000000
+    str r5, [sp, #STREAM]
+4:  ldr r4, [sp, #ROUNDS]
+    str r2, [sp, #X_STEP]
+    add r3, r1, r9
+    add r3, r3, r4, lsl #4
+    strd r1, r3, [sp, #X0]
+    ldr r5, [sp, #STREAM]
+    SUMS
+    ldr r2, [sp, #X_STEP]
+    vmax.s32 q0, q0, q1
+    mov r1, r3
+    vmax.s32 q4, q4, q0
+    subs r2, r2, #1
+    bne 4b
+    vldrw.u32 q2, [r5], #48
+    vldrw.u32 q3, [r5, #-32]
+    vldrw.u32 q1, [r5, #-16]
+    vadd.i32 q0, q4, q2
+    SCALE \rounding q0 q3 q1 q5
+    vadd.i32 q0, q0, r11
+    ldr r1, [sp, #Y0]
+    vmax.s32 q0, q0, q6
+    ldr r2, [sp, #LEFT]
+    vmin.s32 q0, q0, q7
+    vctp.32 r2
+    vpst
+    vstrbt.32 q0, [r1], #4
+    str r1, [sp, #Y0]
+    subs r2, r2, #4
+    str r2, [sp, #LEFT]
+    bgt 3b
+    FINISH \name
+    .endm
+
+    POOL er_mve_conv_pool_floor, FLOOR
+    POOL er_mve_conv_pool_full, FULL

@@ -34,8 +34,8 @@ static int32_t end_tap(int32_t begin, int32_t step, int32_t size, int32_t taps)
     return begin >= size ? 0 : smaller(taps, (size - 1 - begin) / step + 1);
 }
 
-/* The window whose first tap lies at (row, column), taps outside of the image with the input's zero point. */
-static void gather(const er_mve_window *w, const int8_t *x, int32_t row, int32_t column, int8_t *to)
+/* A window that may lie partly outside of the image, or has gaps along rows: there with the input's zero point. */
+static void gather_parts(const er_mve_window *w, const int8_t *x, int32_t row, int32_t column, int8_t *to)
 {
     int32_t depth = w->depth, line = w->width * depth, wide = w->kernel_width * depth;
     int32_t top = first_tap(row, w->dilation_y), left = first_tap(column, w->dilation_x);
@@ -58,6 +58,15 @@ static void gather(const er_mve_window *w, const int8_t *x, int32_t row, int32_t
         er_mve_copy(to, x, &block);
 }
 
+/* The window whose first tap lies at (row, column). */
+static void gather(const er_mve_window *w, const int8_t *x, int32_t row, int32_t column, int8_t *to)
+{
+    if (row >= 0 && column >= 0 && row <= w->last_row && column <= w->last_column)
+        er_mve_copy(to, x + (row * w->width + column) * w->depth, &w->inside);
+    else
+        gather_parts(w, x, row, column, to);
+}
+
 void er_mve_window_layer(const er_mve_window *w, const int8_t *x, int8_t *y, int8_t *columns)
 {
     int32_t length = w->conv.tail + 16 * w->conv.rounds, waiting = 0;
@@ -75,6 +84,31 @@ void er_mve_window_layer(const er_mve_window *w, const int8_t *x, int8_t *y, int
             er_mve_pointwise_layer(&w->conv, w->run, waiting, length, columns, y);
             y += waiting * w->conv.channels;
             waiting = 0;
+        }
+    }
+}
+
+void er_mve_pool_layer(const er_mve_window *w, const er_mve_pool *pool, const int8_t *x, int8_t *y, int8_t *columns)
+{
+    int32_t length = w->conv.tail + 16 * w->conv.rounds, across = 0;
+    int32_t top = -w->top, left = -w->left;
+
+    for (int32_t pixel = 0; pixel < w->pixels; pixel++, y += w->conv.channels) {
+        int8_t *to = columns;
+
+        for (int32_t i = 0; i < pool->height; i++) {
+            for (int32_t j = 0; j < pool->width; j++, to += length)
+                gather(w, x, top + i * w->stride_y, left + j * w->stride_x, to);
+        }
+        /* The greatest does not change if it is there twice. */
+        if (pool->height * pool->width % 2 != 0)
+            gather(w, x, top, left, to);
+        pool->run(&w->conv, columns, y, (pool->height * pool->width + 1) / 2);
+        left += pool->stride_x * w->stride_x;
+        if (++across == w->out_width) {
+            across = 0;
+            left = -w->left;
+            top += pool->stride_y * w->stride_y;
         }
     }
 }

@@ -6,6 +6,8 @@
 #ifndef ER_MVE_CONV_H
 #define ER_MVE_CONV_H
 
+#include "er_mve_copy.h"
+
 #include <stdint.h>
 
 typedef struct er_mve_conv {
@@ -37,7 +39,20 @@ typedef struct er_mve_window {
     int32_t out_width, pixels;
     int32_t input_zero;
     int32_t batch; /* pixels whose windows are copied before any is written, even */
+    /* Windows that begin at no less than 0 and no more than these are copied as one block. */
+    int32_t last_row, last_column;
+    er_mve_block inside;
 } er_mve_window;
+
+/* One pixel behind a maximum: the greatest sums of some pairs of windows that lie one after the other. */
+typedef void er_mve_pool_run(const er_mve_conv *conv, const int8_t *columns, int8_t *y, int32_t pairs);
+
+er_mve_pool_run er_mve_conv_pool_floor, er_mve_conv_pool_full;
+
+typedef struct er_mve_pool {
+    er_mve_pool_run *run;
+    int32_t height, width, stride_y, stride_x;
+} er_mve_pool;
 
 /* Windows of one pixel that lie in the input one after the other. */
 void er_mve_pointwise_layer(const er_mve_conv *conv, er_mve_conv_run *run, int32_t pixels, int32_t depth,
@@ -45,5 +60,9 @@ void er_mve_pointwise_layer(const er_mve_conv *conv, er_mve_conv_run *run, int32
 
 /* columns: batch windows */
 void er_mve_window_layer(const er_mve_window *window, const int8_t *x, int8_t *y, int8_t *columns);
+
+/* out_width and pixels of the window are those behind the maximum. columns: windows of an output, one more if odd */
+void er_mve_pool_layer(const er_mve_window *window, const er_mve_pool *pool, const int8_t *x, int8_t *y,
+                       int8_t *columns);
 
 #endif

@@ -12,6 +12,17 @@ er_mve_copy:
     ldrd r3, r4, [r2]
     ldrd r5, r6, [r2, #8]
     cbz r3, 4f
+    cmp r4, #16
+    bgt 1f
+    vctp.8 r4
+    dls lr, r3
+5:  vpstt
+    vldrbt.u8 q0, [r1]
+    vstrbt.8 q0, [r0]
+    add r0, r0, r5
+    add r1, r1, r6
+    le lr, 5b
+    pop {r4-r9, pc}
 1:  mov r7, r0
     mov r8, r1
     wlstp.8 lr, r4, 3f
