@@ -163,7 +163,24 @@ def test_a_damaged_object_is_named_by_check_and_never_fetched(
         assert "(1 object sent" in call("import", "photos", "--to", "store/street")[1], (
             "what is truncated is sent again"
         )
-        assert call("check", "store/street")[0] == 0
+    else:
+        assert "(0 objects sent" in call("import", "photos", "--to", "store/street")[1], "nobody looks into it"
+        assert "--repair" in err
+        assert "(1 object sent" in call("import", "photos", "--to", "store/street", "--repair")[1]
+    assert call("check", "store/street")[0] == 0
+
+
+def test_what_is_damaged_in_a_copy_is_sent_again_by_a_push_that_repairs(
+    call: Call, small: SmallServer, photos: Path
+) -> None:
+    call("import", "photos", "--to", "store/street")
+    call("push", "store/street", "--to", "s3://lab/copy")
+    key = next(key for key in small.objects if "/objects/" in key)
+    small.objects[key] = bytes(len(small.objects[key]))
+    assert "0 objects sent" in call("push", "store/street", "--to", "s3://lab/copy")[1]
+    assert call("check", "s3://lab/copy")[0] == 1
+    assert "0 versions copied, 1 object sent" in call("push", "store/street", "--to", "s3://lab/copy", "--repair")[1]
+    assert call("check", "s3://lab/copy")[0] == 0
 
 
 def test_a_dataset_is_pushed_with_its_versions(call: Call, small: SmallServer, photos: Path) -> None:

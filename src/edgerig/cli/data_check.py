@@ -71,7 +71,7 @@ def _check_bytes(address: str, credentials: str | None, *, every_version: bool) 
     if checked.damages:
         raise StoreError(
             f"{len(checked.damages):,} of {summary} are not what they should be.",
-            "Send them again from where they are whole: edgerig data import, or edgerig data push.",
+            "Send them again from where they are whole: edgerig data import --repair, or edgerig data push --repair.",
         )
     say(f"{versions.address}: {summary}, all as they should be")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgerig.cli.console import echo, say
-from edgerig.cli.data_options import credentials_option, note_option
+from edgerig.cli.data_options import credentials_option, note_option, repair_option
 
 if TYPE_CHECKING:
     from edgerig.store.folders import FolderFiles
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out pictures that cannot be decoded, and count them.  [default: an error]"
 )
+@repair_option
 @note_option
 @credentials_option
 def command(
@@ -38,6 +39,7 @@ def command(
     unlabelled: bool,
     all_files: bool,
     skip_bad: bool,
+    repair: bool,
     note: str,
     credentials: str | None,
 ) -> None:
@@ -77,7 +79,7 @@ def command(
         echo(f"(!) {line}")
     classes = sorted({picture.label for picture in pictures if picture.label is not None})
     versions, number = open_dataset(to, writing=True, credentials=credentials)
-    added = add_files(versions, pictures, classes, progress, base=number, replace=replace, note=note)
+    added = add_files(versions, pictures, classes, progress, base=number, replace=replace, repair=repair, note=note)
     say(added.text())
 
 

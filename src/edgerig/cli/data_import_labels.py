@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edgerig.cli.console import ConsoleProgress, echo, say
-from edgerig.cli.data_options import credentials_option, note_option
+from edgerig.cli.data_options import credentials_option, note_option, repair_option
 from edgerig.text import counted
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class _Options(msgspec.Struct, frozen=True):
     exif: Literal["upright", "stored"] | None
     skip_bad: bool
     replace: bool
+    repair: bool
     note: str
     credentials: str | None
 
@@ -59,6 +60,7 @@ _COMMON = [
     click.option(
         "--replace", is_flag=True, help="Leave out what the dataset has and this has not.  [default: it stays]"
     ),
+    repair_option,
     note_option,
     credentials_option,
 ]
@@ -199,6 +201,7 @@ def _import(labels: LabelSet, images: Path, options: _Options) -> None:
         ConsoleProgress(),
         base=number,
         replace=options.replace,
+        repair=options.repair,
         note=options.note,
         split=options.split,
         exif=options.exif,

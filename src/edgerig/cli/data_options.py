@@ -33,3 +33,9 @@ credentials_option = click.option(
     "variables AWS_.., or the profile in ~/.aws]",
 )
 note_option = click.option("--note", default="", metavar="TEXT", help="What is new, for those who read the log.")
+repair_option = click.option(
+    "--repair",
+    is_flag=True,
+    help="Read all of it that is in the store already, and send again what is damaged.  [default: what has the right "
+    "number of bytes is taken for whole]",
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgerig.cli.console import say
-from edgerig.cli.data_options import credentials_option
+from edgerig.cli.data_options import credentials_option, repair_option
 
 
 @click.command()
@@ -46,8 +46,9 @@ def get(address: str, to: Path, split: str | None, credentials: str | None) -> N
 @click.command()
 @click.argument("source", metavar="SOURCE")
 @click.option("--to", required=True, metavar="ADDRESS", help="The dataset's address in the other store.")
+@repair_option
 @credentials_option
-def push(source: str, to: str, credentials: str | None) -> None:
+def push(source: str, to: str, repair: bool, credentials: str | None) -> None:
     """Copy a dataset to another store: its versions with the same numbers and hashes, and what they hold.
 
     SOURCE@N copies the versions up to N. What is there whole is not sent again. Versions of its own that the other
@@ -69,7 +70,7 @@ def push(source: str, to: str, credentials: str | None) -> None:
     if wanted is not None:
         raise UsageError(f"{to} names a version, and versions keep their numbers.", f"Give --to {target.address}.")
     try:
-        copied = replicate(versions, target, number, ConsoleProgress())
+        copied = replicate(versions, target, number, ConsoleProgress(), repair=repair)
     except KeyboardInterrupt:
         raise Interrupted("Stopped.", "Each version that is there is whole: do it again to go on.") from None
     what = counted(len(copied.versions), "version")

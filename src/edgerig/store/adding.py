@@ -52,6 +52,7 @@ def add_files(
     *,
     base: int | None = None,
     replace: bool = False,
+    repair: bool = False,
     note: str = "",
     kind: str = "dataset",
 ) -> Added:
@@ -64,6 +65,7 @@ def add_files(
         classes: Those of the files' labels; the dataset's own come before them.
         base: The number of the version to change; the newest by default.
         replace: Leave out the entries that are not among the files.
+        repair: Read what is in the store, and send again what is damaged.
 
     Raises:
         ConflictError: Others committed other changes of the same entries meanwhile.
@@ -72,7 +74,7 @@ def add_files(
     """
     before = versions.read(base) if base is not None or versions.latest() is not None else None
     try:
-        sent = upload(versions.store, local, progress)
+        sent = upload(versions.store, local, progress, repair=repair)
     except KeyboardInterrupt:
         raise Interrupted("Stopped; no version was made.", "What was sent is there: do it again to go on.") from None
     old = before.by_name() if before is not None else {}

@@ -11,6 +11,7 @@ import msgspec
 
 from edgerig import files
 from edgerig.errors import DamagedObjectError, StoreError, storing
+from edgerig.progress import Progress
 from edgerig.store.faults import Missing
 from edgerig.store.keyed_bytes import KeyedBytes
 from edgerig.store.parallel import in_parallel
@@ -18,7 +19,7 @@ from edgerig.store.parallel import in_parallel
 FOLDER = "objects"
 #: Bytes from which on a file is sent and fetched in pieces, so that memory stays bounded.
 LARGE = 8 << 20
-_MEND = "Send its dataset there again from where it is whole (edgerig data push)."
+_MEND = "Send its dataset there again from where it is whole: edgerig data push --repair, or data import --repair."
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -50,8 +51,12 @@ class Objects:
         """Store bytes, if they are not there yet."""
         stored = Stored(files.sha256(data), len(data))
         if not self.has(stored.sha256, stored.size):
-            self._store.put(key_of(stored.sha256), data)
+            self.replace(stored, data)
         return stored
+
+    def replace(self, stored: Stored, data: bytes) -> None:
+        """Store the bytes of that hash, whether they are there or not."""
+        self._store.put(key_of(stored.sha256), data)
 
     def send(self, path: Path, expected: Stored) -> None:
         """Store the bytes of a file, whether they are there or not.
@@ -155,9 +160,26 @@ class Objects:
         return count
 
     def present(self, needed: Iterable[Stored]) -> set[str]:
-        """Which of these are there whole, by their hashes; contents are not read."""
+        """Which of these are there with all of their bytes, by their hashes; contents are not read: see `whole`."""
         expected = {each.sha256: each.size for each in needed}
         return {sha256 for sha256, size in self.sizes(expected).items() if size == expected[sha256]}
+
+    def whole(self, hashes: Collection[str], progress: Progress) -> set[str]:
+        """Which of these objects are what their hashes say: all of them are read."""
+        whole = set[str]()
+
+        def examine(sha256: str) -> str | None:
+            try:
+                self.check(sha256)
+            except DamagedObjectError:
+                return None
+            return sha256
+
+        with progress.task(f"Reading what is in {self._store.address}", len(hashes)) as task:
+            for sha256 in in_parallel(examine, sorted(hashes)):
+                whole.update([sha256] if sha256 is not None else [])
+                task.advance()
+        return whole
 
     def sizes(self, hashes: Collection[str]) -> dict[str, int]:
         """The bytes of those objects that are there: listed where that takes less than asking for each."""

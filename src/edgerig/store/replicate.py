@@ -18,13 +18,16 @@ class Replicated(msgspec.Struct, frozen=True):
     objects: int
 
 
-def replicate(source: Versions, target: Versions, upto: int | None, progress: Progress) -> Replicated:
+def replicate(
+    source: Versions, target: Versions, upto: int | None, progress: Progress, *, repair: bool = False
+) -> Replicated:
     """Copy all versions of a dataset up to one to another store, where there may be the first of them.
 
     Contents first, and each version when all of its contents are there: where it is stopped, what is there is whole.
 
     Args:
         upto: The number of the last version to copy; None for all.
+        repair: Read the contents of the versions that are there already, and send again what is damaged.
 
     Raises:
         StoreError: The target has other versions of its own; names the first that differs.
@@ -44,6 +47,10 @@ def replicate(source: Versions, target: Versions, upto: int | None, progress: Pr
         )
     new = [number for number in numbers if number not in there]
     objects, named = 0, frozenset[str]()
+    if repair:
+        old = [source.read(number) for number in numbers if number in there]
+        needed = dict.fromkeys(stored for version in old for stored in contents_of(version, source.store))
+        objects += copy_objects(source.store, target.store, needed, progress, repair=True)
     for number in new:
         version = source.read(number)
         progress.log(f"{source.address}@{number}: {counted(len(version.entries), 'file')}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -47,10 +47,13 @@ class Sent(msgspec.Struct, frozen=True):
     bytes: int
 
 
-def upload(store: Store, local: Sequence[LocalFile], progress: Progress) -> Sent:
-    """Bring files into a store, of which those that are there whole are not sent again.
+def upload(store: Store, local: Sequence[LocalFile], progress: Progress, *, repair: bool = False) -> Sent:
+    """Bring files into a store, of which those that are there with all of their bytes are not sent again.
 
     Where it is stopped, what was sent stays, and the next call goes on there.
+
+    Args:
+        repair: Read what is there, and send again what is not what its hash says.
 
     Raises:
         StoreError: A file cannot be read or was changed meanwhile, or the store refuses.
@@ -66,7 +69,7 @@ def upload(store: Store, local: Sequence[LocalFile], progress: Progress) -> Sent
                 sources[annotation] = file.annotation
             entries.append(_entry(file, content, annotation))
             task.advance()
-    there = store.objects.present(sources)
+    there = _present(store, sources, progress, repair)
     missing = [(stored, source) for stored, source in sources.items() if stored.sha256 not in there]
     with progress.task(f"Sending {counted(len(missing), 'file')} to {store.address}", len(missing)) as task:
         for _ in in_parallel(lambda pair: _send(store, *pair), missing):
@@ -97,19 +100,29 @@ def download(store: Store, entries: Sequence[Entry], folder: Path, progress: Pro
     return written
 
 
-def copy_objects(source: Store, target: Store, needed: Iterable[Stored], progress: Progress) -> int:
-    """Bring contents from one store to another, each checked on the way; those that are there whole are not sent again.
+def copy_objects(
+    source: Store, target: Store, needed: Iterable[Stored], progress: Progress, *, repair: bool = False
+) -> int:
+    """Bring contents from one store to another, each checked on the way; those that are there are not sent again.
+
+    Args:
+        repair: See `upload`.
 
     Returns:
         How many were sent.
     """
     wanted = list(dict.fromkeys(needed))
-    there = target.objects.present(wanted)
+    there = _present(target, wanted, progress, repair)
     missing = [stored for stored in wanted if stored.sha256 not in there]
     with progress.task(f"Copying {counted(len(missing), 'object')} to {target.address}", len(missing)) as task:
         for _ in in_parallel(lambda stored: target.objects.copy_from(source.objects, stored), missing):
             task.advance()
     return len(missing)
+
+
+def _present(store: Store, needed: Collection[Stored], progress: Progress, repair: bool) -> set[str]:
+    there = store.objects.present(needed)
+    return store.objects.whole(there, progress) if repair else there
 
 
 def contents_of(version: Version, store: Store) -> list[Stored]:
@@ -144,7 +157,7 @@ def _send(store: Store, stored: Stored, source: Path | bytes) -> None:
     if isinstance(source, Path):
         store.objects.send(source, stored)
     else:
-        store.objects.add(source)
+        store.objects.replace(stored, source)
 
 
 def _fetch(store: Store, entry: Entry, path: Path) -> bool:

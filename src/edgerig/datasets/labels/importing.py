@@ -43,6 +43,7 @@ def import_labels(
     *,
     base: int | None = None,
     replace: bool = False,
+    repair: bool = False,
     note: str = "",
     split: str | None = None,
     exif: Exif | None = None,
@@ -55,7 +56,7 @@ def import_labels(
         versions: Of the dataset.
         labels: Of the pictures; categories are the dataset's classes.
         images: The folder of the pictures.
-        base, replace, note: As of `edgerig.store.adding.add_files`.
+        base, replace, repair, note: As of `edgerig.store.adding.add_files`.
         split: Of all pictures.
         exif: What the labels of pictures that an EXIF orientation turns are of.
         skip: Leave out pictures that are missing or not of their labels' size, and count them in the notes.
@@ -86,7 +87,7 @@ def import_labels(
         raise DatasetError(
             f"None of {counted(len(labels.images), 'picture')} can be used.", notes[-1] if notes else None
         )
-    added = add_files(versions, local, classes, progress, base=base, replace=replace, note=note)
+    added = add_files(versions, local, classes, progress, base=base, replace=replace, repair=repair, note=note)
     return Imported(added, objects, notes)
 
 
