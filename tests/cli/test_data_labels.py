@@ -135,3 +135,93 @@ def test_voc_keeps_masks_and_says_that_polygons_lost_their_corners(call: Call, s
         assert call("export", "coco", f"lab/{name}", "--to", f"{name}-coco")[0] == 0
         written = json.loads((street / f"{name}-coco" / "annotations.json").read_text())
         assert [(entry["bbox"], entry["area"]) for entry in written["annotations"]] == [([2, 1, 4, 4], 16)] * 2
+
+
+DICTIONARY = {
+    "background": 0,
+    "ignore": 255,
+    "classes": 3,
+    "objects": [
+        {"id": 3, "name": "car", "trainId": 1, "category": "vehicle", "color": [0, 0, 142]},
+        {"id": 8, "name": "truck", "trainId": 1, "category": "vehicle", "color": [0, 0, 70]},
+        {"id": 20, "name": "boat", "trainId": 2, "category": "ship", "color": [9, 8, 7]},
+    ],
+}
+
+
+def exported(call: Call, street: Path, address: str, to: str) -> list[dict[str, Any]]:
+    code, _, err = call("export", "coco", address, "--to", to)
+    assert code == 0, err
+    return list(json.loads((street / to / "annotations.json").read_text())["categories"])
+
+
+def test_ids_colours_groups_and_order_of_categories_come_back(call: Call, street: Path) -> None:
+    path = street / "annotations.json"
+    content = json.loads(path.read_text())
+    # Ids are neither dense nor in the order of names; the last category has no object.
+    content["categories"] = [
+        {"id": 3, "name": "van", "supercategory": "vehicle", "color": [1, 2, 3]},
+        {"id": 8, "name": "bus", "supercategory": "vehicle"},
+        {"id": 90, "name": "boat", "supercategory": "ship", "color": [255, 0, 9]},
+    ]
+    path.write_text(json.dumps(content))
+    words = ("--images", "val", "--to", "lab/street")
+    assert call("import", "coco", "annotations.json", *words)[0] == 0
+    categories = exported(call, street, "lab/street", "first")
+    assert categories == [{"supercategory": "", **each} for each in content["categories"]]
+    written = json.loads((street / "first" / "annotations.json").read_text())
+    assert [entry["category_id"] for entry in written["annotations"]] == [3, 8]
+    assert "nothing is new" in call("import", "coco", "first/annotations.json", "--to", "lab/street")[1]
+    # Classes that come later have ids of their own, and none that is taken.
+    (street / "more.json").write_text(json.dumps({"car": 0, "bike": 1}))
+    content["categories"] = [{"id": 3, "name": "car"}, {"id": 8, "name": "bike"}]
+    path.write_text(json.dumps(content))
+    assert call("import", "coco", "annotations.json", "--images", "val", "--to", "lab/street")[0] == 0
+    ids = {each["name"]: each["id"] for each in exported(call, street, "lab/street", "second")}
+    assert (ids["van"], ids["bus"], ids["boat"]) == (3, 8, 90)
+    assert len(set(ids.values())) == 5
+
+
+def test_ids_and_colours_of_a_class_dictionary_come_back(call: Call, street: Path) -> None:
+    (street / "classes.json").write_text(json.dumps(DICTIONARY))
+    words = ("--images", "val", "--classes", "classes.json", "--to", "lab/street")
+    assert call("import", "coco", "annotations.json", *words)[0] == 0
+    assert exported(call, street, "lab/street", "out") == [
+        {"id": 0, "name": "background", "supercategory": ""},
+        {"id": 3, "name": "vehicle", "supercategory": "vehicle", "color": [0, 0, 142]},
+        {"id": 20, "name": "boat", "supercategory": "ship", "color": [9, 8, 7]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"), [("label-studio", "tasks.json"), ("voc", ""), ("yolo", ""), ("coco", "annotations.json")]
+)
+def test_the_order_and_the_colours_of_classes_outlast_a_way_through_every_format(
+    call: Call, street: Path, kind: str, source: str
+) -> None:
+    path = street / "annotations.json"
+    content = json.loads(path.read_text())
+    content["categories"] = [
+        {"id": 3, "name": "van", "color": [1, 2, 3]}, {"id": 8, "name": "bus"}, {"id": 90, "name": "boat"}
+    ]  # fmt: skip
+    path.write_text(json.dumps(content))
+    assert call("import", "coco", "annotations.json", "--images", "val", "--to", "lab/street")[0] == 0
+    assert call("export", kind, "lab/street", "--to", "out")[0] == 0
+    code, out, err = call("import", kind, f"out/{source}", "--to", "lab/copy")
+    assert code == 0, err
+    assert out.endswith("classes: van, bus, boat\n")
+    colors = [each.get("color") for each in exported(call, street, "lab/copy", "again")]
+    assert colors == [[1, 2, 3] if kind != "yolo" else None, None, None]
+
+
+def test_an_annotation_that_was_changed_in_the_store_is_sent_again_where_it_is_asked_for(
+    call: Call, server: SmallServer, street: Path
+) -> None:
+    words = ("import", "coco", "annotations.json", "--images", "val", "--to", "s3://lab/street")
+    assert call(*words)[0] == 0
+    for key in [key for key in server.objects if "/objects/" in key]:
+        server.objects[key] = bytes(len(server.objects[key]))
+    assert call("check", "s3://lab/street")[0] == 1
+    assert "0 objects sent" in call(*words)[1]
+    assert "4 objects sent" in call(*words, "--repair")[1]
+    assert call("check", "s3://lab/street")[0] == 0

@@ -93,7 +93,7 @@ def coco(annotations: Path, options: _Options) -> None:
     from edgerig.datasets.labels import coco as coco_format
 
     labels = coco_format.read(annotations, skip=options.skip_bad)
-    _import(labels, options.images or annotations.parent / "images", options)
+    _import(labels, options.images or annotations.parent / "images", options, ids=True)
 
 
 @click.command()
@@ -186,12 +186,14 @@ def _mapping(path: Path | None) -> ClassMapping | None:
     return None if path is None else read_classes(path)
 
 
-def _import(labels: LabelSet, images: Path, options: _Options) -> None:
+def _import(labels: LabelSet, images: Path, options: _Options, *, ids: bool = False) -> None:
+    """Import labels; ``ids`` tells whether the ids of their categories are those of an annotation tool."""
     from edgerig.datasets.labels import classes
     from edgerig.datasets.labels.importing import import_labels
     from edgerig.store import open_dataset
 
     mapping = _mapping(options.classes) or classes.of_labels(labels)
+    info = classes.class_info(mapping, labels, numbered=ids and options.classes is None)
     labels = classes.apply(mapping, labels, options.unknown)
     versions, number = open_dataset(options.to, writing=True, credentials=options.credentials)
     imported = import_labels(
@@ -207,6 +209,7 @@ def _import(labels: LabelSet, images: Path, options: _Options) -> None:
         exif=options.exif,
         skip=options.skip_bad,
         numbered=options.classes is not None,
+        class_info=info,
     )
     for note in imported.notes:
         echo(f"(!) {note}")

@@ -29,10 +29,11 @@ from edgerig.store.merge import Difference, difference
 from edgerig.store.objects import Objects, Stored
 from edgerig.store.opening import open_dataset, open_store
 from edgerig.store.store import Store
-from edgerig.store.types import Entry, Header, Version
+from edgerig.store.types import ClassInfo, Entry, Header, Version
 from edgerig.store.versions import Versions, dataset_names
 
 __all__ = [
+    "ClassInfo",
     "DatasetAddress",
     "Difference",
     "Entry",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from edgerig.errors import Interrupted
 from edgerig.progress import Progress
 from edgerig.store.transfer import LocalFile, upload
-from edgerig.store.types import Entry, Version
+from edgerig.store.types import ClassInfo, Entry, Version
 from edgerig.store.versions import Versions
 from edgerig.text import counted
 
@@ -53,6 +53,7 @@ def add_files(
     base: int | None = None,
     replace: bool = False,
     repair: bool = False,
+    class_info: Mapping[str, ClassInfo] | None = None,
     note: str = "",
     kind: str = "dataset",
 ) -> Added:
@@ -65,6 +66,7 @@ def add_files(
         classes: Those of the files' labels; the dataset's own come before them.
         base: The number of the version to change; the newest by default.
         replace: Leave out the entries that are not among the files.
+        class_info: What else is known of classes; of others the dataset's own stays.
         repair: Read what is in the store, and send again what is damaged.
 
     Raises:
@@ -82,7 +84,15 @@ def add_files(
     others = [] if replace else [entry for name, entry in old.items() if name not in entries]
     known = before.classes if before is not None else ()
     all_classes = (*known, *(name for name in classes if name not in known))
-    version = versions.commit([*others, *entries.values()], base=before, classes=all_classes, note=note, kind=kind)
+    known_info = before.header.class_info if before is not None else {}
+    version = versions.commit(
+        [*others, *entries.values()],
+        base=before,
+        classes=all_classes,
+        class_info={**known_info, **(class_info or {})},
+        note=note,
+        kind=kind,
+    )
     new = before is None or version.version > before.version
     return Added(versions.address, version, new, len(others), sent.objects, sent.bytes)
 

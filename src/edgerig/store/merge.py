@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from edgerig.errors import ConflictError
-from edgerig.store.types import Entry
+from edgerig.store.types import ClassInfo, Entry
 
 #: Conflicts that a message lists.
 _LISTED = 10
@@ -107,6 +107,13 @@ def merge_classes(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str
         what = f"classes: {', '.join(our)} here, {', '.join(their)} in {whose}"
         raise ConflictError(f"Somebody else changed the classes meanwhile; {what}.", f"Look at {whose}.", (what,))
     return (*their, *(name for name in our if name not in their))
+
+
+def merge_info(
+    base: Mapping[str, ClassInfo], ours: Mapping[str, ClassInfo], theirs: Mapping[str, ClassInfo]
+) -> dict[str, ClassInfo]:
+    """What theirs knows of classes, with what ours knows otherwise than ``base``; ours where both changed the same."""
+    return {**theirs, **{name: info for name, info in ours.items() if info != base.get(name)}}
 
 
 def _merge_fields(before: Entry | None, ours: Entry, theirs: Entry, whose: str, conflicts: list[str]) -> Entry:

@@ -10,6 +10,7 @@ from edgerig.errors import StoreError
 from edgerig.files import sha256
 from edgerig.store.names import check_names
 
+Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -35,6 +36,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     extra: dict[str, str] = {}
 
 
+class ClassInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What is known of a class but its name and its number, for annotation tools.
+
+    Attributes:
+        id: As annotations number it; ids may have gaps.
+        color: Red, green, blue.
+        group: The group that it belongs to; COCO's supercategory.
+    """
+
+    id: int | None = None
+    color: tuple[Byte, Byte, Byte] | None = None
+    group: str = ""
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A version without its entries, which is read quickly however many there are.
 
@@ -44,6 +59,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         date: When it was committed, ISO 8601 in UTC.
         note: What its maker said of it.
         classes: Names of the classes, in the order of their indices.
+        class_info: What else is known of some of them, by name.
         kind: ``dataset``, or what else the files are: ``run``, ``model`` ..
         count: How many entries it has.
         size: Bytes of all of them.
@@ -55,6 +71,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     date: str = ""
     note: str = ""
     classes: tuple[str, ...] = ()
+    class_info: dict[str, ClassInfo] = {}
     kind: str = "dataset"
     count: Annotated[int, msgspec.Meta(ge=0)]
     size: Annotated[int, msgspec.Meta(ge=0)]
@@ -108,7 +125,10 @@ def encode(header: Header, entries: tuple[Entry, ...]) -> bytes:
     """The file of a version: JSON with the header in its first line and an entry in each line that follows, so that the
     header can be read alone."""
     encoder = msgspec.json.Encoder(order="sorted")
-    first = encoder.encode(header)[:-1] + b',"entries":['
+    fields = msgspec.to_builtins(header)
+    if not header.class_info:
+        del fields["class_info"]
+    first = encoder.encode(fields)[:-1] + b',"entries":['
     rows = b",\n".join(encoder.encode(entry) for entry in entries)
     return first + b"\n" + rows + b"\n]}\n"
 

@@ -6,18 +6,19 @@ import contextlib
 import random
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from edgerig.errors import StoreError, UsageError, nearest
 from edgerig.store.address import DatasetAddress, check_name
 from edgerig.store.faults import Missing
-from edgerig.store.merge import difference, merge, merge_classes
+from edgerig.store.merge import difference, merge, merge_classes, merge_info
 from edgerig.store.parallel import in_parallel
 from edgerig.store.single_writer import single_writer
 from edgerig.store.store import Store
-from edgerig.store.types import Entry, Header, Version, check_entries, decode, decode_header, encode
+from edgerig.store.types import ClassInfo, Entry, Header, Version, check_entries, decode, decode_header, encode
 
 _FILE = re.compile(r"v(\d{6})\.json")
 #: Bytes that a header fits in, classes and all, as a rule; a longer one is read with its whole version.
@@ -27,6 +28,14 @@ _ATTEMPTS = 1000
 #: Times in a row that a version may neither be created nor be there: somebody may have removed it in between.
 _ODD_ANSWERS = 10
 _LAST = 999_999
+
+
+class Contents(NamedTuple):
+    """What a version is to hold."""
+
+    entries: tuple[Entry, ...]
+    classes: tuple[str, ...]
+    class_info: dict[str, ClassInfo]
 
 
 class Versions:
@@ -126,6 +135,7 @@ class Versions:
         *,
         base: Version | None,
         classes: Sequence[str] = (),
+        class_info: Mapping[str, ClassInfo] | None = None,
         note: str = "",
         kind: str = "dataset",
     ) -> Version:
@@ -139,6 +149,7 @@ class Versions:
             entries: All entries of the new version, in any order.
             base: The version that they were made from; None for a dataset that was empty.
             classes: The names of all classes.
+            class_info: What else is known of them; by default what ``base`` knows.
             note: What changed, for people.
             kind: What the files are.
 
@@ -149,14 +160,16 @@ class Versions:
             ConflictError: Others changed the same entries, too; lists them, and changes nothing.
             StoreError: Names or labels are not valid, or the store refuses.
         """
-        ours, our_classes = tuple(sorted(entries, key=lambda entry: entry.name)), tuple(classes)
-        check_entries(ours, our_classes, f"A new version of {self.name}")
+        ours = Contents(tuple(sorted(entries, key=lambda entry: entry.name)), tuple(classes), dict(class_info or {}))
+        if class_info is None and base is not None:
+            ours = ours._replace(class_info=base.header.class_info)
+        check_entries(ours.entries, ours.classes, f"A new version of {self.name}")
         with self._writing():
             named = hashes_of(base.entries) if base is not None else frozenset()
-            self.store.objects.sync(hashes_of(ours) - named)
+            self.store.objects.sync(hashes_of(ours.entries) - named)
             gone = 0
             for attempt in range(_ATTEMPTS):
-                version, data = self._next(ours, our_classes, base, note, kind)
+                version, data = self._next(ours, base, note, kind)
                 if data is None:
                     return version
                 if self.store.create(self._key(version.version), data):
@@ -171,20 +184,20 @@ class Versions:
                 time.sleep(random.uniform(0, 0.02 * min(attempt + 1, 10)))
         raise StoreError(f"{self.address} is written by others all the time.", "Do it again later.")
 
-    def _next(
-        self, ours: tuple[Entry, ...], classes: tuple[str, ...], base: Version | None, note: str, kind: str
-    ) -> tuple[Version, bytes | None]:
+    def _next(self, ours: Contents, base: Version | None, note: str, kind: str) -> tuple[Version, bytes | None]:
         """The version to make after the newest, and its file; None for that where the newest says all of it."""
         newest = self.latest()
         parent = base
         if newest is not None and (base is None or newest > base.version):
-            parent, whose = self.read(newest), f"version {newest}"
-            before = base.entries if base is not None else ()
-            ours = merge(before, ours, parent.entries, whose)
-            classes = merge_classes(base.classes if base is not None else (), classes, parent.classes, whose)
-            check_entries(ours, classes, f"A new version of {self.name}")
-        change = difference(parent.entries if parent is not None else (), ours)
-        if parent is not None and not change and classes == parent.classes:
+            parent = self.read(newest)
+            ours = _merged(base, ours, parent)
+            check_entries(ours.entries, ours.classes, f"A new version of {self.name}")
+        change = difference(parent.entries if parent is not None else (), ours.entries)
+        same_classes = parent is not None and (ours.classes, ours.class_info) == (
+            parent.classes,
+            parent.header.class_info,
+        )
+        if parent is not None and not change and same_classes:
             return parent, None
         number = parent.version + 1 if parent is not None else 1
         if number > _LAST:
@@ -194,15 +207,16 @@ class Versions:
             parent=parent.version if parent is not None else None,
             date=datetime.now(UTC).isoformat(timespec="microseconds"),
             note=note,
-            classes=classes,
+            classes=ours.classes,
+            class_info=ours.class_info,
             kind=kind if parent is None else parent.header.kind,
-            count=len(ours),
-            size=sum(entry.size for entry in ours),
+            count=len(ours.entries),
+            size=sum(entry.size for entry in ours.entries),
             added=len(change.added),
             changed=len(change.changed),
             removed=len(change.removed),
         )
-        data = encode(header, ours)
+        data = encode(header, ours.entries)
         return decode(data, self._named(number)), data
 
     def _writing(self) -> AbstractContextManager[None]:
@@ -247,6 +261,17 @@ class Versions:
             f"There is no dataset {self.name!r} in {self.store.address}.",
             f"Did you mean {near!r}? {known}" if near else known,
         )
+
+
+def _merged(base: Version | None, ours: Contents, theirs: Version) -> Contents:
+    """What ours changed since ``base``, upon theirs."""
+    entries, classes, info = (base.entries, base.classes, base.header.class_info) if base is not None else ((), (), {})
+    whose = f"version {theirs.version}"
+    return Contents(
+        merge(entries, ours.entries, theirs.entries, whose),
+        merge_classes(classes, ours.classes, theirs.classes, whose),
+        merge_info(info, ours.class_info, theirs.header.class_info),
+    )
 
 
 def hashes_of(entries: Iterable[Entry]) -> frozenset[str]:

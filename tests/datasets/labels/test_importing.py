@@ -109,6 +109,13 @@ def test_pictures_that_are_missing_or_of_another_size_are_refused_or_counted(
     assert imported.objects == 1
 
 
+def test_outlines_that_cross_themselves_are_counted(versions: Versions, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    bow = Shape(category="cat", polygons=(Polygon((1, 1, 6, 5, 6, 1, 1, 5)),))
+    imported = add(versions, labels(a=(SQUARE, bow, bow)), tmp_path)
+    assert imported.notes == ("Outlines that cross themselves, whose parts count by the even-odd rule: 2 objects.",)
+
+
 def test_no_picture_at_all_is_an_error(versions: Versions, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="None of 1 picture can be used"):
         add(versions, labels(a=()), tmp_path, skip=True)

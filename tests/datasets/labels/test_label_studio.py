@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from edgerig.datasets.labels import label_studio, label_studio_brush, label_studio_writing, runs
+from edgerig.datasets.labels.label_studio_interface import INTERFACE
 from edgerig.datasets.labels.label_studio_names import image_name
 from edgerig.datasets.labels.shapes import Box, ImageLabels, LabelSet, Polygon, Shape
 from edgerig.errors import DatasetError
@@ -252,7 +253,7 @@ def test_the_interface_has_a_control_for_each_kind_of_region_with_all_classes(tm
     )
     labels = label_set(ImageLabels(width=5, height=7, shapes=drawn))
     label_studio_writing.write(labels, tmp_path)
-    root = ET.parse(tmp_path / label_studio_writing.INTERFACE).getroot()
+    root = ET.parse(tmp_path / INTERFACE).getroot()
     controls = {control.get("name"): [entry.get("value") for entry in control] for control in root if len(control)}
     assert controls == {name: ["cat", "dog", "a car"] for name in ("boxes", "polygons", "masks")}
     (entry,) = json.loads((tmp_path / label_studio_writing.FILE).read_text())

@@ -23,6 +23,7 @@ from edgerig.datasets.labels.checks import check_name
 from edgerig.datasets.labels.class_dictionary import ClassDictionary, read_dictionary
 from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, Category, ImageLabels, LabelSet
 from edgerig.errors import DatasetError
+from edgerig.store.types import ClassInfo
 from edgerig.text import counted
 
 #: Categories that a message lists.
@@ -36,11 +37,13 @@ class ClassMapping(msgspec.Struct, frozen=True):
         classes: Names in the order of their numbers.
         names: The class of each category, by name; `IGNORE` for what is not judged.
         colors: Of classes, where they are known.
+        info: What else is said of classes, where something is.
     """
 
     classes: tuple[str, ...]
     names: Mapping[str, str]
     colors: Mapping[str, tuple[int, int, int]] = {}
+    info: Mapping[str, ClassInfo] = {}
 
 
 def read_classes(path: Path) -> ClassMapping:
@@ -114,10 +117,14 @@ def of_dictionary(dictionary: ClassDictionary, where: str) -> ClassMapping:
     numbers = {entry.name: entry.train_id for entry in dictionary.objects}
     mapping = _by_number(by_number, numbers, dictionary.background, dictionary.ignore, where, least=dictionary.classes)
     colors: dict[str, tuple[int, int, int]] = {}
+    info: dict[str, ClassInfo] = {}
     for entry in dictionary.objects:
+        name = mapping.names[entry.name]
         if entry.color is not None:
-            colors.setdefault(mapping.names[entry.name], entry.color)
-    return msgspec.structs.replace(mapping, colors=colors)
+            colors.setdefault(name, entry.color)
+        info.setdefault(name, ClassInfo(id=entry.id, color=entry.color, group=entry.category))
+    info = {name: msgspec.structs.replace(each, color=colors.get(name)) for name, each in info.items()}
+    return msgspec.structs.replace(mapping, colors=colors, info=info)
 
 
 def of_labels(labels: LabelSet) -> ClassMapping:
@@ -161,6 +168,34 @@ def apply(mapping: ClassMapping, labels: LabelSet, unknown: Literal["error", "ig
         for number, name in enumerate(mapping.classes)
     )
     return LabelSet(categories=categories, images=images, notes=tuple(notes))
+
+
+def class_info(mapping: ClassMapping, labels: LabelSet, *, numbered: bool) -> dict[str, ClassInfo]:
+    """What is known of classes beside their names: what a class dictionary says, and the labels' categories.
+
+    A class of several categories has the id and the group of the first, and the colour of the first that has one.
+
+    Args:
+        labels: Before `apply`.
+        numbered: Whether the ids of their categories are the annotation tool's own.
+    """
+    found: dict[str, ClassInfo] = {}
+    for category in labels.categories:
+        name = mapping.names.get(category.name)
+        if name is None:
+            continue
+        own = ClassInfo(id=category.id if numbered else None, color=category.color, group=category.supercategory)
+        known = found.setdefault(name, own)
+        if known.color is None:
+            found[name] = msgspec.structs.replace(known, color=own.color)
+    for name, said in mapping.info.items():
+        known = found.get(name, ClassInfo())
+        found[name] = ClassInfo(
+            id=known.id if known.id is not None else said.id,
+            color=said.color or known.color,
+            group=said.group or known.group,
+        )
+    return {name: info for name, info in found.items() if info != ClassInfo()}
 
 
 def pixel_classes(classes: Sequence[str]) -> tuple[str, ...]:

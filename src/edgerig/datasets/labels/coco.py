@@ -17,6 +17,7 @@ from edgerig.datasets.labels.checks import check_box, check_image_name, check_sh
 from edgerig.datasets.labels.problems import Problems
 from edgerig.datasets.labels.shapes import Attribute, Box, Category, ImageLabels, LabelSet, Polygon, Shape
 from edgerig.errors import DatasetError
+from edgerig.store.types import Byte
 
 #: Name of the file that is written.
 FILE = "annotations.json"
@@ -39,7 +40,7 @@ class CocoCategory(msgspec.Struct, frozen=True):
     id: int
     name: str
     supercategory: str = ""
-    color: tuple[int, int, int] | None = None
+    color: tuple[Byte, Byte, Byte] | None = None
 
 
 class RunLengths(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,12 +12,14 @@ from edgerig.datasets.labels.problems import Problems
 from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, Category, ImageLabels, LabelSet
 from edgerig.errors import DatasetError, storing
 from edgerig.progress import Progress
-from edgerig.store import Entry, Store, Versions
+from edgerig.store import ClassInfo, Entry, Store, Versions
 from edgerig.store.parallel import in_parallel
 from edgerig.store.transfer import download
 
 #: Writes labels into a folder, and returns what is lost or changed.
 Write = Callable[[LabelSet, Path], tuple[str, ...]]
+
+_NOTHING = ClassInfo()
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -78,7 +80,8 @@ def export_labels(
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     by_name = read_labels(versions.store, labelled, progress)
-    labels = LabelSet(categories=categories_of(version.classes, by_name.values()), images=by_name)
+    categories = categories_of(version.classes, by_name.values(), version.header.class_info)
+    labels = LabelSet(categories=categories, images=by_name)
     notes = write(labels, folder)
     download(versions.store, labelled, folder / images, progress)
     objects = sum(len(image.shapes) for image in by_name.values())
@@ -101,14 +104,40 @@ def read_labels(store: Store, entries: Sequence[Entry], progress: Progress) -> d
     return {entry.name: by_hash[entry.annotation] for entry in entries if entry.annotation is not None}
 
 
-def categories_of(classes: Sequence[str], images: Iterable[ImageLabels]) -> tuple[Category, ...]:
-    """Categories for a dataset's classes: numbered as they are where the first is the background, else from 1.
+def usual_ids(classes: Sequence[str]) -> dict[str, int]:
+    """The ids of classes that have none of their own: their numbers where the first is the background, else from 1."""
+    first = 0 if classes and classes[0] == BACKGROUND else 1
+    return {name: first + number for number, name in enumerate(classes)}
 
+
+def categories_of(
+    classes: Sequence[str], images: Iterable[ImageLabels], info: Mapping[str, ClassInfo]
+) -> tuple[Category, ...]:
+    """Categories for a dataset's classes, with the ids, colours and groups that they were imported with.
+
+    Others have the usual ids, as far as these are free.
     What is not judged is one of its own, where some object is so.
     """
-    first = 0 if classes and classes[0] == BACKGROUND else 1
-    categories = [Category(id=first + number, name=name, train_id=number) for number, name in enumerate(classes)]
+    usual = usual_ids(classes)
     if any(shape.category == IGNORE for image in images for shape in image.shapes):
-        number = max(IGNORE_NUMBER, first + len(classes))
-        categories.append(Category(id=number, name=IGNORE, train_id=IGNORE_NUMBER))
-    return tuple(categories)
+        usual[IGNORE] = max(IGNORE_NUMBER, 1 + len(classes))
+    ids: dict[str, int] = {}
+    for name in usual:
+        own = info.get(name, _NOTHING).id
+        if own is not None and own not in ids.values():
+            ids[name] = own
+    taken = set(ids.values())
+    for name, number in usual.items():
+        if name not in ids:
+            ids[name] = number if number not in taken else max(taken) + 1
+            taken.add(ids[name])
+    return tuple(
+        Category(
+            id=ids[name],
+            name=name,
+            train_id=IGNORE_NUMBER if name == IGNORE else number,
+            color=info.get(name, _NOTHING).color,
+            supercategory=info.get(name, _NOTHING).group,
+        )
+        for number, name in enumerate(usual)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +10,8 @@ import msgspec
 from edgerig.datasets.image_checks import usable
 from edgerig.datasets.images import SUFFIXES, image_size
 from edgerig.datasets.labels.canonical import to_json
+from edgerig.datasets.labels.crossings import has_crossings
+from edgerig.datasets.labels.exporting import usual_ids
 from edgerig.datasets.labels.problems import Problems
 from edgerig.datasets.labels.shapes import ImageLabels, LabelSet
 from edgerig.datasets.labels.turning import Exif, upright
@@ -17,6 +19,7 @@ from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 from edgerig.store.adding import Added, add_files
 from edgerig.store.transfer import LocalFile
+from edgerig.store.types import ClassInfo
 from edgerig.store.versions import Versions
 from edgerig.text import counted
 
@@ -49,6 +52,7 @@ def import_labels(
     exif: Exif | None = None,
     skip: bool = False,
     numbered: bool = False,
+    class_info: Mapping[str, ClassInfo] | None = None,
 ) -> Imported:
     """Send pictures and their labels, and commit them as a new version.
 
@@ -56,7 +60,7 @@ def import_labels(
         versions: Of the dataset.
         labels: Of the pictures; categories are the dataset's classes.
         images: The folder of the pictures.
-        base, replace, repair, note: As of `edgerig.store.adding.add_files`.
+        base, replace, repair, note, class_info: As of `edgerig.store.adding.add_files`.
         split: Of all pictures.
         exif: What the labels of pictures that an EXIF orientation turns are of.
         skip: Leave out pictures that are missing or not of their labels' size, and count them in the notes.
@@ -67,8 +71,9 @@ def import_labels(
         StoreError, ConflictError: The store refuses; others changed the same pictures.
     """
     classes = tuple(category.name for category in labels.categories)
-    if numbered and (base is not None or versions.latest() is not None):
-        _check_order(versions.read(base).classes, classes, versions.address)
+    if numbered:
+        _check_order(_known_classes(versions, base), classes, versions.address)
+    info = _told_from_usual(class_info or {}, _known_classes(versions, base), classes)
     problems = Problems(skip=skip)
     local: list[LocalFile] = []
     with progress.task("Checking pictures and labels", len(labels.images)) as task:
@@ -79,7 +84,9 @@ def import_labels(
                 local.append(LocalFile(path=path, name=name, split=split, annotation=to_json(checked, str(path))))
             task.advance()
     local = usable(local, problems, progress)
-    objects = sum(len(labels.images[file.name].shapes) for file in local)
+    shapes = [shape for file in local for shape in labels.images[file.name].shapes]
+    crossing = sum(has_crossings(shape) for shape in shapes)
+    problems.change("Outlines that cross themselves, whose parts count by the even-odd rule: {}.", crossing)
     others = _others(images, labels)
     problems.change("Not imported, as without labels: {}.", others, "picture")
     notes = (*labels.notes, *problems.notes())
@@ -87,8 +94,18 @@ def import_labels(
         raise DatasetError(
             f"None of {counted(len(labels.images), 'picture')} can be used.", notes[-1] if notes else None
         )
-    added = add_files(versions, local, classes, progress, base=base, replace=replace, repair=repair, note=note)
-    return Imported(added, objects, notes)
+    added = add_files(
+        versions,
+        local,
+        classes,
+        progress,
+        base=base,
+        replace=replace,
+        repair=repair,
+        class_info=info,
+        note=note,
+    )
+    return Imported(added, len(shapes), notes)
 
 
 def _checked(path: Path, labels: ImageLabels, exif: Exif | None) -> ImageLabels:
@@ -106,6 +123,24 @@ def _others(images: Path, labels: LabelSet) -> int:
     """How many pictures of the folder have no labels."""
     there = (path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
     return sum(path.relative_to(images).as_posix() not in labels.images for path in there)
+
+
+def _known_classes(versions: Versions, base: int | None) -> tuple[str, ...]:
+    number = versions.latest() if base is None else base
+    return versions.header(number).classes if number is not None else ()
+
+
+def _told_from_usual(
+    info: Mapping[str, ClassInfo], known: Sequence[str], classes: Sequence[str]
+) -> dict[str, ClassInfo]:
+    """What is to be stored of classes: without ids that they get anyhow, so that what is exported and imported is
+    nothing new."""
+    usual = usual_ids([*known, *(name for name in classes if name not in known)])
+    told = {
+        name: msgspec.structs.replace(each, id=None) if each.id == usual.get(name) else each
+        for name, each in info.items()
+    }
+    return {name: each for name, each in told.items() if each != ClassInfo()}
 
 
 def _check_order(known: Sequence[str], classes: Sequence[str], address: str) -> None:

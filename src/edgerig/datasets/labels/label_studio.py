@@ -15,6 +15,7 @@ import msgspec
 
 from edgerig.datasets.labels import label_studio_brush
 from edgerig.datasets.labels.checks import check_shape, check_size
+from edgerig.datasets.labels.label_studio_interface import INTERFACE, read_interface
 from edgerig.datasets.labels.label_studio_names import PREFIX, image_name
 from edgerig.datasets.labels.label_studio_percents import DECIMALS, in_pixels
 from edgerig.datasets.labels.problems import Problems
@@ -86,7 +87,8 @@ def read(
 ) -> LabelSet:
     """The labels of an export (JSON, not JSON-MIN).
 
-    Of a task the annotation that is ground truth counts, else the only one. Tasks without any are left out.
+    Classes are in the order of ``interface.xml`` beside it, the project's labeling interface, where that is there; else
+    by name. Of a task the annotation that is ground truth counts, else the only one. Tasks without any are left out.
 
     Args:
         path: The file.
@@ -119,9 +121,11 @@ def read(
     notes = problems.notes()
     if not images:
         raise DatasetError(f"{path} has no annotated tasks.", "Export tasks with annotations, as JSON.")
-    names = sorted({shape.category for image in images.values() for shape in image.shapes})
-    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names))
-    return LabelSet(categories=categories, images=images, notes=notes)
+    categories = read_interface(path.parent / INTERFACE) if (path.parent / INTERFACE).is_file() else ()
+    listed = {category.name for category in categories}
+    others = sorted({shape.category for image in images.values() for shape in image.shapes} - listed)
+    more = tuple(Category(id=number, name=name) for number, name in enumerate(others, len(categories)))
+    return LabelSet(categories=(*categories, *more), images=images, notes=notes)
 
 
 def _decode(path: Path) -> list[Task]:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import msgspec
 import numpy as np
 
 from edgerig import files
 from edgerig.datasets.labels import label_studio_brush, masks
+from edgerig.datasets.labels.label_studio_interface import CONTROLS, INTERFACE, interface
 from edgerig.datasets.labels.label_studio_names import PREFIX, image_of
 from edgerig.datasets.labels.label_studio_percents import in_percents, in_pixels
 from edgerig.datasets.labels.polygons import ring_to_runs
 from edgerig.datasets.labels.problems import Problems
-from edgerig.datasets.labels.shapes import Category, ImageLabels, LabelSet, Shape
+from edgerig.datasets.labels.shapes import ImageLabels, LabelSet, Shape
 
-#: Names of the files that are written.
-FILE, INTERFACE = "tasks.json", "interface.xml"
-#: What regions of each kind are called in the interface, and its tag.
-_CONTROLS = {
-    "rectanglelabels": ("boxes", "RectangleLabels"),
-    "polygonlabels": ("polygons", "PolygonLabels"),
-    "brushlabels": ("masks", "BrushLabels"),
-}
+#: Name of the file that is written, beside the interface.
+FILE = "tasks.json"
 
 
 def write(labels: LabelSet, folder: Path, *, prefix: str = PREFIX) -> tuple[str, ...]:
@@ -51,18 +45,6 @@ def write(labels: LabelSet, folder: Path, *, prefix: str = PREFIX) -> tuple[str,
     return problems.notes()
 
 
-def interface(categories: Sequence[Category]) -> str:
-    """The labeling interface of a project: boxes, polygons and masks of these classes."""
-    lines = ["<View>", '  <Image name="image" value="$image" zoom="true"/>']
-    for name, tag in _CONTROLS.values():
-        lines.append(f'  <{tag} name="{name}" toName="image">')
-        for category in categories:
-            color = "" if category.color is None else ' background="#{:02x}{:02x}{:02x}"'.format(*category.color)
-            lines.append(f"    <Label value={quoteattr(category.name)}{color}/>")
-        lines.append(f"  </{tag}>")
-    return "\n".join([*lines, "</View>", ""])
-
-
 def _said(image: ImageLabels, problems: Problems) -> dict[str, Any]:
     """The annotations and predictions of an image."""
     regions = [_region(shape, image, f"region-{number}", problems) for number, shape in enumerate(image.shapes)]
@@ -86,7 +68,7 @@ def _region(shape: Shape, image: ImageLabels, name: str, problems: Problems) -> 
     return {
         "id": name,
         "type": kind,
-        "from_name": _CONTROLS[kind][0],
+        "from_name": CONTROLS[kind][0],
         "to_name": "image",
         "original_width": width,
         "original_height": height,

@@ -22,7 +22,7 @@ from edgerig.datasets.labels import masks, runs
 from edgerig.datasets.labels.checks import check_shape, check_size
 from edgerig.datasets.labels.problems import Problems
 from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, Category, ImageLabels, LabelSet, Shape
-from edgerig.datasets.labels.voc_masks import Legend, read_legend, read_numbers
+from edgerig.datasets.labels.voc_masks import Legend, read_legend, read_numbers, usual_color
 from edgerig.datasets.labels.voc_xml import read_sheet
 from edgerig.errors import DatasetError
 
@@ -70,8 +70,14 @@ def read(
     used = {shape.category for image in by_name.values() for shape in image.shapes}
     listed = [name for name in legend.names if name != BACKGROUND] if legend is not None else []
     categories = [*listed, *sorted(used - {*listed, IGNORE})]
+    by_color = legend.colors if legend is not None else {}
+    own = ((color, number) for color, number in by_color.items() if number < IGNORE_NUMBER)
+    # Those of the development kit are what a class without a colour gets.
+    colors = {legend.names[number]: color for color, number in own if color != usual_color(number)} if legend else {}
     return LabelSet(
-        categories=tuple(Category(id=number, name=name) for number, name in enumerate(categories)),
+        categories=tuple(
+            Category(id=number, name=name, color=colors.get(name)) for number, name in enumerate(categories)
+        ),
         images=by_name,
         notes=notes,
     )

@@ -39,7 +39,7 @@ def read_sheet(path: Path, problems: Problems, *, edges: bool) -> Sheet:
     Raises:
         DatasetError: The file is no such XML.
     """
-    root = _parse(path)
+    root = parse_xml(path, "annotation")
     height, width = (int(_number(root, f"size/{side}", str(path), 0)) for side in ("height", "width"))
     shapes = []
     for number, element in enumerate(root.findall("object")):
@@ -81,18 +81,25 @@ def sheet(name: str, image: ImageLabels, shapes: list[tuple[Shape, Box]], *, seg
     return ET.tostring(root, "unicode") + "\n"
 
 
-def _parse(path: Path) -> ET.Element:
+def parse_xml(path: Path, tag: str) -> ET.Element:
+    """The XML of a file, without document types and entities, which can be huge and read other files.
+
+    Raises:
+        DatasetError: It is none, or does not begin with ``tag``.
+    """
     try:
         data = path.read_bytes()
         if len(data) > _LONGEST or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise DatasetError(f"{path} is too long, or has a document type of its own.", "VOC's files have none.")
+            raise DatasetError(
+                f"{path} is too long, or has a document type of its own.", "Annotation tools write none."
+            )
         root = ET.fromstring(data)
     except OSError as error:
         raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
     except (ET.ParseError, ValueError, LookupError) as error:
         raise DatasetError(f"{path} is no XML: {error}.", "Write it anew; it may have been cut off.") from error
-    if root.tag != "annotation":
-        raise DatasetError(f"{path} begins with <{root.tag}>, and not with <annotation>.", "VOC's files do.")
+    if root.tag != tag:
+        raise DatasetError(f"{path} begins with <{root.tag}>, and not with <{tag}>.", "Is it another file?")
     return root
 
 
