@@ -35,7 +35,8 @@ def check(
 
     With --against: tell how far its pictures, and what a network said of them, are from those of another version, by
     differences with intervals: brightness, contrast, saturation, warmth, size; confidences and predicted classes where
-    entries have them. --out writes a page with histograms.
+    entries have them; and of labels, where both have some, the objects of a picture, sizes and forms of boxes, and the
+    share of each class of pictures, objects and pixels. --out writes a page with histograms.
 
     \b
     Examples:

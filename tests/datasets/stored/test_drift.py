@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from edgerig.cli import main
-from edgerig.datasets.stored.drift import shifts
+from edgerig.datasets.labels.canonical import to_json
+from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
+from edgerig.datasets.stored.drift import label_shifts, shifts
+from edgerig.datasets.stored.label_looks import Grouped, row_of
 from edgerig.datasets.stored.looks import Looks, look_at, looks_of
 from edgerig.datasets.stored.pin import pin
 from edgerig.files import sha256
@@ -165,3 +168,89 @@ def test_frames_that_a_server_kept_are_compared_from_the_command_line(call: Call
 def test_what_does_not_go_together_is_said(call: Call) -> None:
     assert "go with --against" in call("check", "data/x", "--json")[2]
     assert "do not go together" in call("check", "data/x", "--against", "data/y", "--all")[2]
+
+
+def annotated(address: str, pictures: list[tuple[Shape, ...]], **fields: str) -> None:
+    """A dataset of grey pictures with these labels."""
+    versions, _ = open_dataset(address, writing=True)
+    entries = []
+    for number, shapes in enumerate(pictures):
+        data = io.BytesIO()
+        Image.new("L", (40, 30), 100 + number % 50).save(data, "PNG")
+        stored = versions.store.objects.add(data.getvalue())
+        labels = versions.store.objects.add(to_json(ImageLabels(width=40, height=30, shapes=shapes)))
+        name = f"{number:03d}.png"
+        entry = Entry(name=name, sha256=stored.sha256, size=stored.size, annotation=labels.sha256, **fields)
+        entries.append(entry)
+    versions.commit(entries, base=None, classes=("car", "bus", "road"))
+
+
+def boxed(category: str, width: float, height: float) -> Shape:
+    return Shape(category=category, box=Box(0, 0, float(width), float(height)))
+
+
+def test_the_quantities_of_labels_are_what_they_are_called() -> None:
+    ignored = Shape(category="ignore", polygons=(Polygon((20, 0, 40, 0, 40, 30, 20, 30)),))
+    road = Shape(category="road", polygons=(Polygon((0, 0, 10, 0, 10, 15, 0, 15)),))
+    row = row_of(ImageLabels(width=40, height=30, shapes=(road, ignored)), ("car", "road"))
+    assert row.values["objects"] == [1]
+    assert row.values["box size"] == [pytest.approx(np.sqrt(150 / 1200))]
+    assert row.values["box aspect"] == [pytest.approx(np.log2(10 / 15))]
+    assert row.classes == ["road"]
+    # 150 of the 600 pixels that are judged.
+    assert row.pixels == {"background": 0.75, "car": 0, "road": 0.25}
+    assert row_of(ImageLabels(width=40, height=30, shapes=(boxed("car", 4, 4),)), ("car",)).pixels is None
+
+
+def test_an_interval_of_objects_draws_pictures_with_all_that_is_in_them() -> None:
+    generator = np.random.default_rng(3)
+    # 60 pictures of 20 objects that are all alike: 60 values, not 1,200.
+    own = generator.normal(0, 1, (2, 60))
+    sides = [
+        {"box size": Grouped(np.repeat(each, 20), np.repeat(np.arange(60), 20), 60)} for each in own
+    ]  # fmt: skip
+    (shift,) = label_shifts(*sides)
+    error = np.sqrt(own[0].var() / 60 + own[1].var() / 60)
+    assert shift.high - shift.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+    assert (shift.earlier, shift.later) == (pytest.approx(own[0].mean()), pytest.approx(own[1].mean()))
+
+
+def test_labels_that_have_drifted_are_told_and_drawn(call: Call, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    day = [tuple(boxed("car", *generator.uniform(8, 12, 2)) for _ in range(3)) for _ in range(40)]
+    night = [tuple(boxed("bus", *generator.uniform(16, 24, 2)) for _ in range(1)) for _ in range(40)]
+    annotated("data/day", day)
+    annotated("data/night", night)
+    code, out, _ = call("check", "data/night", "--against", "data/day", "--json", "--out", "drift.html")
+    assert code == 0
+    rows = {shift["name"]: shift for shift in json.loads(out)["shifts"]}
+    assert rows["objects"]["earlier"] == 3
+    assert (rows["objects of bus"]["earlier"], rows["objects of bus"]["later"]) == (0, 1)
+    assert {name for name, row in rows.items() if row["drifted"]} == {
+        "objects", "box size", "objects of bus", "objects of car",
+    }  # fmt: skip
+    page = (tmp_path / "drift.html").read_text()
+    assert "objects by class" in page
+    assert "box aspect" in page
+    code, out, _ = call("check", "data/day", "--against", "data/day@1")
+    assert out.splitlines()[-1] == "Nothing has drifted."
+    assert "objects of bus" not in out, "none has any"
+
+
+def test_the_share_of_pixels_and_of_pictures_of_a_class_drifts(call: Call, tmp_path: Path) -> None:
+    def roads(low: float, high: float) -> list[tuple[Shape, ...]]:
+        sides = np.random.default_rng(0).uniform(low, high, 30)
+        return [(Shape(category="road", polygons=(Polygon((0, 0, x, 0, x, 30, 0, 30)),)),) for x in sides.tolist()]
+
+    annotated("data/before", roads(8, 16), label="car")
+    annotated("data/after", roads(16, 24), label="bus")
+    code, out, _ = call("check", "data/after", "--against", "data/before", "--json", "--out", "drift.html")
+    assert code == 0
+    rows = {shift["name"]: shift for shift in json.loads(out)["shifts"]}
+    assert (rows["pixels of road"]["later"], rows["pixels of road"]["drifted"]) == (pytest.approx(0.5, abs=0.03), True)
+    assert (rows["pixels of car"]["drifted"], rows["label bus"]["later"], rows["label bus"]["drifted"]) == (
+        False,
+        1,
+        True,
+    )
+    assert "pixels by class" in (tmp_path / "drift.html").read_text()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.datasets.labels.shapes import Ring, Shape
 
 #: Most pairs of edges that are looked at; a line of which more lie above each other is taken as it is.
 MOST_PAIRS = 4_000_000
+Floats = NDArray[np.float64]
 
 
 def crosses_itself(ring: Ring | Sequence[float]) -> bool:
@@ -50,7 +52,7 @@ def has_crossings(shape: Shape) -> bool:
     return any(crosses_itself(ring) for polygon in shape.polygons for ring in (polygon.outer, *polygon.holes))
 
 
-def _side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _side(start: Floats, end: Floats, point: Floats) -> Floats:
     """-1, 0 or 1: on which side of the line from ``start`` to ``end`` a point lies."""
     along, to = end - start, point - start
     return np.asarray(np.sign(along[:, 0] * to[:, 1] - along[:, 1] * to[:, 0]))

@@ -1,4 +1,4 @@
-"""Statistics of pictures, and of what a network said of them, by which two versions of a dataset are compared."""
+"""Statistics of pictures, of what a network said of them and of their labels, by which two versions are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from edgerig import files
 from edgerig.datasets.images import read_image
+from edgerig.datasets.stored.annotated import read_labels
 from edgerig.datasets.stored.fetch import Wanted, fetch
+from edgerig.datasets.stored.label_looks import Grouped, LabelRow, grouped, row_of, shares_of
 from edgerig.datasets.stored.pin import Pinned
 from edgerig.datasets.stored.samples import named_as
 from edgerig.progress import Progress
@@ -41,6 +43,7 @@ class Looks(msgspec.Struct, frozen=True):
         values: Of each quantity of `QUANTITIES` the values of the pictures that have it.
         predictions: The classes that a network predicted, a name for each picture that has one.
         pictures, all: How many pictures were looked at, and how many there are.
+        labels: Of what they are labelled with, see `edgerig.datasets.stored.label_looks`; of those that are labelled.
     """
 
     address: str
@@ -48,6 +51,7 @@ class Looks(msgspec.Struct, frozen=True):
     predictions: tuple[str, ...]
     pictures: int
     all: int
+    labels: dict[str, Grouped] = {}
 
 
 def looks_of(pinned: Pinned, most: int, progress: Progress) -> Looks:
@@ -71,7 +75,26 @@ def looks_of(pinned: Pinned, most: int, progress: Progress) -> Looks:
     if confidences:
         values["confidence"] = np.array(confidences)
     predictions = tuple(entry.extra["prediction"] for entry in entries if entry.extra.get("prediction"))
-    return Looks(pinned.address, values, predictions, len(entries), len(pinned.version.entries))
+    labels = {**_labels_of(pinned, entries, progress), **shares_of([e.label for e in entries if e.label is not None])}
+    return Looks(pinned.address, values, predictions, len(entries), len(pinned.version.entries), labels)
+
+
+def _labels_of(pinned: Pinned, entries: Sequence[Entry], progress: Progress) -> dict[str, Grouped]:
+    """What is measured of annotations, of the entries that have one."""
+    pairs = [(entry.name, entry.annotation) for entry in entries if entry.annotation is not None]
+    if not pairs:
+        return {}
+    paths = fetch(pinned, [Wanted(sha256, None, "labels.json") for _, sha256 in pairs], progress)
+    rows: list[LabelRow | None] = [None] * len(pairs)
+
+    def look(number: int) -> tuple[int, LabelRow]:
+        return number, row_of(read_labels(paths[number], pairs[number][0]), pinned.version.classes)
+
+    with progress.task(f"looking at the labels of {pinned.address}", len(pairs)) as task:
+        for number, row in in_parallel(look, range(len(pairs)), 4):
+            rows[number] = row
+            task.advance()
+    return grouped([row for row in rows if row is not None])
 
 
 def look_at(path: Path) -> dict[str, float]:
