@@ -179,23 +179,23 @@ def class_info(mapping: ClassMapping, labels: LabelSet, *, numbered: bool) -> di
         labels: Before `apply`.
         numbered: Whether the ids of their categories are the annotation tool's own.
     """
-    found: dict[str, ClassInfo] = {}
+    info: dict[str, ClassInfo] = {}
     for category in labels.categories:
         name = mapping.names.get(category.name)
         if name is None:
             continue
         own = ClassInfo(id=category.id if numbered else None, color=category.color, group=category.supercategory)
-        known = found.setdefault(name, own)
+        known = info.setdefault(name, own)
         if known.color is None:
-            found[name] = msgspec.structs.replace(known, color=own.color)
+            info[name] = msgspec.structs.replace(known, color=own.color)
     for name, said in mapping.info.items():
-        known = found.get(name, ClassInfo())
-        found[name] = ClassInfo(
+        known = info.get(name, ClassInfo())
+        info[name] = ClassInfo(
             id=known.id if known.id is not None else said.id,
             color=said.color or known.color,
             group=said.group or known.group,
         )
-    return {name: info for name, info in found.items() if info != ClassInfo()}
+    return {name: each for name, each in info.items() if each != ClassInfo()}
 
 
 def pixel_classes(classes: Sequence[str]) -> tuple[str, ...]:
