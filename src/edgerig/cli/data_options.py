@@ -18,10 +18,11 @@ def _announce(context: click.Context, option: click.Parameter, value: str | None
 
     source = value or os.environ.get(VARIABLE)
     if source and not context.resilient_parsing:
-        path, _ = split_source(source)
+        path, entry = split_source(source)
         if readable_by_others(path):
             _logger.warning("%s can be read by other users of this machine: chmod 600 %s", path, path)
-        os.environ[VARIABLE] = source
+        # These processes may work in other folders.
+        os.environ[VARIABLE] = f"{path.absolute()}:{entry}" if entry is not None else str(path.absolute())
     return value
 
 

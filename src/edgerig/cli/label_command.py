@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgerig import logs
+from edgerig.cli.data_options import credentials_option
 from edgerig.cli.log_options import apply_log_options
 
 _logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ _logger = logging.getLogger(__name__)
     help="Where all that is done is written at once, until it is in the store.  "
     "[default: a folder for the dataset in ~/.local/state/edgerig/labels]",
 )
-@click.option("--credentials", metavar="FILE[:ENTRY]", help="Keys of object storage.  [default: EDGERIG_CREDENTIALS]")
+@credentials_option
 @click.option("--no-commit", is_flag=True, help="Write no version when it is stopped; everything stays in the journal.")
 @click.option(
     "--tls",

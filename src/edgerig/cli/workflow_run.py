@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgerig.cli.console import ConsoleProgress, print_json
+from edgerig.cli.data_options import credentials_option
 from edgerig.cli.workflow_options import out_folder, out_option, read_workflow, workflow_options
 
 
@@ -23,6 +24,7 @@ from edgerig.cli.workflow_options import out_folder, out_option, read_workflow, 
 )
 @click.option("--retries", type=click.IntRange(0, 100), help="Further attempts of every step, instead of the file's.")
 @click.option("--store", metavar="ADDRESS", help="Share results with other machines: a folder, or s3://BUCKET/PREFIX.")
+@credentials_option
 @click.option("--exit-if-skipped", type=click.IntRange(1, 255), help="Exit with this code where all steps are skipped.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each step as one JSON document.")
 def command(
@@ -34,6 +36,7 @@ def command(
     jobs: int,
     retries: int | None,
     store: str | None,
+    credentials: str | None,
     exit_if_skipped: int | None,
     as_json: bool,
 ) -> None:
@@ -41,6 +44,7 @@ def command(
 
     Results are cached by what they depend on. A run that was stopped or killed goes on with the same command. Each
     step's outputs and log are copied to a folder of its name in --out; of a step that failed to STEP.failed.
+    --credentials is for --store and for datasets of steps in object storage.
 
     \b
     Examples:
