@@ -101,14 +101,14 @@ def label_shifts(earlier: Mapping[str, Grouped], later: Mapping[str, Grouped], s
         {name: grouped for name in names if (grouped := side.get(name) or absent(side, name)) is not None}
         for side in (earlier, later)
     )
-    compared = [
+    shared = [
         name
         for name in names
         if name in first and name in second and min(len(np.unique(x[name].groups)) for x in (first, second)) >= FEWEST
     ]
-    before = _drawn_means({name: first[name] for name in compared}, np.random.Generator(np.random.PCG64([seed, 0])))
-    after = _drawn_means({name: second[name] for name in compared}, np.random.Generator(np.random.PCG64([seed, 1])))
-    return [_label_shift(name, first[name].values, second[name].values, after[name] - before[name]) for name in compared]
+    before = _drawn_means({name: first[name] for name in shared}, np.random.Generator(np.random.PCG64([seed, 0])))
+    after = _drawn_means({name: second[name] for name in shared}, np.random.Generator(np.random.PCG64([seed, 1])))
+    return [_label_shift(name, first[name].values, second[name].values, after[name] - before[name]) for name in shared]
 
 
 def _drawn_means(quantities: Mapping[str, Grouped], generator: np.random.Generator) -> dict[str, NDArray[np.float64]]:
