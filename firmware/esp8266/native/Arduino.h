@@ -59,5 +59,7 @@ void loop();
 /* The server of this run: DIGITS_SERVER_IP and DIGITS_SERVER_PORT in the environment. */
 const char *native_server_ip();
 uint16_t native_server_port();
+/* How many clients have a socket. */
+extern int native_connections;
 
 #endif

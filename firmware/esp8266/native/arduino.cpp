@@ -1,7 +1,8 @@
 /* The sketch as a program of this machine. It prints where its serial line is and runs until SIGTERM or SIGINT.
  *
  * In the environment: NATIVE_TICKS, by how many ticks the cycle counter moves on with each reading instead of running;
- * NATIVE_HASTE, how many times as fast as the world milliseconds pass. */
+ * NATIVE_HASTE, how many times as fast as the world milliseconds pass while no server is waited for: how soon that
+ * must answer is told by its clock, too. */
 #include "Arduino.h"
 
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 HardwareSerial Serial;
 EspClass ESP;
 
+int native_connections;
 static volatile sig_atomic_t stopped;
 
 static void stop(int)
@@ -40,7 +42,12 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 uint32_t millis()
 {
-    return (uint32_t)(nanoseconds() / (1000000u / setting("NATIVE_HASTE", 1)));
+    static uint64_t before = nanoseconds(), passed;
+    uint64_t now = nanoseconds();
+
+    passed += (now - before) * (native_connections > 0 ? 1 : setting("NATIVE_HASTE", 1));
+    before = now;
+    return (uint32_t)(passed / 1000000u);
 }
 
 void delay(uint32_t ms)

@@ -34,6 +34,7 @@ int WiFiClient::connect(const char *host, uint16_t port)
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     socket_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    native_connections += socket_ >= 0;
     if (socket_ < 0 || inet_pton(AF_INET, host, &address.sin_addr) != 1) {
         stop();
         return 0;
@@ -96,6 +97,7 @@ void WiFiClient::stop()
 {
     if (socket_ >= 0) {
         close(socket_);
+        native_connections--;
     }
     socket_ = -1;
 }

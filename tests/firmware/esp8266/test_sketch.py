@@ -59,7 +59,7 @@ def test_test_prints_the_results_by_the_clock_that_the_processor_has(
 
 def test_start_repeats_after_any_number_of_seconds_until_stop(sketch: Callable[..., Any]) -> None:
     with ReferenceServer() as server:
-        # 240 s pass in one.
+        # 240 s pass in one, save while an answer is waited for.
         client = sketch(server.port, NATIVE_HASTE="240", NATIVE_TICKS="160")
         assert client.read() == [HELLO]
         client.type("START=0000120\r\n")
@@ -69,7 +69,7 @@ def test_start_repeats_after_any_number_of_seconds_until_stop(sketch: Callable[.
         lines = client.read()
         while not lines[-1].startswith("Error: no such command"):
             lines += client.read()
-        assert len(lines) in (1, 14), "one may have been on its way"
+        assert len(lines) % 13 == 1, "whole results may have been on their way, one or, on a busy machine, more"
         done = server.requests
         client.type("TEST\n")
         assert client.read(14)[0] == "Request a single inference..."
