@@ -97,3 +97,27 @@ def test_a_rig_that_cannot_be_run_at_all_keeps_none_of_the_others_from_running(r
     assert "nowhere" in done.exception.message
     assert not (tmp_path / "tiny" / "kws01" / "results.json").exists()
     assert "| ic01 |" in (tmp_path / "tiny" / "mlperf-tiny.md").read_text()
+
+
+@pytest.mark.slow
+def test_cells_that_are_left_out_come_from_the_run_that_measured_them_last(rig: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(rig.read_text())
+    del content["parts"]["ic01"]
+    content["matrix"]["runtimes"] = ["litert", {"use": "litert", "threads": 2}]
+    two = rig.with_name("two.yaml")
+    two.write_text(yaml.safe_dump(content, sort_keys=False))
+    plan = json.loads(run(str(two), "--dry-run", "--json").stdout)["kws01"]
+    one, other = (cell["id"] for cell in plan["cells"])
+    out = tmp_path / "tiny"
+    assert run(str(two), "--out", str(out), "--only", f"kws01/{one}").exit_code == 0
+    first = json.loads((out / "kws01" / "results.json").read_text())["cells"][0]
+    done = run(str(two), "--out", str(out), "--only", f"kws01/{other}")
+    assert done.exit_code == 0, done.output
+    document = json.loads((out / "mlperf-tiny.json").read_text())
+    assert [row["cell"] for row in document["rows"]] == [other, one]
+    assert document["rows"][1]["seconds"] == first["latency"]["steady"]["value"]
+    assert any(f"kws01/{one} (" in note and note.endswith("in kws01.1).") for note in document["notes"])
+    assert run(str(two), "--out", str(out), "--only", f"kws01/{one}").exit_code == 0
+    document = json.loads((out / "mlperf-tiny.json").read_text())
+    assert [row["cell"] for row in document["rows"]] == [one, other]
+    assert any(note.endswith("in kws01.2).") for note in document["notes"])

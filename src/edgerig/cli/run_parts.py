@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from edgerig.cli.console import echo, print_json
 from edgerig.cli.finish import run_plan
@@ -25,8 +28,8 @@ def run_parts(
 ) -> None:
     """Run the rigs of a file into folders below ``out``, or ``runs/<name>``, and show a suite's table.
 
-    The table has those parts, too, that were not chosen and that an earlier run left there. A rig that fails does not
-    keep the others from running; the first error is raised after the table.
+    The table has those parts and cells, too, that were not chosen and that earlier runs left there. A rig that fails
+    does not keep the others from running; the first error is raised after the table.
 
     Raises:
         EdgerigError: What went wrong first.
@@ -56,8 +59,12 @@ def run_parts(
     if parts.suite == "mlperf-tiny":
         from edgerig.suites.mlperf_tiny.table import suite_lines, write_suite
 
-        earlier = _earlier(folder, [part for part in parts.names if part not in parts.plans])
-        table = {part: (results | earlier)[part] for part in parts.names if part in results or part in earlier}
+        table: dict[str, RunResult] = {}
+        earlier: dict[str, str] = {}
+        for part, left_out in parts.left_out.items():
+            table |= {part: results[part]} if part in results else {}
+            for label, (name, result) in _earlier(folder / part, left_out, part in parts.plans).items():
+                table[label], earlier[label] = result, name
         write_suite(folder, table, earlier)
         for line in suite_lines(table, earlier):
             echo(line)
@@ -70,15 +77,44 @@ def run_parts(
         raise first
 
 
-def _earlier(folder: Path, names: Sequence[str]) -> dict[str, RunResult]:
-    """What earlier runs left of the parts ``names``; one that cannot be read is told and left out."""
-    results = {}
-    for name in names:
-        bundle = Bundle(folder / name)
-        if not bundle.exists:
+def _earlier(folder: Path, wanted: Sequence[str] | None, runs_now: bool) -> dict[str, tuple[str, RunResult]]:
+    """What earlier runs left of a part's cells, the latest of each; what cannot be read is told and left out.
+
+    Args:
+        folder: The part's.
+        wanted: Ids of the cells; None for all that the latest run has.
+        runs_now: Whether ``folder`` itself is of this run, and what lay there before was moved aside.
+
+    Returns:
+        By the part's name the latest, and by the names of part and cell older ones, with that cell alone; each with the
+        name of its folder.
+    """
+    results: dict[str, tuple[str, RunResult]] = {}
+    missing = None if wanted is None else set(wanted)
+    for path in [*([] if runs_now else [folder]), *_moved_aside(folder)]:
+        bundle = Bundle(path)
+        if missing == set() or not bundle.exists:
             continue
         try:
-            results[name] = bundle.result()
+            result = bundle.result()
         except StorageError as error:
-            echo(f"{name} is not in the table: {error.message}")
+            echo(f"{path.name} is not in the table: {error.message}")
+            continue
+        cells = tuple(cell for cell in result.cells if missing is None or cell.id in missing)
+        missing = (missing or set()) - {cell.id for cell in cells}
+        if path == folder:
+            results[path.name] = (path.name, msgspec.structs.replace(result, cells=cells))
+            continue
+        for cell in cells:
+            alone = msgspec.structs.replace(result, cells=(cell,), failures=())
+            results[f"{folder.name}/{cell.id}"] = (path.name, alone)
     return results
+
+
+def _moved_aside(folder: Path) -> list[Path]:
+    """Where earlier runs of a part lie, ``<folder>.1`` and so on, the latest first."""
+    suffixes = [
+        path.name.removeprefix(folder.name + ".") for path in folder.parent.glob(f"{glob.escape(folder.name)}.*")
+    ]
+    numbers = [int(suffix) for suffix in suffixes if suffix.isascii() and suffix.isdecimal()]
+    return [folder.with_name(f"{folder.name}.{number}") for number in sorted(numbers, reverse=True)]

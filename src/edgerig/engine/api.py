@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgerig.errors import SpecError, UnknownNameError
+from edgerig.errors import EdgerigError, SpecError, UnknownNameError
 from edgerig.rig.document import NO_FILE, Document, plain_copy, read_document, set_value
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.parts import SUITE, parts_of
@@ -40,12 +40,13 @@ class Parts(NamedTuple):
     Attributes:
         plans: The plans by the names of their parts; of those that were chosen.
         suite: What all of them belong to; None where they belong to nothing.
-        names: Of all parts of the file, in their order.
+        left_out: By the names of all parts of the file, in their order, the ids of the cells that were not chosen; None
+            for a part that was not chosen and that cannot run here.
     """
 
     plans: dict[str, Plan]
     suite: str | None
-    names: tuple[str, ...]
+    left_out: dict[str, tuple[str, ...] | None]
 
 
 def plans(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), settings: Sequence[str] = ()) -> Parts | None:
@@ -67,13 +68,25 @@ def plans(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), settin
     for part, _, _ in patterns:
         if not any(fnmatch.fnmatch(name, part) for name in parts):
             raise UnknownNameError("part", part, parts)
-    result = {}
+    result: dict[str, Plan] = {}
+    left_out: dict[str, tuple[str, ...] | None] = {}
     for name, part_document in parts.items():
         own = [cell or "*" for part, _, cell in patterns if fnmatch.fnmatch(name, part)]
         if own or not patterns:
             result[name] = make_plan(parse_rig(part_document), tuple(own))
+        left_out[name] = _left_out(part_document, result.get(name)) if patterns else ()
     suite = document.data.get(SUITE)
-    return Parts(result, None if suite is None else str(suite), tuple(parts))
+    return Parts(result, None if suite is None else str(suite), left_out)
+
+
+def _left_out(document: Document, chosen: Plan | None) -> tuple[str, ...] | None:
+    """Ids of a rig's cells that are not in ``chosen``; None where nothing is chosen and the rig has no plan."""
+    try:
+        whole = make_plan(parse_rig(document))
+    except EdgerigError:
+        return None if chosen is None else ()
+    ids = {cell.id for cell in chosen.cells} if chosen is not None else set()
+    return tuple(cell.id for cell in whole.cells if cell.id not in ids)
 
 
 def _document(spec: str | Path | dict[str, Any], settings: Sequence[str]) -> Document:

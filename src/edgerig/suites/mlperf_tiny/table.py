@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -23,6 +24,8 @@ from edgerig.views import Table
 #: Multiply-accumulates that a device does in a second at most, by target: a Cortex-M7 does two of 16 bits in each
 #: cycle (SMLAD), here at the board's 216 MHz.
 PEAK_MACS = {"sim:stm32f746": 2 * 216e6}
+#: Where all results are of this run.
+NONE_EARLIER: Mapping[str, str] = MappingProxyType({})
 #: Names of the files in the folder of a run.
 MARKDOWN, JSON = "mlperf-tiny.md", "mlperf-tiny.json"
 
@@ -75,16 +78,21 @@ def benchmark_of(result: RunResult) -> Benchmark | None:
     return dataset.benchmark if issubclass(dataset, TinyDataset) else None
 
 
-def suite_lines(results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> list[str]:
-    """The table in lines of a terminal, and what has to be said beside it; ``earlier`` are those not run this time."""
+def suite_lines(results: Mapping[str, RunResult], earlier: Mapping[str, str] = NONE_EARLIER) -> list[str]:
+    """The table in lines of a terminal, and what has to be said beside it.
+
+    Args:
+        results: By the names of parts, or of a part and a cell of it that an earlier run measured.
+        earlier: The folders of those that were not run this time.
+    """
     table = [list(HEADINGS), *(_texts(row) for row in suite_rows(results))]
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in table]
     return ["", *lines, *notes(results, earlier), *_published_lines({row.benchmark for row in suite_rows(results)})]
 
 
-def write_suite(folder: Path, results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> None:
-    """Write the table as Markdown and as JSON into ``folder``; ``earlier`` are the results not of this run.
+def write_suite(folder: Path, results: Mapping[str, RunResult], earlier: Mapping[str, str] = NONE_EARLIER) -> None:
+    """Write the table of `suite_lines` as Markdown and as JSON into ``folder``.
 
     Raises:
         StorageError: It cannot be written.
@@ -106,16 +114,19 @@ def write_suite(folder: Path, results: Mapping[str, RunResult], earlier: Collect
     files.write_text(folder / JSON, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
 
 
-def notes(results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> list[str]:
+def notes(results: Mapping[str, RunResult], earlier: Mapping[str, str] = NONE_EARLIER) -> list[str]:
     """What makes the table less than a result of the benchmark."""
     said = []
-    seeded = [name for name, result in results.items() if _is_seeded(result)]
+    seeded = dict.fromkeys(name.partition("/")[0] for name, result in results.items() if _is_seeded(result))
     if seeded:
         said.append(
             f"Samples made from a seed, not the benchmark's: {', '.join(seeded)}. Their quality says nothing of the "
             "target; times, instructions and sizes do not depend on the samples."
         )
-    dates = [f"{name} ({results[name].finished or 'not finished'})" for name in results if name in earlier]
+    dates = [
+        f"{name} ({results[name].finished or 'not finished'}" + (")" if folder == name else f", in {folder})")
+        for name, folder in earlier.items()
+    ]
     if dates:
         said.append(f"Of an earlier run: {', '.join(dates)}.")
     if any(row.modelled for row in suite_rows(results)):
