@@ -10,7 +10,7 @@ import msgspec
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.errors import AnswerError, IncompatibleError, TargetError
 from edgerig.suites.mlperf_tiny.grammar import DATA_BYTES, DATA_BYTES_BEHIND_MANAGER, LOAD_DONE
-from edgerig.suites.mlperf_tiny.runner.answers import Inference, parse_inference
+from edgerig.suites.mlperf_tiny.runner.answers import USUAL_INFERENCE, Asked, Inference, parse_inference, read_usual
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine, ReceivedLine
 from edgerig.text import one_line
 
@@ -128,8 +128,11 @@ class Device:
             AnswerError: The answer is wrong. TargetError: there is none in time.
         """
         sent = time.monotonic()
-        lines = self.line.ask(f"infer {iterations} {warm_up}", seconds)
-        return parse_inference(lines, iterations, warm_up, counts, sent, real_time=self.real_time)
+        asked = Asked(iterations, warm_up, counts, sent, self.real_time)
+        answer = self.line.ask_for(USUAL_INFERENCE, f"infer {iterations} {warm_up}", seconds)
+        if isinstance(answer, list):
+            return parse_inference(answer, asked)
+        return read_usual(answer, asked) or parse_inference(answer.lines, asked)
 
     def close(self) -> None:
         """Close the line."""

@@ -7,6 +7,7 @@ as a log of its own, is written down and otherwise ignored.
 from __future__ import annotations
 
 import os
+import re
 import select
 import time
 from collections import deque
@@ -44,6 +45,20 @@ class ReceivedLine(NamedTuple):
         return parse_line(self.text)
 
 
+class WholeAnswer(NamedTuple):
+    """An answer that came in one piece: how it matches what was expected, None for ``m-ready`` alone; and when it came,
+    as of a `ReceivedLine`."""
+
+    match: re.Match[bytes] | None
+    at: float
+
+    @property
+    def lines(self) -> list[ReceivedLine]:
+        """Its lines without ``m-ready``."""
+        data = self.match[0] if self.match is not None else b""
+        return [ReceivedLine(text, self.at) for text in data.decode("ascii").split()[:-1]]
+
+
 class DeviceLine:
     """The host's end of a line.
 
@@ -78,9 +93,29 @@ class DeviceLine:
             AnswerError: The device reports an error, started anew, or sends what is no line.
             TargetError: It did not end its answer in time, or is gone.
         """
+        answer = self.ask_for(None, command, seconds)
+        return answer if isinstance(answer, list) else []
+
+    def ask_for(
+        self, usual: re.Pattern[bytes] | None, command: str, seconds: float
+    ) -> WholeAnswer | list[ReceivedLine]:
+        """As `ask`; an answer that comes in one piece and is as ``usual`` has it is not taken apart into lines.
+
+        Args:
+            usual: The whole answer in printable characters without spaces, ``m-ready`` included; None for that alone.
+            command, seconds: As for `ask`.
+
+        Raises:
+            AnswerError, TargetError: As by `ask`.
+        """
         self.send(command)
-        if self._fd >= 0 and self._ready_alone(command, seconds):
-            return []
+        if usual is not None:
+            self.transcript.settle()
+        whole = self._read_whole(usual, command, seconds) if self._fd >= 0 else None
+        return whole if whole is not None else self._read_lines(command, seconds)
+
+    def _read_lines(self, command: str, seconds: float) -> list[ReceivedLine]:
+        """The lines of an answer that is no error."""
         lines = self.read_answer(command, seconds)
         for line in lines:
             if line.text.startswith("e-["):
@@ -165,25 +200,30 @@ class DeviceLine:
             # Its buffer is full, or it is gone: the link waits, or says what is wrong.
             return 0
 
-    def _ready_alone(self, command: str, seconds: float) -> bool:
-        """Whether the whole answer is ``m-ready``, as that of nearly every command is; else what came is queued.
+    def _read_whole(self, usual: re.Pattern[bytes] | None, command: str, seconds: float) -> WholeAnswer | None:
+        """The answer if it is ``m-ready`` alone, as that of nearly every command is, or all of ``usual``; else None,
+        and what came is queued.
 
         As `_write_at_once`, plain system calls; what goes wrong with them is left to the link, which says what it is.
         """
         if self._waiting or self._partial:
-            return False
+            return None
         if not self._poll.poll(seconds * 1000):
             raise self._silent(command, seconds, [])
         try:
             data = os.read(self._fd, _READ)
         except OSError:
-            return False
+            return None
         now = time.monotonic()
         if data == _READY_LINE:
             self.transcript.received((READY,), now)
-            return True
+            return WholeAnswer(None, now)
+        match = usual.fullmatch(data) if usual is not None else None
+        if match is not None:
+            self.transcript.received(data.decode("ascii").split(), now)
+            return WholeAnswer(match, now)
         self._take(data, now, command)
-        return False
+        return None
 
     def _receive(self, command: str, deadline: float) -> bool:
         """Read once and queue the lines that are whole; False if nothing came in time."""
