@@ -7,6 +7,8 @@ otherwise. What is kept has its boxes in pixels of the image, and not the last n
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,8 +21,9 @@ from edgerig.tasks.metrics.boxes import suppress
 
 Array = NDArray[Any]
 #: ``yolo``: a row a candidate: centre, width, height, and a score for each class. ``yolo_objectness``: with a score
-#: before them that they are multiplied by. ``boxes``: left, top, right, bottom, score, class; suppressed already.
-Head = Literal["yolo", "yolo_objectness", "boxes"]
+#: before them that they are multiplied by. ``yolox``: the same, its centres and sides undecoded, as YOLOX exports them.
+#: ``boxes``: left, top, right, bottom, score, class; suppressed already.
+Head = Literal["yolo", "yolo_objectness", "yolox", "boxes"]
 #: Where the numbers of a candidate lie: ``rows`` for the last axis, ``columns`` for the one after the batch; the other
 #: axes, one or two, count candidates.
 Layout = Literal["rows", "columns"]
@@ -33,6 +36,10 @@ SCORE, LABEL, RELATIVE = 4, 5, 6
 MOST_CANDIDATES = 30_000
 #: Numbers of a box, before the scores.
 BOX = 4
+#: Pixels of the input between two candidates of YOLOX's three grids, in their order.
+STRIDES = (8, 16, 32)
+#: Largest logarithm of a side in strides: a candidate that has more is none, and its side must stay a number.
+LARGEST_LOG_SIDE = 30.0
 
 
 class Form(NamedTuple):
@@ -58,6 +65,8 @@ def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | 
     fitting = [
         Form(name, order)
         for name, width in widths.items()
+        # Shapes do not tell it from candidates that are decoded.
+        if name != "yolox" or head == "yolox"
         for order, axis in axes.items()
         if len(spec.shape) in ((3,) if name == "boxes" else (3, 4))
         and spec.shape[axis] == width
@@ -86,12 +95,47 @@ def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | 
     )
 
 
-def rows_of(values: Array, form: Form, classes: int) -> Array:
-    """An output of n samples, (n, ...), with a row for each candidate: (n, candidates, numbers)."""
+def rows_of(values: Array, form: Form, classes: int, frame: Sequence[int] | None = None) -> Array:
+    """An output of n samples, (n, ...), with a row for each candidate: (n, candidates, numbers).
+
+    Args:
+        values, form, classes: The output, what it holds, and of how many classes.
+        frame: Height and width of the network's input, which ``yolox`` takes; None for a square one.
+
+    Raises:
+        IncompatibleError: Of ``yolox``, an input of that size has another number of candidates.
+    """
     width = _widths(classes)[form.head]
     if form.layout == "rows":
-        return values.reshape(len(values), -1, width)
-    return values.reshape(len(values), width, -1).swapaxes(1, 2)
+        rows = values.reshape(len(values), -1, width)
+    else:
+        rows = values.reshape(len(values), width, -1).swapaxes(1, 2)
+    return _decoded(rows, frame) if form.head == "yolox" else rows
+
+
+def _decoded(rows: Array, frame: Sequence[int] | None) -> Array:
+    """Rows of YOLOX, (n, candidates, numbers), with centres and sides in pixels.
+
+    A candidate at the place (x, y) of a grid has ``centre = (t + (x, y)) * stride`` and ``sides = exp(t) * stride``.
+    """
+    count = rows.shape[1]
+    square = round(math.sqrt(count / sum(1 / stride**2 for stride in STRIDES)))
+    height, width = frame if frame is not None else (square, square)
+    places, strides = [], []
+    for stride in STRIDES:
+        y, x = np.divmod(np.arange((height // stride) * (width // stride)), max(width // stride, 1))
+        places.append(np.stack([x, y], axis=1))
+        strides.append(np.full((len(x), 1), stride))
+    grid, step = np.concatenate(places), np.concatenate(strides)
+    if len(grid) != count:
+        raise IncompatibleError(
+            f"YOLOX has {len(grid):,} candidates for an input of {height}x{width}, and the network gives {count:,}.",
+            "Tell the input's height and width: 'frame: [416, 640]' of the task detection.",
+        )
+    decoded = rows.astype(np.float32)
+    decoded[..., :2] = (decoded[..., :2] + grid) * step
+    decoded[..., 2:BOX] = np.exp(np.minimum(decoded[..., 2:BOX], LARGEST_LOG_SIDE)) * step
+    return decoded
 
 
 def detect(
@@ -135,7 +179,8 @@ def detections_of(rows: Array) -> Detections:
 
 def _widths(classes: int) -> dict[Head, int]:
     """Numbers of a candidate."""
-    return {"yolo": BOX + classes, "yolo_objectness": BOX + 1 + classes, "boxes": KEPT_COLUMNS}
+    with_objectness = BOX + 1 + classes
+    return {"yolo": BOX + classes, "yolo_objectness": with_objectness, "yolox": with_objectness, "boxes": KEPT_COLUMNS}
 
 
 def _padded(boxes: Array, scores: Array, labels: Array, most: int, relative: bool) -> NDArray[np.float32]:

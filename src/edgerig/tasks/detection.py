@@ -40,8 +40,8 @@ from edgerig.tasks.tensors import NamedArrays
 LISTED = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100")
 #: Overlap from which two detections of one class are alike, and from which a picture shows an object as found.
 ALIKE = 0.5
-#: Sides, in pixels of a network's input, below which all boxes are taken for shares of it.
-SUSPICIOUS_SIDE = 2.0
+#: Sides, in pixels of a network's input, below which all boxes are taken for shares of it, or for logarithms.
+SUSPICIOUS_SIDE = 4.0
 #: Precision at an overlap of 0.5 below which that is looked at.
 NEARLY_NOTHING = 0.01
 
@@ -53,8 +53,13 @@ class DetectionSettings(Settings, frozen=True, kw_only=True):
         Head | None,
         msgspec.Meta(
             description="what the output holds: yolo (centre, sides, a score a class), yolo_objectness (with one score "
-            "before them) or boxes (two corners, score, class); recognized by its shape if not given"
+            "before them), yolox (the same as YOLOX exports it, undecoded) or boxes (two corners, score, class); "
+            "recognized by its shape if not given, but for yolox"
         ),
+    ] = None
+    frame: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=1)], Annotated[int, msgspec.Meta(ge=1)]] | None,
+        msgspec.Meta(description="height and width of the input of a yolox network, if it is no square"),
     ] = None
     layout: Annotated[
         Layout | None, msgspec.Meta(description="rows or columns, where either axis may hold the candidates")
@@ -63,7 +68,7 @@ class DetectionSettings(Settings, frozen=True, kw_only=True):
         Literal["pixels", "relative"],
         msgspec.Meta(
             description="unit of boxes of a single output: pixels of the network's input, or shares of its sides "
-            "(relative); those of four outputs are always shares"
+            "(relative); those of four outputs are always shares, those of yolox pixels"
         ),
     ] = "pixels"
     scores: Annotated[
@@ -129,7 +134,8 @@ class Detection(Task):
         head: Head = "boxes"
         if len(outputs) == 1:
             form = self._form(specs[0])
-            head, rows = form.head, rows_of(outputs[0], form, len(self.classes))
+            head, rows = form.head, rows_of(outputs[0], form, len(self.classes), settings.frame)
+            relative = relative and head != "yolox"
         else:
             rows, relative = rows_of_ssd(outputs, roles_of(specs, settings.scores)), True
         if head == "boxes":
@@ -234,7 +240,8 @@ class Detection(Task):
             if (kept["detections"][..., 2:4] * scale)[there].max() < SUSPICIOUS_SIDE:
                 doubts.append(
                     f"No detected box is wider or higher than {SUSPICIOUS_SIDE:g} pixels of the network's input: if it "
-                    "gives shares of its sides, set coordinates of the task detection to relative."
+                    "gives shares of its sides, set coordinates of the task detection to relative; if it is YOLOX "
+                    "without its decoding, set head to yolox."
                 )
         count = np.bincount(objects.label[~objects.crowd], minlength=len(self.classes))
         missing = [name for name, boxes in zip(self.classes, count, strict=True) if not boxes]
