@@ -142,6 +142,21 @@ def test_boxes_by_corners_are_taken_as_they_are(samples: BoxedSamples) -> None:
     assert value(judged(make_task(), samples, rows), "map") == pytest.approx(1.0)
 
 
+def test_boxes_with_negative_sides_find_nothing_and_it_is_said(samples: BoxedSamples) -> None:
+    rows = perfect(samples)
+    corners = np.zeros((*rows.shape[:2], 6), np.float32)
+    near, far = rows[..., :2] - rows[..., 2:4] / 2, rows[..., :2] + rows[..., 2:4] / 2
+    corners[..., :2], corners[..., 2:4] = near, far
+    corners[..., 4], corners[..., 5] = rows[..., 4:].max(-1), rows[..., 4:].argmax(-1)
+    task = make_task(head="boxes")
+    assert not [warning for warning in judged(task, samples, corners).warnings if "side of 0" in warning]
+    corners[..., :2], corners[..., 2:4] = far, near
+    quality = judged(task, samples, corners)
+    assert value(quality, "map") == 0
+    (warning,) = [warning for warning in quality.warnings if "side of 0" in warning]
+    assert "in another order" in warning
+
+
 def test_relative_boxes_are_scaled_to_the_image(samples: BoxedSamples) -> None:
     output = perfect(samples)
     output[..., :4] /= SIDE

@@ -42,6 +42,8 @@ LISTED = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "ma
 ALIKE = 0.5
 #: Sides, in pixels of a network's input, below which all boxes are taken for shares of it, or for logarithms.
 SUSPICIOUS_SIDE = 4.0
+#: Share of detections without an area from which that is said; a few are what rounding to int8 makes of small boxes.
+MANY_WITHOUT_AREA = 0.1
 #: Precision at an overlap of 0.5 below which that is looked at.
 NEARLY_NOTHING = 0.01
 
@@ -243,6 +245,12 @@ class Detection(Task):
                     "gives shares of its sides, set coordinates of the task detection to relative; if it is YOLOX "
                     "without its decoding, set head to yolox."
                 )
+        without_area = there & (kept["detections"][..., 2:4] <= 0).any(axis=-1)
+        if without_area.sum() > MANY_WITHOUT_AREA * there.sum():
+            doubts.append(
+                f"{without_area.sum():,} of {there.sum():,} detections have a side of 0 or less, and find nothing: do "
+                "the numbers of a box stand in another order, or are they corners where centre and sides are due?"
+            )
         count = np.bincount(objects.label[~objects.crowd], minlength=len(self.classes))
         missing = [name for name, boxes in zip(self.classes, count, strict=True) if not boxes]
         if missing:
