@@ -1,10 +1,11 @@
 """What a cell's inference takes beside the bare engine's, each in a process of its own, on a network of about 1 ms.
 
-    python benchmarks/engines.py [--json] [--engine openvino=/path/to/venv]
+    python benchmarks/engines.py [--json] [--only ncnn] [--engine openvino=/path/to/venv]
 
 Each round starts, in turns, a process with the bare engine (its own Python interface, timed around its call alone), a
 session of the target `local`, and, where an interpreter is named for the engine or edgerig has made an environment for
-it, a session there. The ratio is taken within a round. Outputs must be equal bit for bit.
+it, a session there. An engine that is not installed beside edgerig is run bare in that environment, too. The ratio is
+taken within a round. Outputs must be equal bit for bit.
 """
 
 from __future__ import annotations
@@ -23,18 +24,23 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.compilers.mnn import Mnn
 from edgerig.environments.catalogue import environment_of
+from edgerig.environments.source import module_path
 from edgerig.measure.machine import observe
 from edgerig.models.files import open_artifact
+from edgerig.plugins import find
+from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import target_for
 from edgerig.testing.networks import dense_onnx, dense_tflite
+from edgerig.testing.networks.ncnn_files import dense_ncnn
 
 GOAL = 1.1
 FEATURES, CLASSES = 4096, 2048
 SAMPLES = 200
 ROUNDS = 9
 #: Runtime, and the suffix of the file that it is given.
-ENGINES = {"litert": ".tflite", "onnxruntime": ".onnx", "openvino": ".tflite"}
+ENGINES = {"litert": ".tflite", "onnxruntime": ".onnx", "openvino": ".tflite", "ncnn": ".param", "mnn": ".mnn"}
 
 Call = Callable[[np.ndarray], tuple[int, np.ndarray]]
 
@@ -86,7 +92,54 @@ def bare_openvino(path: Path) -> Call:
     return call
 
 
-BARE = {"litert": bare_litert, "onnxruntime": bare_onnxruntime, "openvino": bare_openvino}
+def bare_ncnn(path: Path) -> Call:
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = 1
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.load_param(str(path))
+    net.load_model(str(path.with_suffix(".bin")))
+
+    def call(sample: np.ndarray) -> tuple[int, np.ndarray]:
+        extractor = net.create_extractor()
+        array = ncnn.Mat(sample).clone()
+        extractor.input("in0", array)
+        start = time.perf_counter_ns()
+        _, output = extractor.extract("out0")
+        return time.perf_counter_ns() - start, np.array(output.numpy())
+
+    return call
+
+
+def bare_mnn(path: Path) -> Call:
+    import MNN
+
+    interpreter = MNN.Interpreter(str(path))
+    session = interpreter.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
+    source, result = interpreter.getSessionInput(session), interpreter.getSessionOutput(session)
+    kind, order = MNN.Halide_Type_Float, MNN.Tensor_DimensionType_Caffe
+
+    def call(sample: np.ndarray) -> tuple[int, np.ndarray]:
+        source.copyFrom(MNN.Tensor(sample.shape, kind, np.ascontiguousarray(sample), order))
+        start = time.perf_counter_ns()
+        interpreter.runSession(session)
+        elapsed = time.perf_counter_ns() - start
+        shape = result.getShape()
+        host = MNN.Tensor(shape, kind, np.zeros(shape, np.float32), order)
+        result.copyToHostTensor(host)
+        return elapsed, np.array(host.getNumpyData()).reshape(shape)
+
+    return call
+
+
+BARE = {
+    "litert": bare_litert,
+    "onnxruntime": bare_onnxruntime,
+    "openvino": bare_openvino,
+    "ncnn": bare_ncnn,
+    "mnn": bare_mnn,
+}
 
 
 def run_bare(engine: str, path: Path, samples: Path, out: Path) -> None:
@@ -99,10 +152,12 @@ def run_bare(engine: str, path: Path, samples: Path, out: Path) -> None:
     np.savez(out, times=[ns for ns, _ in results], outputs=np.concatenate([output for _, output in results]))
 
 
-def bare(engine: str, path: Path, samples: Path, folder: Path) -> tuple[float, np.ndarray]:
+def bare(engine: str, path: Path, samples: Path, folder: Path, python: str) -> tuple[float, np.ndarray]:
     out = folder / "bare.npz"
-    command = [sys.executable, __file__, "--bare", engine, str(path), str(samples), str(out)]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    code = f"import runpy, sys; sys.path[:0] = {module_path().split(os.pathsep)!r}; sys.argv = sys.argv[1:]; "
+    command = [python, "-c", f"{code}runpy.run_path({__file__!r}, run_name='__main__')", __file__]
+    command += ["--bare", engine, str(path), str(samples), str(out)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with np.load(out) as stored:
         return float(np.median(stored["times"])), stored["outputs"]
 
@@ -115,16 +170,30 @@ def cell(engine: str, path: Path, samples: Path, options: dict[str, Any]) -> tup
     return float(np.median(run.times_ns)), run.outputs[0]
 
 
+def network_for(engine: str, folder: Path) -> Path:
+    """The network as a file of the engine's."""
+    path = folder / f"{engine}{ENGINES[engine]}"
+    if engine == "mnn":
+        source = open_artifact(dense_onnx(folder / "source.onnx", FEATURES, CLASSES))
+        return Path(Mnn().compile(source, folder).path)
+    if engine == "ncnn":
+        return dense_ncnn(path, FEATURES, CLASSES)
+    make = dense_onnx if ENGINES[engine] == ".onnx" else dense_tflite
+    return make(path, FEATURES, CLASSES)
+
+
 def compare(engine: str, folder: Path, python: str | None, rounds: int) -> dict[str, Any]:
     """Nanoseconds of an inference in each way, their ratios to the bare one, and whether all outputs are equal."""
-    make = dense_onnx if ENGINES[engine] == ".onnx" else dense_tflite
-    path = make(folder / f"{engine}{ENGINES[engine]}", FEATURES, CLASSES)
+    path = network_for(engine, folder)
     samples = folder / "samples.npy"
     np.save(samples, np.random.default_rng(0).normal(size=(SAMPLES, FEATURES)).astype(np.float32))
+    beside = find("runtime", engine, Runtime, keyed=False).missing() is None
+    where = sys.executable if beside or python is None else python
     ways: dict[str, Callable[[], tuple[float, np.ndarray]]] = {
-        "bare": lambda: bare(engine, path, samples, folder),
-        "edgerig": lambda: cell(engine, path, samples, {}),
+        "bare": lambda: bare(engine, path, samples, folder, where)
     }
+    if beside:
+        ways["edgerig"] = lambda: cell(engine, path, samples, {})
     if python is not None:
         ways["edgerig, own interpreter"] = lambda: cell(engine, path, samples, {"python": python})
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -155,13 +224,15 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="processes of each way")
     parser.add_argument("--engine", action="append", default=[], metavar="NAME=FOLDER", help="its own interpreter")
+    parser.add_argument("--only", action="append", choices=list(ENGINES), help="this engine; all by default")
     options = parser.parse_args()
+    chosen = options.only or list(ENGINES)
     own: dict[str, str] = dict(text.split("=", 1) for text in options.engine)
-    for name in ENGINES:
+    for name in chosen:
         if name not in own and (interpreter := environment_of(name)) is not None:
             own[name] = interpreter.executable
     with tempfile.TemporaryDirectory() as folder:
-        results = [compare(name, Path(folder), own.get(name), options.rounds) for name in ENGINES]
+        results = [compare(name, Path(folder), own.get(name), options.rounds) for name in chosen]
     ratios = [way["ratio"] for entry in results for name, way in entry["ways"].items() if name != "bare"]
     met = max(ratios) <= GOAL and all(entry["equal"] for entry in results)
     state = observe()

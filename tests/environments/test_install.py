@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,38 @@ def test_a_package_that_is_not_there_is_told_in_pips_words(
     with pytest.raises(EngineError, match=r"Could not find a version that satisfies the requirement .*serial"):
         install("serial")
     assert entries(offline) == set()
+
+
+def test_what_stands_alone_is_installed_without_what_it_asks_for(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheels: Path
+) -> None:
+    """As pnnx, which asks for PyTorch."""
+    with zipfile.ZipFile(tmp_path / "alone_here-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("alone_here.py", "")
+        about = "alone_here-1.0.dist-info"
+        wheel.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: alone-here\nVersion: 1.0\nRequires-Dist: torch\n"
+        )
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{tmp_path} {wheels}")
+    engine = catalogue.engine_named("serial")
+    more = type(engine)(**{**vars_of(engine), "alone": ("alone-here>=1,<2",)})  # type: ignore[arg-type]
+    monkeypatch.setitem(catalogue.ENGINES, "serial", more)
+    packages = install("serial").packages
+    assert packages["alone-here"] == "1.0"
+    assert "pyserial" in packages
+    assert "torch" not in packages
+    manifest = catalogue.manifest_of("serial")
+    assert manifest is not None
+    assert manifest.requirements[-1] == "alone-here>=1,<2"
+    monkeypatch.setitem(
+        catalogue.ENGINES,
+        "serial",
+        type(engine)(**{**vars_of(engine), "alone": ("alone-here>=2",)}),  # type: ignore[arg-type]
+    )
+    with pytest.raises(EngineError, match=r"has alone-here 1\.0, where edgerig needs alone-here>=2"):
+        check("serial")
 
 
 def test_too_little_room_is_told_before_anything_is_done(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         package: The distribution whose version is the engine's. module: What is imported of it.
         download: Megabytes to download, disk: megabytes of the environment, seconds: to install it, on two cores and
             100 Mbit/s; measured with Python 3.11 on Linux, x86-64.
+        alone: What is installed besides, without the packages that it asks for.
     """
 
     name: str
@@ -33,11 +34,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     download: int
     disk: int
     seconds: int
+    alone: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What pip installs, as the extra says."""
-        return requirements_of(self.name)
+        """What pip installs: what the extra says, and what stands alone."""
+        return (*requirements_of(self.name), *self.alone)
 
     @property
     def cost(self) -> str:
@@ -52,6 +54,18 @@ ENGINES: Mapping[str, Engine] = {
             name="openvino", title="OpenVINO", package="openvino", module="openvino", download=150, disk=480, seconds=40
         ),
         Engine(name="tract", title="tract", package="tract", module="tract", download=28, disk=106, seconds=11),
+        Engine(
+            name="ncnn",
+            title="ncnn",
+            package="ncnn",
+            module="ncnn",
+            download=60,
+            disk=235,
+            seconds=20,
+            # It asks for PyTorch, with CUDA 5.6 GB, and needs it for PyTorch's files alone.
+            alone=("pnnx>=20250930,<20280000",),
+        ),
+        Engine(name="mnn", title="MNN", package="mnn", module="MNN", download=36, disk=155, seconds=15),
         Engine(
             name="jax2onnx",
             title="jax2onnx",
@@ -132,7 +146,7 @@ def environment_of(name: str, modules: tuple[str, ...] = ()) -> Interpreter | No
         raise EngineError(f"The environment of {name} does not work any more: {error.message}", hint) from error
     if interpreter.missing:
         raise EngineError(f"The environment of {name} lacks {interpreter.missing[0]}.", hint)
-    wrong = wrong_version(interpreter, requirements_of(name))
+    wrong = wrong_version(interpreter, engine_named(name).requirements)
     if wrong is not None:
         raise EngineError(f"The environment of {name} has {wrong}.", hint)
     return msgspec.structs.replace(interpreter, engine=name)

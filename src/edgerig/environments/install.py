@@ -56,9 +56,10 @@ def install(name: str, progress: Progress | None = None, python: str | None = No
                 begin = time.monotonic()
                 task.advance(0, "makes an environment")
                 pip = _environment(base, work)
-                lines = run_pip([*pip, *_arguments(engine)], lambda note: task.advance(1, note))
-                if lines.failed:
-                    raise failure_of(engine, lines.text)
+                for arguments in _installations(engine):
+                    lines = run_pip([*pip, *arguments], lambda note: task.advance(1, note))
+                    if lines.failed:
+                        raise failure_of(engine, lines.text)
                 task.advance(1, "imports it")
                 interpreter = probe(str(work))
                 _check_import(engine, interpreter)
@@ -132,12 +133,15 @@ def installs_elsewhere(pip: str | None) -> bool:
     return numbers(pip or "") >= _PIP_ELSEWHERE
 
 
-def _arguments(engine: Engine) -> list[str]:
+def _installations(engine: Engine) -> list[list[str]]:
+    """Arguments of pip, for each of its calls."""
     own = requirements_for(None, _OWN_MODULES)
     named = {named_requirement(text)[0] for text in engine.requirements}
     own = tuple(text for text in own if named_requirement(text)[0] not in named)
-    options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"]
-    return ["install", *options, *engine.requirements, *own]
+    command = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"]
+    whole = tuple(text for text in engine.requirements if text not in engine.alone)
+    calls = [[*command, *whole, *own]]
+    return [*calls, [*command, "--no-deps", *engine.alone]] if engine.alone else calls
 
 
 def _check_import(engine: Engine, interpreter: Interpreter) -> None:

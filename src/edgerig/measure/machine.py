@@ -18,6 +18,7 @@ from edgerig.measure import linux
 ENGINES = (
     "ai-edge-litert", "onnxruntime", "tflite-micro", "litert-converter", "litert-quantizer", "onnx", "keras", "jax",
     "numpy", "openvino", "nncf", "torch", "tract",
+    "ncnn", "pnnx", "mnn",
 )  # fmt: skip
 
 

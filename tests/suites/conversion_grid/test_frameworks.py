@@ -25,7 +25,8 @@ def installed(name: str) -> Any:
 
 class TestImporters(ConversionContract):
     @pytest.fixture(
-        scope="class", params=[installed(name) for name in ("onnxruntime", "onnx-reference", "openvino", "tract")]
+        scope="class",
+        params=[installed(name) for name in ("onnxruntime", "onnx-reference", "openvino", "tract", "ncnn", "mnn")],
     )
     @classmethod
     def conversion(cls, request: pytest.FixtureRequest) -> ONNXConversion:
