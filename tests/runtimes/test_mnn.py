@@ -12,13 +12,16 @@ import pytest
 from onnx import TensorProto, helper
 from tests.needs import need_engine
 
+from edgerig.compilers.mnn import Mnn as MnnCompiler
 from edgerig.compilers.mnn import convert
 from edgerig.errors import CompileError, InferenceError
 from edgerig.measure.census import Census, verdicts
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.models.files import open_artifact
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.mnn import Mnn, MnnSettings
 from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.suites.conversion_grid.compare import largest_error, reference_of
 from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import dense_onnx
 from edgerig.testing.networks.several_ends import two_in_three_out_onnx
@@ -113,6 +116,52 @@ def test_ends_keep_the_order_of_the_network(tmp_path: Path) -> None:
     want = (np.maximum(left, 0), -apple, np.maximum(left, 0) - apple)
     for got, expected in zip(runtime.run([left, apple]).outputs, want, strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_numbers_of_64_bits_stay_what_they_are_for_the_network(tmp_path: Path) -> None:
+    """MNN makes int32 of them, inputs and outputs alike, and its file does not tell."""
+    table = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "index"], ["row"]),
+        helper.make_node("ArgMax", ["row"], ["largest"], axis=-1, keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("index", TensorProto.INT64, [1, 4])]
+    outputs = [
+        helper.make_tensor_value_info("row", TensorProto.FLOAT, [1, 4, 3]),
+        helper.make_tensor_value_info("largest", TensorProto.INT64, [1, 4]),
+    ]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, [onnx.numpy_helper.from_array(table, "table")])
+    path = tmp_path / "index.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    runtime = loaded(Path(MnnCompiler().compile(open_artifact(path), tmp_path / "out").path))
+    assert [spec.dtype for spec in (*runtime.inputs, *runtime.outputs)] == ["int64", "float32", "int64"]
+    index = np.array([[0, 9, 3, 3], [1, 2, 4, 8]])
+    rows, largest = runtime.run([index]).outputs
+    np.testing.assert_array_equal(rows, table[index])
+    np.testing.assert_array_equal(largest, table[index].argmax(-1))
+    assert largest.dtype == np.int64
+    with pytest.raises(InferenceError, match="'index' holds a number beyond 32 bits"):
+        runtime.run([np.full((1, 4), 2**40)])
+
+
+def test_gelu_is_its_approximation_which_a_comparison_tells(tmp_path: Path) -> None:
+    """A network that MNN computes otherwise than ONNX defines it: it takes the formula with tanh for erf."""
+    shape = [1, 64]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Gelu", ["x"], ["y"])], "graph", *ends)
+    path = tmp_path / "gelu.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), str(path))
+    theirs, ours = OnnxRuntime(), loaded(as_mnn(path))
+    theirs.load(path)
+    x = np.linspace(-3, 1, 64, dtype=np.float32)[None]
+    got = ours.run([x]).outputs[0]
+    approximation = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    np.testing.assert_allclose(got, approximation, rtol=0, atol=2e-5)
+    samples = [{"x": x}, {"x": x + np.float32(0.1)}]
+    reference = reference_of(lambda sample: theirs.run([sample["x"]]).outputs, samples, ())
+    error, allowed, words = largest_error(reference, [ours.run([sample["x"]]).outputs for sample in samples])
+    assert error > allowed
+    assert "output 0 differs" in words
 
 
 def test_a_batch_that_the_file_fixes_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from edgerig.compilers.onnx import refuses_quantized
 from edgerig.compilers.program import run_python
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError
-from edgerig.models.graph.mnn_file import ends_of, with_identity_of_content
+from edgerig.models.graph.mnn_file import ends_of, mark_for, with_identity_of_content
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -64,7 +64,8 @@ class Mnn(ModelCompiler):
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         source = work / "network.onnx"
         source.write_bytes(artifact.read())
-        return convert(source, ["--optimizeLevel", str(self.settings.optimize), *self._options()])
+        mark = mark_for([spec.dtype for spec in artifact.inputs], [spec.dtype for spec in artifact.outputs])
+        return convert(source, ["--optimizeLevel", str(self.settings.optimize), *self._options()], mark)
 
     def _options(self) -> list[str]:
         """What the converter is told besides."""
@@ -96,15 +97,17 @@ class MnnDynamic(Mnn):
         return ["--weightQuantBits", str(self.settings.bits), *asymmetric]
 
 
-def convert(source: Path, options: Sequence[str] = ()) -> bytes:
+def convert(source: Path, options: Sequence[str] = (), mark: str = "edgerig") -> bytes:
     """An ONNX file as one of MNN, which is written beside it, too; equal networks give equal files.
+
+    Args:
+        source: The file. options: Of the converter. mark: Says in the file who made it, see `mark_for`.
 
     Raises:
         CompileError: The converter fails, in its own words, or hangs.
     """
     target = source.with_suffix(".mnn")
-    # Otherwise it would name itself after its makers' example.
-    arguments = ["-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target), "--bizCode", "edgerig", *options]
+    arguments = ["-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target), "--bizCode", mark, *options]
     ended = run_python(_CONVERT, arguments, source.parent, "MNN's converter")
     # It ends well, too, where it has failed.
     if ended.fault or not target.is_file():

@@ -13,7 +13,7 @@ from edgerig.errors import InferenceError
 from edgerig.measure.census import Census, Request
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.models.graph.mnn_file import ends_of
+from edgerig.models.graph.mnn_file import ends_of, wide_ends
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
 from edgerig.runtimes.mnn_report import Recorder, census_of
@@ -24,6 +24,14 @@ from edgerig.tensors import TensorSpec
 _PRECISIONS = {"float32": "high", "float16": "low", "bfloat16": "low_bf16"}
 #: What `getSessionInfo` tells, by number.
 _MEMORY, _BACKENDS = 0, 2
+#: Its answers of a run that failed (`MNN::ErrorCode`).
+_FAULTS = {
+    1: "memory is short",
+    2: "it does not support the network",
+    3: "it cannot tell the shapes of an operator, as of loops and branches on values, which take another interface",
+    4: "it has no kernel for an operator",
+    5: "a value is not valid",
+}
 
 
 class MnnSettings(ResizableSettings, frozen=True, kw_only=True):
@@ -63,7 +71,8 @@ class Mnn(Runtime):
     def _load(self, path: Path) -> None:
         import MNN
 
-        self._names = ends_of(path.read_bytes(), path.name)
+        content = path.read_bytes()
+        self._names, wide = ends_of(content, path.name), wide_ends(content)
         with captured_stderr() as text:
             try:
                 self._interpreter = MNN.Interpreter(str(path))
@@ -81,8 +90,8 @@ class Mnn(Runtime):
             raise InferenceError(f"MNN knows no {lacking[0]!r}, which {path.name} names as one of its ends.")
         self._in = [inputs[name] for name in self._names[0]]
         self._out = [outputs[name] for name in self._names[1]]
-        self._input_specs = self._specs_of(self._names[0], self._in)
-        self._output_specs = self._specs_of(self._names[1], self._out)
+        self._input_specs = _specs_of(self._names[0], self._in, wide[0])
+        self._output_specs = _specs_of(self._names[1], self._out, wide[1])
 
     def _new_session(self, precision: str) -> Any:
         """A session in that type, its batch set; memory of the one before stays its own."""
@@ -111,12 +120,6 @@ class Mnn(Runtime):
     def _all_outputs(self) -> dict[str, Any]:
         return dict(self._interpreter.getSessionOutputAll(self._session))
 
-    def _specs_of(self, names: Sequence[str], tensors: Sequence[Any]) -> tuple[TensorSpec, ...]:
-        return tuple(
-            TensorSpec(name=name, shape=tuple(int(size) for size in tensor.getShape()), dtype=numpy_type(name, tensor))
-            for name, tensor in zip(names, tensors, strict=True)
-        )
-
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs
 
@@ -132,8 +135,9 @@ class Mnn(Runtime):
         failed = 0
 
         def set_inputs(sample: Sequence[Array]) -> None:
-            for tensor, value in zip(inputs, sample, strict=True):
-                tensor.copyFrom(host_tensor(tensor, np.ascontiguousarray(value)))
+            for tensor, spec, value in zip(inputs, self._input_specs, sample, strict=True):
+                array = narrowed(value, spec.name) if spec.dtype == "int64" else np.ascontiguousarray(value)
+                tensor.copyFrom(host_tensor(tensor, array))
 
         def invoke() -> None:
             nonlocal failed
@@ -141,8 +145,11 @@ class Mnn(Runtime):
 
         def get_outputs() -> Sequence[Array]:
             if failed:
-                raise InferenceError(f"MNN failed while running: its answer is {failed}.")
-            return [copied(tensor, spec.dtype) for tensor, spec in zip(outputs, self._output_specs, strict=True)]
+                raise InferenceError(f"MNN failed while running: {fault_of(failed)}.")
+            return [
+                copied(tensor).astype(spec.dtype, copy=False)
+                for tensor, spec in zip(outputs, self._output_specs, strict=True)
+            ]
 
         return set_inputs, invoke, get_outputs
 
@@ -202,6 +209,35 @@ class Mnn(Runtime):
         del self._in, self._out, self._session, self._interpreter
 
 
+def fault_of(answer: int) -> str:
+    """MNN's answer of a run that failed, in words."""
+    return _FAULTS.get(answer, f"its answer is {answer}")
+
+
+def narrowed(value: Array, name: str) -> Array:
+    """Whole numbers as int32.
+
+    Raises:
+        InferenceError: One is beyond that.
+    """
+    narrow = np.ascontiguousarray(value, np.int32)
+    if not np.array_equal(narrow, value):
+        raise InferenceError(f"Input {name!r} holds a number beyond 32 bits, which MNN does not read.")
+    return narrow
+
+
+def _specs_of(names: Sequence[str], tensors: Sequence[Any], wide: frozenset[int]) -> tuple[TensorSpec, ...]:
+    """Ends in order; those at the positions ``wide`` were int64 before MNN made int32 of them."""
+    return tuple(
+        TensorSpec(
+            name=name,
+            shape=tuple(int(size) for size in tensor.getShape()),
+            dtype="int64" if index in wide else numpy_type(name, tensor),
+        )
+        for index, (name, tensor) in enumerate(zip(names, tensors, strict=True))
+    )
+
+
 def numpy_type(name: str, tensor: Any) -> str:
     """The type of a tensor as numpy calls it.
 
@@ -231,9 +267,9 @@ def host_tensor(tensor: Any, array: Array) -> Any:
     return MNN.Tensor(array.shape, tensor.getDataType(), array, MNN.Tensor_DimensionType_Caffe)
 
 
-def copied(tensor: Any, dtype: str) -> Array:
+def copied(tensor: Any) -> Array:
     """What an output holds, in an array of its own."""
     shape = tuple(int(size) for size in tensor.getShape())
-    host = host_tensor(tensor, np.zeros(shape, dtype))
+    host = host_tensor(tensor, np.zeros(shape, numpy_type("an output", tensor)))
     tensor.copyToHostTensor(host)
     return np.array(host.getNumpyData()).reshape(shape)

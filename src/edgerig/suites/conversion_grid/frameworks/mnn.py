@@ -41,7 +41,7 @@ class MnnConversion(ONNXConversion):
         return interpreter, session, ends_of(data, path.name)
 
     def _run(self, loaded: Any, inputs: Inputs) -> Sequence[Array]:
-        from edgerig.runtimes.mnn import copied, host_tensor, numpy_type
+        from edgerig.runtimes.mnn import copied, fault_of, host_tensor, numpy_type
 
         interpreter, session, (_, outputs) = loaded
         tensors = interpreter.getSessionInputAll(session)
@@ -54,6 +54,6 @@ class MnnConversion(ONNXConversion):
             tensors[name].copyFrom(host_tensor(tensors[name], array))
         failed = interpreter.runSession(session)
         if failed:
-            raise RuntimeError(f"MNN failed while running: its answer is {failed}")
+            raise RuntimeError(f"MNN failed while running: {fault_of(failed)}")
         results = interpreter.getSessionOutputAll(session)
-        return [copied(results[name], numpy_type(name, results[name])) for name in outputs]
+        return [copied(results[name]) for name in outputs]

@@ -69,6 +69,7 @@ class _Network:
         import ncnn
 
         from edgerig.compilers.pnnx import convert
+        from edgerig.runtimes.stderr import captured_stderr
 
         specs = [TensorSpec(name=name, shape=shape, dtype=dtype) for name, (shape, dtype) in types.items()]
         with tempfile.TemporaryDirectory() as work:
@@ -79,8 +80,10 @@ class _Network:
             options = net.opt
             options.num_threads = 1
             options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
-            if net.load_param(str(converted.param)) or net.load_model(str(converted.weights)):
-                raise RuntimeError("ncnn does not load what pnnx made")
+            with captured_stderr() as words:
+                failed = net.load_param(str(converted.param)) or net.load_model(str(converted.weights))
+            if failed:
+                raise RuntimeError(f"ncnn does not load what pnnx made: {' '.join(words().split())}")
         return net, converted
 
 
