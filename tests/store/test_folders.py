@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_what_cannot_be_imported_is_said(tmp_path: Path) -> None:
     fill(tmp_path, "bad\udcff.png")
     with pytest.raises(StoreError, match="control characters or no text"):
         folder_files(tmp_path)
+
+
+def test_pipes_are_left_out_and_counted_and_never_read(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"1")
+    os.mkfifo(tmp_path / "pipe.png")
+    content = folder_files(tmp_path, suffixes=(".png",))
+    assert [file.name for file in content.files] == ["1.png"]
+    assert content.skipped == {"pipe or device": 1}

@@ -61,6 +61,9 @@ def folder_files(
     names: list[str] = []
     skipped: Counter[str] = Counter()
     for name in _walk(root):
+        if _is_special(root / name):
+            skipped["pipe or device"] += 1
+            continue
         suffix = PurePosixPath(name).suffix.lower()
         if suffixes is not None and suffix not in suffixes:
             skipped[suffix or "no suffix"] += 1
@@ -89,6 +92,11 @@ def _walk(root: Path) -> Iterator[str]:
         for name in files:
             if not name.startswith(".") and name != "Thumbs.db":
                 yield name if inside == "." else f"{inside}/{name}"
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is neither a file nor a broken link, which is an error: reading a pipe waits for whoever writes."""
+    return path.exists() and not path.is_file()
 
 
 def _split_folders(names: list[str]) -> dict[str, SplitName]:
