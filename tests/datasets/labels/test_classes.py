@@ -137,3 +137,10 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[")
     with pytest.raises(DatasetError, match="is no JSON"):
         classes.read_classes(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("name", ["", " ", "car\u202egpj", "a\nb", 201 * "x"])
+def test_a_category_without_a_usable_name_is_refused_though_no_object_is_of_it(name: str) -> None:
+    source = LabelSet(categories=(Category(id=1, name="car"), Category(id=2, name=name)), images={})
+    with pytest.raises(DatasetError, match="without a usable name"):
+        classes.of_labels(source)

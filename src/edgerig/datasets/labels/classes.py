@@ -128,8 +128,14 @@ def of_dictionary(dictionary: ClassDictionary, where: str) -> ClassMapping:
 
 
 def of_labels(labels: LabelSet) -> ClassMapping:
-    """Classes that are the categories of labels, in their order."""
+    """Classes that are the categories of labels, in their order.
+
+    Raises:
+        DatasetError: One has no usable name, though no object may be of it.
+    """
     names = [category.name for category in labels.categories]
+    for name in names:
+        check_name(name, "The file of labels")
     colors = {category.name: category.color for category in labels.categories if category.color is not None}
     return msgspec.structs.replace(_alike(names), colors=colors)
 
