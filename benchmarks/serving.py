@@ -138,13 +138,15 @@ def throughput(path: Path, served: Served, seconds: float, rounds: int) -> list[
     ]
 
 
-def memory(served: Served, requests: int) -> dict[str, float]:
-    """Megabytes of what serves after a tenth of so many requests, and after all."""
-    done, early = 0.0, 0
-    while done < requests:
-        done += served.ask("pipelined", 8, 5.0)["requests"]
-        early = early or (served.resident() if done >= requests / 10 else 0)
-    return {"requests": done, "early_mb": early / 1e6, "late_mb": served.resident() / 1e6}
+def memory(served: Served, requests: int) -> dict[str, Any]:
+    """Megabytes of what serves once so many requests were answered: 10,000, ten times as many and so on, and all."""
+    marks = [number for number in (10_000, 100_000) if number < requests] + [requests]
+    done, resident = 0.0, dict[str, float]()
+    for mark in marks:
+        while done < mark:
+            done += served.ask("pipelined", 8, 0.5 if mark < requests else 5.0)["requests"]
+        resident[f"after {done:,.0f}"] = served.resident() / 1e6
+    return resident
 
 
 def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def show(result: dict[str, Any]) -> None:
     print("  at half the rate of 64 connections: " + ", ".join(f"{k} {v:.3g}" for k, v in result["half"].items()))
     print("  Open Inference Protocol, median us: " + ", ".join(f"{k} {v:.0f}" for k, v in result["echo"].items()))
     if "memory" in result:
-        print("  memory: " + ", ".join(f"{key} {value:,.0f}" for key, value in result["memory"].items()))
+        print("  memory, MB: " + ", ".join(f"{key} {value:.0f}" for key, value in result["memory"].items()))
     for goal, reached in goals(result).items():
         print(f"  {'reached' if reached else 'MISSED':>8}: {goal}")
 

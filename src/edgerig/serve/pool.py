@@ -255,8 +255,13 @@ class Pool:
             raise request.error
         return request
 
-    def submit(self, rows: Rows, done: Callable[[Request], None], *, raw: bool = False) -> Request:
+    def submit(
+        self, rows: Rows, done: Callable[[Request], None], *, raw: bool = False, together: bool = False
+    ) -> Request:
         """Take a request with rows that `NetworkTensors.rows` has checked; ``done`` is called with it at its end.
+
+        Args:
+            together: Whether it had better wait for others of this round of the loop, even where nobody else asks.
 
         Raises:
             Overloaded: The queue is full, or the pool stops. TargetError: No session can be had.
@@ -271,7 +276,7 @@ class Pool:
                 "Ask again later, or serve with more --sessions.",
             )
         request = Request(rows, raw, done)
-        if not (self._running or self._requests) and request.count <= self.batch:
+        if not (together or self._running or self._requests) and request.count <= self.batch:
             # Nobody else asks: it need not wait for the end of this round of the loop, and for others to go with it.
             idle = next((lane for lane in self._lanes if lane.up and lane.slots == SLOTS), None)
             if idle is not None:

@@ -231,7 +231,7 @@ class Groups:
             self._answered(pieces, request, start)
 
         try:
-            self.clients.pool.submit((digits.reshape(-1, *self.clients.shape),), done)
+            self.clients.pool.submit((digits.reshape(-1, *self.clients.shape),), done, together=True)
         except EdgerigError as error:
             for connection, samples, entry in pieces:
                 self._failed(error, connection, samples, entry, start)
