@@ -96,7 +96,8 @@ class _Reader:
         if any(index < 0 for index in operator.outputs):
             raise self._corrupt(f"{where} leaves out an output")
         outputs = [self._new(index, where) for index in operator.outputs]
-        return OperatorReader(operator.op, operator.name, operator.index, inputs, outputs, operator.options)
+        within = [None if index < 0 else _value(self._tensor(index), None) for index in operator.intermediates]
+        return OperatorReader(operator.op, operator.name, operator.index, inputs, outputs, operator.options, within)
 
     def _state(self, operator: Operator, index: int, where: str) -> Value:
         if index not in self.handles:

@@ -192,10 +192,19 @@ class _TfliteFile:
             op, custom = codes[raw.OpcodeIndex()]
             inputs = self.indices(raw.InputsAsNumpy(), f"operator {index}", optional=True)
             outputs = self.indices(raw.OutputsAsNumpy(), f"operator {index}", optional=True)
+            within = self.indices(raw.IntermediatesAsNumpy(), f"operator {index}", optional=True)
             options = {**self.options(raw), **({"custom_code": custom} if op == "CUSTOM" else {})}
             name = next((self.tensors[output].name for output in outputs if output >= 0), "")
             operators.append(
-                Operator(index=index, op=op, name=name or op, inputs=inputs, outputs=outputs, options=options)
+                Operator(
+                    index=index,
+                    op=op,
+                    name=name or op,
+                    inputs=inputs,
+                    outputs=outputs,
+                    options=options,
+                    intermediates=within,
+                )
             )
         return operators
 

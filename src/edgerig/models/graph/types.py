@@ -59,6 +59,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """An operator in execution order; ``inputs`` and ``outputs`` are tensor indices, -1 for an omitted one.
 
     ``op`` is the file format's own name (``CONV_2D``, ``Conv``); ``options`` its attributes by their own names.
+    ``intermediates`` are tensors that only say how what it computes within is quantized (TFLite's LSTM).
     """
 
     index: int
@@ -67,6 +68,7 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: dict[str, Any] = {}
+    intermediates: tuple[int, ...] = ()
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):

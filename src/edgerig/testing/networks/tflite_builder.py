@@ -127,6 +127,10 @@ class TfliteBuilder:
             operator.builtinOptions = table
         self._graphs[self._current].operators.append(operator)
 
+    def intermediates(self, tensors: Sequence[int]) -> None:
+        """Tensors that say how the last operator quantizes what it computes within."""
+        self._graphs[self._current].operators[-1].intermediates = list(tensors)
+
     def custom(self, code: str, inputs: Sequence[int], outputs: Sequence[int], options: bytes) -> None:
         """An operator that the schema does not have, by its name, with options as a flexbuffer."""
         schema = self._schema

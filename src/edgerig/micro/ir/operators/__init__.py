@@ -9,6 +9,7 @@ from edgerig.micro.ir.operators import (
     extremes,
     functions,
     images,
+    lstm,
     matmul,
     rearrangement,
     recurrent,
@@ -35,6 +36,7 @@ RECORDS: dict[str, OperatorRecord] = {
         slices,
         state,
         recurrent,
+        lstm,
         shape_arithmetic,
     )
     for record in family.RECORDS

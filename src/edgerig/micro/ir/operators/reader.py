@@ -20,6 +20,8 @@ class OperatorReader:
     inputs: list[Value | None]
     outputs: list[Value]
     options: dict[str, Any] = field(default_factory=dict)
+    #: What it computes within, for the scales.
+    intermediates: list[Value | None] = field(default_factory=list)
 
     @property
     def where(self) -> str:

@@ -31,6 +31,7 @@ from edgerig.micro.kernels.portable.float32 import (
     TransposeConvF32,
 )
 from edgerig.micro.kernels.portable.joins import Concatenate, PackKernel, SplitKernel, UnpackKernel
+from edgerig.micro.kernels.portable.lstm import LstmKernel
 from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.recurrent import SvdfKernel
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
@@ -59,6 +60,7 @@ PORTABLE: tuple[Kernel, ...] = (
     TransposeConvS8(),
     MatMul(),
     SvdfKernel(),
+    LstmKernel(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),

@@ -36,4 +36,41 @@ def svdf(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
-GENERATORS: dict[str, Generator] = {"SVDF": svdf}
+def lstm(draw: Draw) -> bytes:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM with and without input gate, with and without a limit of its cell."""
+    units, features, steps = draw.whole(1, 6), draw.whole(1, 7), draw.whole(1, 5)
+    time_major, coupled = bool(draw.whole(0, 1)), draw.whole(0, 2) == 0
+    first = (steps, 1) if time_major else (1, steps)
+    source, target = (draw.scale(0.01, 0.1), draw.zero()), (1 / 128, draw.zero())
+    cell_scale = 2.0 ** -draw.whole(9, 13)
+
+    def weights(name: str, shape: tuple[int, ...]) -> tuple[int, float]:
+        scale = draw.scale(0.004, 0.03)
+        if not draw.quantized:
+            return draw.net.tensor(name, shape, "float32", draw.rng.normal(size=shape)), scale
+        return draw.net.tensor(name, shape, "int8", draw.rng.integers(-127, 128, shape), scale), scale
+
+    def bias(name: str, scale: float) -> int:
+        if not draw.quantized:
+            return draw.net.tensor(name, (units,), "float32", draw.rng.normal(size=units))
+        return draw.net.tensor(name, (units,), "int32", draw.rng.integers(-3000, 3000, units), source[0] * scale)
+
+    inputs = [-1] * 24
+    inputs[0] = x = draw.input((*first, features), like=source)
+    for gate in range(int(coupled), 4):
+        inputs[1 + gate], scale = weights(f"w{gate}", (units, features))
+        inputs[5 + gate], _ = weights(f"r{gate}", (units, units))
+        inputs[12 + gate] = bias(f"b{gate}", scale)
+    kinds = (("int8", *target), ("int16", cell_scale, 0)) if draw.quantized else (("float32", None, 0),) * 2
+    for place, (kind, scale_, zero) in zip((18, 19), kinds, strict=True):
+        inputs[place] = draw.net.tensor(f"s{place}", (1, units), kind, None, scale_, zero, variable=True)
+    y = draw.input((*first, units), "y", target)
+    within = [draw.net.tensor(f"i{n}", (), "int16", scale=2.0**-12) for n in range(4)] if draw.quantized else []
+    within += [draw.net.tensor("hidden", (), "int8", scale=target[0], zero_point=target[1])] if draw.quantized else []
+    clip = float(draw.rng.choice([0.0, 0.0, 0.4]))
+    draw.operator(inputs, [y], fusedActivationFunction=4, timeMajor=time_major, cellClip=clip)
+    draw.net.intermediates(within)
+    return draw.build([x], [y])
+
+
+GENERATORS: dict[str, Generator] = {"SVDF": svdf, "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm}
