@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
-from edgerig.micro.ir import Fused, Node, Program, Value
+from edgerig.micro.ir import Fused, Node, Program, Value, Weighted
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
 from edgerig.micro.kernels.refusals import Answer, Refusal
@@ -60,7 +60,7 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
                 if not chain:
                     continue
                 candidate = Fused.of(*chain)
-                answer = kernel.accepts(candidate, options)
+                answer = _takes(kernel, candidate, options)
                 refusals.note(node, kernel, answer)
                 if answer and not _better_alone(chain, kernels[:position], kernel, options):
                     changes.update(dict.fromkeys(chain))
@@ -134,7 +134,13 @@ def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
             return False
     elif kernel.pattern or not isinstance(node, kernel.node):
         return False
+    if not kernel.wide and any(_is_wide(part) for part in (node.parts if isinstance(node, Fused) else (node,))):
+        return Refusal("weights of uint8 that take 9 bits without their zero point")
     return kernel.accepts(node, options)
+
+
+def _is_wide(node: Node) -> bool:
+    return isinstance(node, Weighted) and node.weights.dtype == "int16"
 
 
 def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel]) -> CompileError:

@@ -12,6 +12,7 @@ from edgerig.files import sha256
 from edgerig.micro.arithmetic.constants import fold_node
 from edgerig.micro.frontend.build import SUPPORTED, build, unsupported
 from edgerig.micro.frontend.tensors import quantization_of
+from edgerig.micro.frontend.unsigned import as_signed, doors, is_unsigned, mark, take_off_zero_points
 from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.ir.operators.reader import OperatorReader
@@ -47,16 +48,22 @@ class _Reader:
         self.variables = Variables(data, name, self.graph)
         self.values: dict[int, Value] = {}
         self.handles: dict[int, str] = {}
+        self.unsigned = False
 
     def program(self) -> Program:
         self._check_operators()
+        self.unsigned = is_unsigned(self.graph, self.name)
         inputs = [self._new(index, "input") for index in self._distinct(self.graph.inputs)]
         nodes = []
         for operator in self.graph.operators:
             reader = self._record(operator)
             if reader is None:
                 continue
+            if self.unsigned:
+                take_off_zero_points(reader)
             node = build(reader)
+            if self.unsigned:
+                mark(node)
             if not fold_node(node):
                 nodes.append(node)
         outputs = [self._get(index, "an output of the network") for index in self.graph.outputs]
@@ -66,7 +73,11 @@ class _Reader:
                     f"The {what} {value.name!r} of {self.name} has a scale for each channel.",
                     "Inputs and outputs are quantized as a whole in C: quantize the network again.",
                 )
-        return Program(self.name, sha256(self.data), nodes, inputs, outputs)
+        program = Program(self.name, sha256(self.data), nodes, inputs, outputs)
+        if self.unsigned:
+            ends = (*self.graph.inputs, *self.graph.outputs)
+            doors(program, [self.values[index] for index in ends if self._tensor(index).dtype == "uint8"])
+        return program
 
     def _check_operators(self) -> None:
         """All that is missing in one message, before anything else."""
@@ -116,14 +127,14 @@ class _Reader:
                     f"{where} reads tensor {index} ({tensor.name}) before anything makes it; "
                     "the graph is cyclic or unconnected"
                 )
-            known = self.values[index] = _value(tensor, np.asarray(self.contents[index]))
+            known = self.values[index] = self._made(tensor, np.asarray(self.contents[index]))
         return known
 
     def _kept(self, tensor: Tensor) -> Value:
         """The state of one operator, which starts with zeros (in quantized units: the zero point)."""
-        value = self.values[tensor.index] = _value(tensor, None)
+        value = self.values[tensor.index] = self._made(tensor, None)
         zero = value.zero_point if value.quantized else 0
-        value.data, value.variable = np.full(tensor.shape, zero, tensor.dtype), True
+        value.data, value.variable = np.full(tensor.shape, zero, value.dtype), True
         return value
 
     def _new(self, index: int, where: str) -> Value:
@@ -132,8 +143,12 @@ class _Reader:
             raise self._corrupt(f"{where} makes tensor {index} ({tensor.name}) that is already there")
         if tensor.elements == 0:
             raise CompileError(f"Tensor {index} ({tensor.name}) of {self.name} is empty: {list(tensor.shape)}.")
-        self.values[index] = _value(tensor, None)
+        self.values[index] = self._made(tensor, None)
         return self.values[index]
+
+    def _made(self, tensor: Tensor, data: NDArray[Any] | None) -> Value:
+        value = _value(tensor, data)
+        return as_signed(value) if self.unsigned else value
 
     def _tensor(self, index: int) -> Tensor:
         tensor = self.graph.tensors[index]

@@ -189,6 +189,8 @@ class Kernel(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     node: ClassVar[type[Node]] = Node
     pattern: ClassVar[tuple[type[Node], ...]] = ()
+    #: Whether it takes weights of 16 bits, which those of uint8 may need.
+    wide: ClassVar[bool] = False
     #: What it can do, for the message where no kernel accepts a node; portable kernels have it.
     supports: ClassVar[str] = ""
 

@@ -29,6 +29,9 @@ def average(node: AveragePool2D, inputs: list[Array]) -> list[Array]:
     counts = windows(ones, node.window, node.stride, (1, 1), node.padding, 0).sum((2, 3))
     if image.dtype == np.float32:
         return [_clamp(node, sums / counts)]
+    if node.unsigned:
+        # Those of uint8, 128 more, are never below 0.
+        return [_clamp(node, (sums + 128 * counts + counts // 2) // counts - 128)]
     half = np.where(sums > 0, counts // 2, -(counts // 2))
     rounded = np.sign(sums + half) * (np.abs(sums + half) // counts)
     return [_clamp(node, rounded)]

@@ -35,10 +35,16 @@ class MaxPool2D(Pool2D):
     op: ClassVar[str] = "MAX_POOL_2D"
 
 
+@dataclass(eq=False)
 class AveragePool2D(Pool2D):
-    """Mean of each window, padding excluded."""
+    """Mean of each window, padding excluded.
+
+    ``unsigned``: the integers stand for those of uint8, 128 more, of which halves are rounded up; of int8 they are
+    rounded away from zero.
+    """
 
     op: ClassVar[str] = "AVERAGE_POOL_2D"
+    unsigned: bool = False
 
 
 @dataclass(eq=False)

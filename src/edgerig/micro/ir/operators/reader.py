@@ -22,6 +22,8 @@ class OperatorReader:
     options: dict[str, Any] = field(default_factory=dict)
     #: What it computes within, for the scales.
     intermediates: list[Value | None] = field(default_factory=list)
+    #: Its weights of uint8 took 16 bits when their zero point was taken off.
+    widened: bool = False
 
     @property
     def where(self) -> str:

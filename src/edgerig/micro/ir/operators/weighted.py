@@ -132,7 +132,8 @@ def check_weighted(reader: OperatorReader, channels: int, axis: int) -> None:
     """Types and scales of input, weights, bias and output."""
     image, weights, output = reader.input(), reader.weights(), reader.output
     kinds = (image.dtype, weights.dtype, output.dtype)
-    if kinds not in (("int8", "int8", "int8"), ("float32", "float32", "float32")):
+    supported = [("int8", "int8", "int8"), ("float32", "float32", "float32")]
+    if kinds not in (supported if not reader.widened else [("int8", "int16", "int8")]):
         reader.refuse(
             f"its input is {kinds[0]}, its weights {kinds[1]}, its output {kinds[2]}; "
             "supported: all three int8, or all three float32"

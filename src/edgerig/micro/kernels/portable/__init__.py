@@ -50,6 +50,7 @@ from edgerig.micro.kernels.portable.shapes import (
     SliceKernel,
 )
 from edgerig.micro.kernels.portable.softmax import LogSoftmaxKernel, SoftmaxF32, SoftmaxS8
+from edgerig.micro.kernels.portable.wide import WideConv, WideDense, WideDepthwise
 
 PORTABLE: tuple[Kernel, ...] = (
     ConvPoolS8(),
@@ -58,6 +59,9 @@ PORTABLE: tuple[Kernel, ...] = (
     DenseS8(),
     DenseRowsS8(),
     TransposeConvS8(),
+    WideConv(),
+    WideDepthwise(),
+    WideDense(),
     MatMul(),
     SvdfKernel(),
     LstmKernel(),

@@ -33,6 +33,7 @@ def _pool(context: Context, node: Pool2D) -> str:
         out_width=node.output.shape[2],
         low=low,
         high=high,
+        unsigned_by=128 if isinstance(node, AveragePool2D) and node.unsigned else 0,
     )
     return context.struct("pool", "micro_pool_s8", text)
 

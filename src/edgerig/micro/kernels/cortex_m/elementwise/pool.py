@@ -73,7 +73,10 @@ class AveragePool(_Pool):
         answer = super().accepts(node, options)
         if not answer or not isinstance(node, Pool2D):
             return answer
-        return require(math.prod(node.window) <= _MOST, f"{by(node.window)} window, at most {_MOST} pixels")
+        halves_up = isinstance(node, AveragePool2D) and node.unsigned
+        return require(not halves_up, "means of uint8, whose halves are rounded up") and require(
+            math.prod(node.window) <= _MOST, f"{by(node.window)} window, at most {_MOST} pixels"
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, AveragePool2D)

@@ -51,8 +51,9 @@ void micro_average_pool_s8_run(const micro_pool_s8 *p, const int8_t *x, int8_t *
             }
         }
         for (int32_t c = 0; c < p->depth; c++) {
-            int32_t half = sums[c] > 0 ? count / 2 : -(count / 2);
-            y[c] = (int8_t)micro_clamp((sums[c] + half) / count, p->low, p->high);
+            int32_t sum = sums[c] + count * p->unsigned_by;
+            int32_t half = sum > 0 ? count / 2 : -(count / 2);
+            y[c] = (int8_t)micro_clamp((sum + half) / count - p->unsigned_by, p->low, p->high);
         }
     }
 }
