@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
-from edgerig.micro.ir import Fused, Node, Program, Value, Weighted
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, Node, Program, Value, Weighted
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
 from edgerig.micro.kernels.refusals import Answer, Refusal
@@ -134,13 +134,21 @@ def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
             return False
     elif kernel.pattern or not isinstance(node, kernel.node):
         return False
-    if not kernel.wide and any(_is_wide(part) for part in (node.parts if isinstance(node, Fused) else (node,))):
-        return Refusal("weights of uint8 that take 9 bits without their zero point")
+    for part in node.parts if isinstance(node, Fused) else (node,):
+        if not kernel.wide and _is_wide(part):
+            return Refusal("weights of uint8 that take 9 bits without their zero point")
+        if not kernel.packed and _is_packed(part):
+            return Refusal("weights of 4 bits, two to a byte")
     return kernel.accepts(node, options)
 
 
 def _is_wide(node: Node) -> bool:
     return isinstance(node, Weighted) and node.weights.dtype == "int16"
+
+
+def _is_packed(node: Node) -> bool:
+    """Of other operators weights of 4 bits are unpacked when compiling."""
+    return isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected) and node.weights.packed
 
 
 def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel]) -> CompileError:

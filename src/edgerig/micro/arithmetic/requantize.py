@@ -21,7 +21,7 @@ from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, TransposeC
 #: The greatest float32.
 GREATEST = 3.4028234663852886e38
 
-RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+RANGES = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:

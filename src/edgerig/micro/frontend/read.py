@@ -23,7 +23,7 @@ from edgerig.models.graph.types import Operator, Tensor
 #: Elements of one tensor; more fit on no microcontroller, and offsets are 32-bit.
 LARGEST = 1 << 28
 
-DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
+DTYPES = frozenset({"int4", "float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
 
 
 def read_program(data: bytes, name: str) -> Program:
@@ -179,4 +179,8 @@ class _Reader:
 
 
 def _value(tensor: Tensor, data: NDArray[Any] | None) -> Value:
-    return Value(tensor.name or f"tensor {tensor.index}", tensor.shape, tensor.dtype, quantization_of(tensor), data)
+    name, packed = tensor.name or f"tensor {tensor.index}", tensor.dtype == "int4"
+    if packed and data is None:
+        raise CompileError(f"Tensor {tensor.index} ({name}) is int4 and no constant.", "Only weights may be of 4 bits.")
+    dtype = "int8" if packed else tensor.dtype
+    return Value(name, tensor.shape, dtype, quantization_of(tensor), data, packed=packed)

@@ -8,7 +8,7 @@ from edgerig.micro.arithmetic.requantize import RANGES
 from edgerig.models.graph.types import Tensor
 
 #: Types whose scale and zero point mean something.
-QUANTIZED = frozenset({"int8", "uint8", "int16", "int32"})
+QUANTIZED = frozenset({"int4", "int8", "uint8", "int16", "int32"})
 
 #: Scales below it, and those above its reciprocal, are those of no real network.
 SMALLEST_SCALE = 1e-37

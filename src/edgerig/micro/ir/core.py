@@ -31,6 +31,7 @@ class Value:
         data: Content of a constant, or what a state variable holds at the start; None for an activation.
         variable: Keeps its content from one inference to the next.
         base: The value in whose memory it lies, from byte ``offset`` on; None for one with memory of its own.
+        packed: An int8 constant of 4 bits each, two of which are a byte of the file, and of flash where kernels can.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Value:
     variable: bool = False
     base: Value | None = None
     offset: int = 0
+    packed: bool = False
 
     @property
     def constant(self) -> bool:

@@ -189,8 +189,9 @@ class Kernel(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     node: ClassVar[type[Node]] = Node
     pattern: ClassVar[tuple[type[Node], ...]] = ()
-    #: Whether it takes weights of 16 bits, which those of uint8 may need.
+    #: Whether it takes weights of 16 bits, which those of uint8 may need; and those of 4 bits, as they lie in the file.
     wide: ClassVar[bool] = False
+    packed: ClassVar[bool] = False
     #: What it can do, for the message where no kernel accepts a node; portable kernels have it.
     supports: ClassVar[str] = ""
 

@@ -21,7 +21,7 @@ def _as_convolution(node: Node) -> Node:
     if quantization is not None and quantization.axis is not None:
         quantization = Quantization(quantization.scales, quantization.zero_points, 0)
     data = np.ascontiguousarray(old.array.transpose(3, 1, 2, 0))
-    weights = Value(old.name, data.shape, old.dtype, quantization, data)
+    weights = Value(old.name, data.shape, old.dtype, quantization, data, packed=old.packed)
     inputs = [node.input, weights, *node.inputs[2:]]
     return Conv2D(
         node.name, node.position, inputs, node.outputs, node.activation, node.stride, node.dilation, node.padding

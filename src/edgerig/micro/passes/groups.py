@@ -31,7 +31,11 @@ def _as_depthwise(node: Conv2D) -> Node:
     if quantization is not None and quantization.axis is not None:
         quantization = Quantization(quantization.scales, quantization.zero_points, 3)
     data = np.ascontiguousarray(old.array.transpose(3, 1, 2, 0))
-    inputs = [node.input, Value(old.name, data.shape, old.dtype, quantization, data), *node.inputs[2:]]
+    inputs = [
+        node.input,
+        Value(old.name, data.shape, old.dtype, quantization, data, packed=old.packed),
+        *node.inputs[2:],
+    ]
     return DepthwiseConv2D(
         node.name, node.position, inputs, node.outputs, node.activation, node.stride, node.dilation, node.padding,
         old.shape[0] // node.groups,
@@ -66,4 +70,4 @@ def _rows(value: Value, rows: slice) -> Value:
         quantization = Quantization(
             quantization.scales[rows], zeros[rows] if len(zeros) > 1 else zeros, quantization.axis
         )
-    return Value(value.name, data.shape, value.dtype, quantization, data)
+    return Value(value.name, data.shape, value.dtype, quantization, data, packed=value.packed)

@@ -50,7 +50,14 @@ from edgerig.micro.kernels.portable.shapes import (
     SliceKernel,
 )
 from edgerig.micro.kernels.portable.softmax import LogSoftmaxKernel, SoftmaxF32, SoftmaxS8
-from edgerig.micro.kernels.portable.wide import WideConv, WideDense, WideDepthwise
+from edgerig.micro.kernels.portable.windows import (
+    PackedConv,
+    PackedDense,
+    PackedDepthwise,
+    WideConv,
+    WideDense,
+    WideDepthwise,
+)
 
 PORTABLE: tuple[Kernel, ...] = (
     ConvPoolS8(),
@@ -62,6 +69,9 @@ PORTABLE: tuple[Kernel, ...] = (
     WideConv(),
     WideDepthwise(),
     WideDense(),
+    PackedConv(),
+    PackedDepthwise(),
+    PackedDense(),
     MatMul(),
     SvdfKernel(),
     LstmKernel(),

@@ -1,34 +1,15 @@
-#include "micro_wide_s8.h"
+#include "micro_window_walk.h"
 
-static int32_t window_sum(const micro_wide_s8 *p, const int8_t *x, int32_t row, int32_t column, int32_t c)
+static int32_t add_up(const micro_window_s8 *p, const int8_t *x, int32_t first, int32_t count)
 {
-    int32_t sum = 0, count = p->multiplier ? 1 : p->depth;
-    for (int32_t i = 0; i < p->kernel_height; i++) {
-        int32_t y = row + i * p->dilation_y;
-        if (y < 0 || y >= p->height)
-            continue;
-        for (int32_t j = 0; j < p->kernel_width; j++) {
-            int32_t at = column + j * p->dilation_x;
-            if (at < 0 || at >= p->width)
-                continue;
-            const int8_t *from = x + (y * p->width + at) * p->depth + (p->multiplier ? c / p->multiplier : 0);
-            const int16_t *weights = p->weights + c * p->channel + (i * p->kernel_width + j) * p->tap;
-            for (int32_t k = 0; k < count; k++)
-                sum += weights[k] * (from[k] - p->input_zero);
-        }
-    }
+    const int16_t *weights = (const int16_t *)p->weights + first;
+    int32_t sum = 0;
+    for (int32_t k = 0; k < count; k++)
+        sum += weights[k] * (x[k] - p->input_zero);
     return sum;
 }
 
-void micro_wide_s8_run(const micro_wide_s8 *p, const int8_t *x, int8_t *y)
+void micro_wide_s8_run(const micro_window_s8 *p, const int8_t *x, int8_t *y)
 {
-    for (int32_t row = 0; row < p->out_height; row++)
-        for (int32_t column = 0; column < p->out_width; column++)
-            for (int32_t c = 0; c < p->channels; c++) {
-                int32_t top = row * p->stride_y - p->top, left = column * p->stride_x - p->left;
-                int32_t sum = window_sum(p, x, top, left, c) + p->scales[c].bias;
-                int32_t scaled = p->once ? micro_scale_once(sum, p->scales[c].multiplier, p->scales[c].exponent)
-                                         : micro_scale_twice(sum, p->scales[c].multiplier, p->scales[c].exponent);
-                *y++ = (int8_t)micro_clamp(scaled + p->output_zero, p->low, p->high);
-            }
+    micro_window_walk(p, x, y, add_up);
 }
