@@ -209,15 +209,16 @@ class Anchored(Dataset):
         return anchored_scenes([2, 0, 3, 1] * 5)
 
 
-def test_the_operator_itself_run_on_the_device_finds_the_boxes(tmp_path: Path) -> None:
-    """Boxes as a network's convolutions would give them, through LiteRT's own operator, back into pixels."""
+@pytest.mark.parametrize("runtime", ["litert", "micro"])
+def test_the_operator_itself_run_on_the_device_finds_the_boxes(runtime: str, tmp_path: Path) -> None:
+    """Boxes as a network's convolutions would give them, through the engines' own operators, back into pixels."""
     (tmp_path / "ssd.tflite").write_bytes(ssd_tflite())
     rig = {
         "name": "t",
         "model": str(tmp_path / "ssd.tflite"),
         "dataset": f"{Path(__file__).stem}:Anchored",
         "plugin_folders": [str(Path(__file__).parent)],
-        "matrix": [{"runtimes": ["litert"]}],
+        "matrix": [{"runtimes": [runtime]}],
         "measure": {"rounds": 1, "seconds": 0},
     }
     (cell,) = edgerig.run(rig, out=tmp_path / "out").cells

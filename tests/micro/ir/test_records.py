@@ -15,7 +15,7 @@ from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.arithmetic import tables as tables_module
 from edgerig.micro.arithmetic.tables import REAL, TABLES
-from edgerig.micro.frontend.build import SUPPORTED
+from edgerig.micro.frontend.build import SUPPORTED, name_of
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import RECORDS, Binary, Node, Relu, Unary
 from edgerig.micro.ir.operators.record import OperatorRecord
@@ -191,7 +191,7 @@ def test_a_portable_kernel_takes_what_is_drawn_and_the_drawing_has_the_operator(
     """What the documentation calls supported compiles for any CPU; the shapes are those that the file says."""
     for seed in range(3):
         data = random_operator(op, seed, dtype)
-        assert op in {operator.op for operator in read_tflite(data, op).operators}
+        assert op in {name_of(operator) for operator in read_tflite(data, op).operators}
         assert all(
             layer.kernel.startswith("portable-") for layer in compile_model(data, "net", Options()).manifest.layers
         )

@@ -37,10 +37,15 @@ def _check_channels(reader: OperatorReader, allowed: tuple[int, ...]) -> None:
 
 def unsupported(operator: Operator) -> str | None:
     """What is missing for an operator, with its position, or None."""
-    if operator.op in RECORDS:
+    name = name_of(operator)
+    if name in RECORDS:
         return None
-    name = operator.options.get("custom_code") or operator.op
     return f"operator {operator.index} ({name}, {operator.name}) is not supported"
+
+
+def name_of(operator: Operator) -> str:
+    """TFLite's name of an operator, or its own where the schema has none."""
+    return str(operator.options.get("custom_code") or operator.op)
 
 
 #: Names of all operators, for messages.

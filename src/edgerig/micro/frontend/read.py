@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.micro.arithmetic.constants import fold_node
-from edgerig.micro.frontend.build import SUPPORTED, build, unsupported
+from edgerig.micro.frontend.build import SUPPORTED, build, name_of, unsupported
 from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.frontend.unsigned import as_signed, doors, is_unsigned, mark, take_off_zero_points
 from edgerig.micro.frontend.variables import Variables
@@ -108,7 +108,8 @@ class _Reader:
             raise self._corrupt(f"{where} leaves out an output")
         outputs = [self._new(index, where) for index in operator.outputs]
         within = [None if index < 0 else _value(self._tensor(index), None) for index in operator.intermediates]
-        return OperatorReader(operator.op, operator.name, operator.index, inputs, outputs, operator.options, within)
+        op = name_of(operator)
+        return OperatorReader(op, operator.name, operator.index, inputs, outputs, operator.options, within)
 
     def _state(self, operator: Operator, index: int, where: str) -> Value:
         if index not in self.handles:

@@ -9,12 +9,22 @@ import numpy as np
 from edgerig.errors import CompileError
 from edgerig.micro import ir
 from edgerig.micro.ir import Node, Program, Value
-from edgerig.micro.reference import convolution, elementwise, lstm, pooling, recurrent, resize, shapes, softmax
+from edgerig.micro.reference import (
+    convolution,
+    detection,
+    elementwise,
+    lstm,
+    pooling,
+    recurrent,
+    resize,
+    shapes,
+    softmax,
+)
 from edgerig.micro.reference.operation import Array, Operation
 
 _OPERATIONS: dict[type[Node], Operation] = {
     kind: operation
-    for family in (convolution, pooling, elementwise, softmax, resize, shapes, recurrent, lstm)
+    for family in (convolution, pooling, elementwise, softmax, resize, shapes, recurrent, lstm, detection)
     for kind, operation in family.OPERATIONS.items()
 }
 

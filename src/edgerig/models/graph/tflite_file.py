@@ -17,6 +17,8 @@ from edgerig.models.graph.types import ODD_BITS, Graph, Operator, Tensor
 
 IDENTIFIER = b"TFL3"
 MAX_DIMENSIONS = 32
+#: Operators that the schema does not have, and whose options are numbers by name, as a flexbuffer.
+FLEXIBLE = frozenset({"TFLite_Detection_PostProcess"})
 
 T = TypeVar("T")
 
@@ -193,7 +195,7 @@ class _TfliteFile:
             inputs = self.indices(raw.InputsAsNumpy(), f"operator {index}", optional=True)
             outputs = self.indices(raw.OutputsAsNumpy(), f"operator {index}", optional=True)
             within = self.indices(raw.IntermediatesAsNumpy(), f"operator {index}", optional=True)
-            options = {**self.options(raw), **({"custom_code": custom} if op == "CUSTOM" else {})}
+            options = {**self.options(raw), **(self.custom_options(raw, custom) if op == "CUSTOM" else {})}
             name = next((self.tensors[output].name for output in outputs if output >= 0), "")
             operators.append(
                 Operator(
@@ -243,6 +245,19 @@ class _TfliteFile:
             unpacked = vars(getattr(self.schema, name + "T").InitFromObj(options))
             return {_snake(key): self.option(_snake(key), value) for key, value in unpacked.items()}
         return {}
+
+    def custom_options(self, operator: Any, code: str) -> dict[str, Any]:
+        """The options of an operator that the schema does not have, where it is one whose options are known."""
+        if code not in FLEXIBLE or not self.count(operator.CustomOptionsLength()):
+            return {"custom_code": code}
+        from flatbuffers import flexbuffers
+
+        root = flexbuffers.GetRoot(bytearray(operator.CustomOptionsAsNumpy().tobytes()))
+        if not root.IsMap:
+            raise self.corrupt(f"the options of {code} have no names")
+        entries = zip(root.AsMap.Keys, root.AsMap.Values, strict=True)
+        numbers = {str(key.Value): entry.Value for key, entry in entries if entry.IsNumeric or entry.IsBool}
+        return {**numbers, "custom_code": code}
 
     def option(self, key: str, value: Any) -> Any:
         """An option as plain Python; values of the most common enumerations by name."""

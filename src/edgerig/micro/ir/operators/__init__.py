@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgerig.micro.ir.operators import (
     batches,
     data_movement,
+    detection,
     elementwise,
     extremes,
     functions,
@@ -37,6 +38,7 @@ RECORDS: dict[str, OperatorRecord] = {
         state,
         recurrent,
         lstm,
+        detection,
         shape_arithmetic,
     )
     for record in family.RECORDS

@@ -11,6 +11,7 @@ from edgerig.micro.kernels.portable.convolution import (
     DepthwiseS8,
     TransposeConvS8,
 )
+from edgerig.micro.kernels.portable.detection import DetectionKernel
 from edgerig.micro.kernels.portable.elementwise import (
     BinaryF32,
     BinaryS8,
@@ -75,6 +76,7 @@ PORTABLE: tuple[Kernel, ...] = (
     MatMul(),
     SvdfKernel(),
     LstmKernel(),
+    DetectionKernel(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),

@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.testing.networks.random_operators import data_movement, elementwise, images, recurrent, slices, weighted
+from edgerig.testing.networks.random_operators import (
+    data_movement,
+    detection,
+    elementwise,
+    images,
+    recurrent,
+    slices,
+    weighted,
+)
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 #: By TFLite's name; operators that occur together in networks share a generator.
@@ -21,12 +29,13 @@ GENERATORS: dict[str, Generator] = {
     **data_movement.GENERATORS,
     **slices.GENERATORS,
     **recurrent.GENERATORS,
+    **detection.GENERATORS,
 }
 
 #: LiteRT has no int8 kernel of these, so that there is no reference.
-FLOAT_ONLY = frozenset({"RELU_N1_TO_1", "NEG", "DIV"})
+FLOAT_ONLY = frozenset({"RELU_N1_TO_1", "NEG", "DIV", "TFLite_Detection_PostProcess"})
 #: Of these, what the compiler refuses in int8, too.
-REFUSED_IN_INT8 = frozenset({"NEG", "DIV"})
+REFUSED_IN_INT8 = frozenset({"NEG", "DIV", "TFLite_Detection_PostProcess"})
 
 #: Operators that are part of another operator's network: a test of their own would be the same.
 _SHARED = frozenset({"VAR_HANDLE", "CALL_ONCE", "ASSIGN_VARIABLE", "SHAPE"})
