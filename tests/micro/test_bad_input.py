@@ -242,3 +242,23 @@ def test_a_choice_between_values_of_two_scales_is_refused(op: str) -> None:
     net.operator(op, [a, b], [y], "MaximumMinimumOptions")
     with pytest.raises(CompileError, match=rf"\({op}, y\) cannot be compiled: a and b have different scales"):
         compiled(net.build([a, b], [y]))
+
+
+@pytest.mark.parametrize("op", ["SOFTMAX", "LOG_SOFTMAX"])
+def test_scales_of_which_nothing_is_left_are_refused(op: str) -> None:
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 4), "int8", scale=1e-20)
+    y = net.tensor(
+        "y", (1, 4), "int8", scale=1 / 256 if op == "SOFTMAX" else 1 / 16, zero_point=-128 if op == "SOFTMAX" else 127
+    )
+    net.operator(op, [x], [y])
+    with pytest.raises(CompileError, match="The scale of the input of .* is too small"):
+        compiled(net.build([x], [y]))
+
+
+def test_a_third_input_of_an_operator_on_two_is_told() -> None:
+    net = TfliteBuilder()
+    a, b, c, y = (net.tensor(name, (1, 4), "int8", scale=0.5) for name in "abcy")
+    net.operator("ADD", [a, b, c], [y], "AddOptions")
+    with pytest.raises(ModelError, match="has 3 inputs"):
+        compiled(net.build([a, b, c], [y]))

@@ -118,7 +118,7 @@ def softmax_scale(node: Softmax | LogSoftmax) -> tuple[int, int, int]:
         float((1 << 31) - 1),
     )
     multiplier, shift = quantize_multiplier(real)
-    if shift < 0:
+    if shift < 0 or multiplier == 0:
         raise CompileError(f"The scale of the input of {node.where()} is too small.", "Quantize the network again.")
     radius = np.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / (1 << shift))
     return multiplier, shift, -int(radius)

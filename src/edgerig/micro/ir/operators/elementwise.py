@@ -127,6 +127,8 @@ def binary(kind: type[Binary]) -> Builder:
 
     def read(reader: OperatorReader) -> Node:
         first, second = reader.input(0), reader.input(1)
+        if len(reader.inputs) > 2:
+            reader.wrong(f"has {len(reader.inputs)} inputs")
         try:
             np.broadcast_shapes(first.shape, second.shape)
         except ValueError:
