@@ -252,7 +252,7 @@ def test_scales_of_which_nothing_is_left_are_refused(op: str) -> None:
         "y", (1, 4), "int8", scale=1 / 256 if op == "SOFTMAX" else 1 / 16, zero_point=-128 if op == "SOFTMAX" else 127
     )
     net.operator(op, [x], [y])
-    with pytest.raises(CompileError, match="The scale of the input of .* is too small"):
+    with pytest.raises(CompileError, match=r"The scale of the input of .* is too small"):
         compiled(net.build([x], [y]))
 
 

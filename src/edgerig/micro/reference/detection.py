@@ -15,11 +15,11 @@ def post_process(node: DetectionPostProcess, inputs: list[Array]) -> list[Array]
     rows = _regular(node, boxes, scores) if node.regular else _fast(node, boxes, scores)
     count = node.most * node.classes_of_each
     outputs = [np.zeros((1, count, 4)), np.zeros((1, count)), np.zeros((1, count))]
-    for place, (anchor, label) in rows.items():
-        outputs[0][0, place], outputs[1][0, place] = boxes[anchor], label
-        outputs[2][0, place] = scores[anchor, label]
-    found = len(rows) if node.regular else len(rows) // node.classes_of_each
-    return [*(output.astype(np.float32) for output in outputs), np.array([found], np.float32)]
+    for row, (anchor, label) in rows.items():
+        outputs[0][0, row], outputs[1][0, row] = boxes[anchor], label
+        outputs[2][0, row] = scores[anchor, label]
+    number = len(rows) if node.regular else len(rows) // node.classes_of_each
+    return [*(output.astype(np.float32) for output in outputs), np.array([number], np.float32)]
 
 
 def decoded(node: DetectionPostProcess, encodings: Array, anchors: Array) -> Array:

@@ -29,11 +29,13 @@ def as_unsigned(data: bytes, seed: int, *, far: bool = False) -> bytes:
         name = codes[model.operatorCodes[operator.opcodeIndex].builtinCode]
         if name in (*_WEIGHTED, "TRANSPOSE_CONV"):
             transposed = name == "TRANSPOSE_CONV"
-            source, weights = (graph.tensors[operator.inputs[place]] for place in ((2, 1) if transposed else (0, 1)))
+            source, weights = (
+                graph.tensors[operator.inputs[position]] for position in ((2, 1) if transposed else (0, 1))
+            )
             _one_scale(weights, int(rng.integers(40, 90) * rng.choice([-1, 1])) if far and not transposed else 0)
-            place = 3 if transposed else 2
-            if len(operator.inputs) > place and operator.inputs[place] >= 0:
-                bias = graph.tensors[operator.inputs[place]].quantization
+            position = 3 if transposed else 2
+            if len(operator.inputs) > position and operator.inputs[position] >= 0:
+                bias = graph.tensors[operator.inputs[position]].quantization
                 bias.scale, bias.zeroPoint = [source.quantization.scale[0] * weights.quantization.scale[0]], [0]
     for tensor in graph.tensors:
         if tensor.type == schema.TensorType.INT8:

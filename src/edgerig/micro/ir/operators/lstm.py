@@ -137,9 +137,9 @@ def _check_sizes(reader: OperatorReader, node: SequenceLstm) -> None:
             reader.refuse(f"its {name} gate is {gate.weights.dtype}, {gate.recurrent.dtype}, {gate.bias.dtype}")
     if node.state.elements != units[0] or node.cell.elements != units[0]:
         reader.wrong(f"has states {list(node.state.shape)} and {list(node.cell.shape)} of {units[0]} units")
-    found = node.input.dtype, node.state.dtype, node.output.dtype, node.cell.dtype
-    if found != (kinds[0], kinds[0], kinds[0], kinds[3]):
-        reader.refuse(f"it mixes {', '.join(found)}; int8 has a cell of int16")
+    dtypes = node.input.dtype, node.state.dtype, node.output.dtype, node.cell.dtype
+    if dtypes != (kinds[0], kinds[0], kinds[0], kinds[3]):
+        reader.refuse(f"it mixes {', '.join(dtypes)}; int8 has a cell of int16")
 
 
 def _quantized(reader: OperatorReader, node: SequenceLstm) -> None:

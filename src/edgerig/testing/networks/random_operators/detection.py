@@ -21,7 +21,7 @@ def post_process(draw: Draw) -> bytes:
     most = draw.whole(1, anchors)
     x = draw.input((1, anchors, draw.whole(4, 6)), "boxes")
     scores = draw.input((1, anchors, classes + draw.whole(0, 1)), "scores")
-    place = draw.rng.uniform(0.1, 0.9, (anchors, 4))
+    centres = draw.rng.uniform(0.1, 0.9, (anchors, 4))
     shapes = (1, most * each, 4), (1, most * each), (1, most * each), (1,)
     outputs = [draw.net.tensor(f"y{index}", shape, "float32") for index, shape in enumerate(shapes)]
     options = {
@@ -37,7 +37,7 @@ def post_process(draw: Draw) -> bytes:
         "h_scale": 5.0,
         "w_scale": 4.5,
     }
-    inputs = [x, scores, draw.net.tensor("anchors", place.shape, "float32", place.astype(np.float32))]
+    inputs = [x, scores, draw.net.tensor("anchors", centres.shape, "float32", centres.astype(np.float32))]
     draw.net.custom(NAME, inputs, outputs, bytes(flexbuffers.Dumps(options)))
     return draw.build([x, scores], outputs)
 

@@ -62,8 +62,8 @@ def lstm(draw: Draw) -> bytes:
         inputs[5 + gate], _ = weights(f"r{gate}", (units, units))
         inputs[12 + gate] = bias(f"b{gate}", scale)
     kinds = (("int8", *target), ("int16", cell_scale, 0)) if draw.quantized else (("float32", None, 0),) * 2
-    for place, (kind, scale_, zero) in zip((18, 19), kinds, strict=True):
-        inputs[place] = draw.net.tensor(f"s{place}", (1, units), kind, None, scale_, zero, variable=True)
+    for position, (kind, scale_, zero) in zip((18, 19), kinds, strict=True):
+        inputs[position] = draw.net.tensor(f"s{position}", (1, units), kind, None, scale_, zero, variable=True)
     y = draw.input((*first, units), "y", target)
     within = [draw.net.tensor(f"i{n}", (), "int16", scale=2.0**-12) for n in range(4)] if draw.quantized else []
     within += [draw.net.tensor("hidden", (), "int8", scale=target[0], zero_point=target[1])] if draw.quantized else []
