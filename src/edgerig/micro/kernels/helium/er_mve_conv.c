@@ -58,29 +58,40 @@ static void gather_parts(const er_mve_window *w, const int8_t *x, int32_t row, i
         er_mve_copy(to, x, &block);
 }
 
-/* The window whose first tap lies at (row, column). */
-static void gather(const er_mve_window *w, const int8_t *x, int32_t row, int32_t column, int8_t *to)
+/* Copies at most `most` windows of one row of the output, those within the image at once; returns how many. */
+static int32_t gather_some(const er_mve_window *w, const int8_t *x, int32_t row, int32_t column, int32_t most,
+                           int8_t *to)
 {
-    if (row >= 0 && column >= 0 && row <= w->last_row && column <= w->last_column)
-        er_mve_copy(to, x + (row * w->width + column) * w->depth, &w->inside);
-    else
+    int32_t count;
+
+    if (row < 0 || column < 0 || row > w->last_row || column > w->last_column) {
         gather_parts(w, x, row, column, to);
+        return 1;
+    }
+    count = smaller((w->last_column - column) / w->stride_x + 1, most);
+    er_mve_copy_windows(to, x + (row * w->width + column) * w->depth, &w->inside, count, w->stride_x * w->depth);
+    return count;
 }
 
 void er_mve_window_layer(const er_mve_window *w, const int8_t *x, int8_t *y, int8_t *columns)
 {
-    int32_t length = w->conv.tail + 16 * w->conv.rounds, waiting = 0;
-    int32_t row = -w->top, column = -w->left, across = 0;
+    int32_t length = w->conv.tail + 16 * w->conv.rounds, waiting = 0, across = 0;
+    int32_t row = -w->top, column = -w->left;
 
-    for (int32_t pixel = 0; pixel < w->pixels; pixel++) {
-        gather(w, x, row, column, columns + waiting++ * length);
-        column += w->stride_x;
-        if (++across == w->out_width) {
+    for (int32_t left = w->pixels; left > 0;) {
+        int32_t most = smaller(w->batch - waiting, w->out_width - across);
+        int32_t count = gather_some(w, x, row, column, most, columns + waiting * length);
+
+        left -= count;
+        waiting += count;
+        across += count;
+        column += count * w->stride_x;
+        if (across == w->out_width) {
             across = 0;
             column = -w->left;
             row += w->stride_y;
         }
-        if (waiting == w->batch || pixel == w->pixels - 1) {
+        if (waiting == w->batch || left == 0) {
             er_mve_pointwise_layer(&w->conv, w->run, waiting, length, columns, y);
             y += waiting * w->conv.channels;
             waiting = 0;
@@ -97,12 +108,17 @@ void er_mve_pool_layer(const er_mve_window *w, const er_mve_pool *pool, const in
         int8_t *to = columns;
 
         for (int32_t i = 0; i < pool->height; i++) {
-            for (int32_t j = 0; j < pool->width; j++, to += length)
-                gather(w, x, top + i * w->stride_y, left + j * w->stride_x, to);
+            for (int32_t j = 0; j < pool->width;) {
+                int32_t column = left + j * w->stride_x;
+                int32_t count = gather_some(w, x, top + i * w->stride_y, column, pool->width - j, to);
+
+                j += count;
+                to += count * length;
+            }
         }
         /* The greatest does not change if it is there twice. */
         if (pool->height * pool->width % 2 != 0)
-            gather(w, x, top, left, to);
+            gather_some(w, x, top, left, 1, to);
         pool->run(&w->conv, columns, y, (pool->height * pool->width + 1) / 2);
         left += pool->stride_x * w->stride_x;
         if (++across == w->out_width) {
