@@ -60,12 +60,12 @@ ENGINES: Mapping[str, Engine] = {
             package="ncnn",
             module="ncnn",
             download=60,
-            disk=235,
+            disk=195,
             seconds=20,
             # It asks for PyTorch, with CUDA 5.6 GB, and needs it for PyTorch's files alone.
             alone=("pnnx>=20250930,<20280000",),
         ),
-        Engine(name="mnn", title="MNN", package="mnn", module="MNN", download=36, disk=155, seconds=15),
+        Engine(name="mnn", title="MNN", package="mnn", module="MNN", download=36, disk=131, seconds=16),
         Engine(
             name="jax2onnx",
             title="jax2onnx",
