@@ -43,6 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return networks.dense_tflite_int8(tmp_path_factory.mktemp("digits") / "net.tflite", 784, 10)
 
 
+@pytest.mark.slow
 def test_a_board_and_a_server_give_the_same_kind_of_answer(
     drawn: Path, model: Path, picture: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

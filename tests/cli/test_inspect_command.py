@@ -121,6 +121,7 @@ def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_figures_that_are_stated_are_held_against_the_file(tmp_path: Path) -> None:
     path = dense_tflite(tmp_path / "net.tflite")
     assert inspect(path, "--expect", "macs=32", "--expect", "parameters=36").returncode == 0

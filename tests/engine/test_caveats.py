@@ -128,6 +128,7 @@ def test_inputs_that_are_clamped_are_counted_and_warned_of_at_the_quality(
     assert text in variant.quality.warnings
 
 
+@pytest.mark.slow
 def test_whole_numbers_for_an_integer_input_of_another_scale_are_warned_of(float_net: Path, tmp_path: Path) -> None:
     net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10, input_quantization=(1 / 255, -128))
     (cell,) = edgerig.run(rig(net, dataset=f"{__name__}:Raw"), out=tmp_path / "out").cells

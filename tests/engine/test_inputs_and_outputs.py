@@ -91,6 +91,7 @@ def test_quantized_exports_of_pytorch_are_calibrated_in_their_layout(
     assert cell.batch == (4 if axes[0] == 4 else 1)
 
 
+@pytest.mark.slow
 def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path: Path) -> None:
     data = npz(tmp_path / "square.npz", *colour_images(30, (3, 3)))
     net = torch_like_onnx(tmp_path / "net.onnx", (1, 3, 3, 3))
@@ -224,6 +225,7 @@ def test_which_output_of_a_reference_is_compared(
         assert words in compared.note
 
 
+@pytest.mark.slow
 def test_all_outputs_are_kept_and_compared_where_nothing_is_judged(tmp_path: Path) -> None:
     net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 3))
     other = two_output_tflite(tmp_path / "other.tflite", sizes=(4, 3), seed=12)

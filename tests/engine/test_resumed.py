@@ -80,6 +80,7 @@ def described(path: Path, preprocessing: Preprocessing) -> None:
     msgspec.structs.replace(artifact, preprocessing=preprocessing, classes=("0", "1", "2", "3"), origins=origins).save()
 
 
+@pytest.mark.slow
 def test_a_cell_that_ran_with_other_preprocessing_is_measured_again(tmp_path: Path, data: dict[str, str]) -> None:
     path, out = networks.dense_tflite(tmp_path / "net.tflite"), tmp_path / "out"
     described(path, Preprocessing(scale=-1.0))

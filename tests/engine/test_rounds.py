@@ -184,6 +184,7 @@ def test_auto_ends_when_the_interval_is_narrow_enough(net: Path, tmp_path: Path)
     assert "5000.00% was asked for" in cell.repetition.reason
 
 
+@pytest.mark.slow
 def test_auto_ends_when_the_time_is_up_and_says_that_it_is_not_narrow_enough(net: Path, tmp_path: Path) -> None:
     data = rig(net, {"seconds": 0.001}, rounds="auto", width=1e-9, time_limit=0)
     (cell,) = edgerig.run(data, out=tmp_path / "out").cells
@@ -196,6 +197,7 @@ def test_auto_ends_when_the_time_is_up_and_says_that_it_is_not_narrow_enough(net
 # ---- what goes wrong
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_in_round_three_keeps_the_two_before_and_goes_on_there(net: Path, tmp_path: Path) -> None:
     crash = {"counter": str(tmp_path / "count"), "fault": "raise", "first": 3, "last": 3}
     data = rig(net, crash, {}, rounds=4)
@@ -216,6 +218,7 @@ def test_a_cell_that_fails_in_round_three_keeps_the_two_before_and_goes_on_there
     assert not any("Round 3 failed" in text for text in resumed.cells[0].warnings)
 
 
+@pytest.mark.slow
 def test_outputs_that_differ_from_process_to_process_are_told(net: Path, tmp_path: Path) -> None:
     vary = {"counter": str(tmp_path / "count"), "fault": "vary", "first": 3}
     varied, same = edgerig.run(rig(net, vary, {}), out=tmp_path / "out").cells
@@ -268,6 +271,7 @@ def test_a_run_that_is_killed_goes_on_with_the_first_round_that_is_not_finished(
     assert sum(counter.stat().st_size for counter in counters) - sum(started) == missing
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_in_a_later_round_says_what_is_kept(
     net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +292,7 @@ def test_a_run_that_is_stopped_in_a_later_round_says_what_is_kept(
     assert [len(cell.rounds) for cell in result.cells] == [3, 3]
 
 
+@pytest.mark.slow
 def test_rounds_of_other_code_are_no_rounds_of_the_same_and_are_measured_anew(
     net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: Any
 ) -> None:

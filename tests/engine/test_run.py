@@ -126,6 +126,7 @@ def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path
     assert first.cells[0].artifact.sha256 == second.cells[0].artifact.sha256
 
 
+@pytest.mark.slow
 def test_what_was_damaged_in_the_cache_is_built_anew_and_said(digit_net: Path, tmp_path: Path, heard: Any) -> None:
     data = rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}])
     first = edgerig.run(data, out=tmp_path / "out")

@@ -91,7 +91,10 @@ def run(folder: Path, out: Path, dataset: dict[str, Any], task: Any, **more: Any
 STREAM: dict[str, Any] = {"use": "streaming", "hop": 0.1}
 
 
-@pytest.mark.parametrize("where", ["litert", "micro", "tflm", "tcp", pytest.param("sim", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "where",
+    ["litert", "micro", "tcp", *(pytest.param(where, marks=pytest.mark.slow) for where in ("tflm", "sim"))],
+)
 def test_a_stream_begins_anew_and_carries_its_state(
     where: str, folder: Path, agent: Agent, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
@@ -233,7 +236,7 @@ FED_BACK = {"before": "next"}
         "litert",
         "onnxruntime",
         "micro",
-        "tflm",
+        pytest.param("tflm", marks=pytest.mark.slow),
         "tcp",
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("keras", "sim")),
     ],

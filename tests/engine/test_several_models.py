@@ -45,6 +45,7 @@ def rig(*models: Any, **changes: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_every_file_keeps_its_name_from_the_plan_to_the_results(nets: Path, tmp_path: Path) -> None:
     matrix = [{"models": ["a", "b"], "runtimes": ["litert"]}, {"models": ["c"], "runtimes": ["onnxruntime"]}]
     files = [str(nets / name) for name in ("a.tflite", "b.tflite", "c.onnx")]

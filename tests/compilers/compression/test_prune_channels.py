@@ -112,6 +112,7 @@ def dead_channels_net() -> Any:
     return model
 
 
+@pytest.mark.slow
 def test_channels_of_zeros_go_first_and_outputs_stay_the_same() -> None:
     """A third of 6 are 2, of 4 is 1, of 5 is 1: channels that are 0, so that sums have the same terms but for zeros.
 

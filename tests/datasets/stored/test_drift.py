@@ -80,6 +80,7 @@ def test_the_quantities_of_a_picture_are_what_they_are_called(tmp_path: Path) ->
     assert (row["width"], row["height"]) == (4, 2)
 
 
+@pytest.mark.slow
 def test_values_are_in_the_order_of_the_entries_whichever_picture_is_read_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

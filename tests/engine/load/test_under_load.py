@@ -108,13 +108,21 @@ def test_energy_is_told_or_why_there_is_none(net: Path, tmp_path: Path) -> None:
 
 
 def test_arrivals_at_a_rate_are_the_seeded_ones(net: Path, tmp_path: Path) -> None:
+    # So few a second that a busy machine keeps up with them, too.
     cell, load = measured(
-        net, tmp_path, scenario="server", rate=400, latency_bound="10 s", percentile=90, arrival_seed=7
+        net,
+        tmp_path,
+        scenario="server",
+        rate=40,
+        load_seconds=2.0,
+        latency_bound="10 s",
+        percentile=90,
+        arrival_seed=7,
     )
     arrays = raw(tmp_path, cell)
-    np.testing.assert_array_equal(arrays["due_ns"], poisson_arrivals(400, 80, (7, 1)))
+    np.testing.assert_array_equal(arrays["due_ns"], poisson_arrivals(40, 80, (7, 1)))
     check_percentiles(load, arrays)
-    assert (value(load.rate), load.searched, load.bound, load.holds) == (400, False, 10.0, True)
+    assert (value(load.rate), load.searched, load.bound, load.holds) == (40, False, 10.0, True)
     queued = arrays["sent_ns"] - arrays["due_ns"] - arrays["late_ns"]
     assert value(load.queueing.p50) == pytest.approx(percentile_of(queued, 50) * 1e-9)
     assert isinstance(load.latency.p99, Unavailable), "80 requests are too few for p99"

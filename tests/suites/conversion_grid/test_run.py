@@ -33,6 +33,7 @@ def grid_of(tmp_path: Path, networks: list[str], importers: list[str], **options
     return run_grid(plan([FAULTY], networks, importers, []), tmp_path / "out", **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_each_end_of_an_export_is_told_and_costs_itself_alone(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, [], ["onnxruntime"], bounds=Bounds(seconds=8), jobs=4)
     exports = {network.name: network for network in grid.networks}
@@ -93,6 +94,7 @@ def test_what_is_unchanged_is_not_run_again_unless_it_is_asked_for(
     assert cell.status == "not-run"
 
 
+@pytest.mark.slow
 def test_progress_is_told_in_the_order_of_the_plan(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
 

@@ -47,6 +47,7 @@ def test_nothing_changed_nothing_run(bench: Bench) -> None:
     assert "numbers" not in header.read_text()
 
 
+@pytest.mark.slow
 def test_a_changed_input_runs_what_reads_it(bench: Bench) -> None:
     bench.run(TWO_STEPS)
     other = TWO_STEPS.replace("inspect ${inputs.net}", "inspect ${inputs.net} --json")
@@ -58,6 +59,7 @@ def test_a_changed_input_runs_what_reads_it(bench: Bench) -> None:
     assert content_of(net) != before, "a description beside a file counts"
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_changed_is_mended_and_a_damaged_result_made_again(bench: Bench) -> None:
     record = bench.run(TWO_STEPS)["first"].record
     assert record is not None
@@ -82,6 +84,7 @@ def test_one_step_alone_takes_the_results_of_those_before_it(bench: Bench) -> No
     assert "no result yet" in bench.run(None, "symbol=other", only=("second",))["second"].reason
 
 
+@pytest.mark.slow
 def test_a_skipped_step_stands_for_its_last_result(bench: Bench) -> None:
     text = TWO_STEPS.replace("symbol: digits", "symbol: digits, start: 0").replace(
         "    outputs:", "    when: start < 1\n    outputs:"

@@ -45,6 +45,7 @@ def test_what_one_machine_has_run_the_others_take_from_the_store(bench: Bench) -
     assert len(results) == 2
 
 
+@pytest.mark.slow
 def test_a_result_of_another_kind_of_machine_counts_as_done_for_later_steps_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_dataset_counts_by_what_is_in_its_version(bench: Bench) -> None:
     assert identity_of_version(versions.read(1)) == identity_of_version(versions.read(3))
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_dataset_must_be_there(bench: Bench) -> None:
     result = bench.run("steps: {make: {run: list tasks, outputs: {data: {store: street}}}}")["make"]
     assert result.state == "failed"

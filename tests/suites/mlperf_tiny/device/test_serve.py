@@ -270,6 +270,7 @@ def refusal(*options: str | Path, line: str = "pty") -> str:
     return " ".join(errors.split())
 
 
+@pytest.mark.slow
 def test_what_cannot_serve_says_why(keyword_net: Path) -> None:
     text = refusal("--benchmark", "vww01", "--model", keyword_net)
     assert "kws.tflite is no network of vww01 (visual wake words)" in text
