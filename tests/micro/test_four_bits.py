@@ -48,11 +48,13 @@ def test_generated_code_says_of_four_bits_what_litert_says(tmp_path: Path) -> No
             assert all(map(np.array_equal, oracle.run(inputs), found)), name
 
 
-def test_in_flash_they_are_two_to_a_byte_on_every_cpu() -> None:
+def test_in_flash_they_are_two_to_a_byte_unless_a_fast_kernel_takes_them() -> None:
     data = random_operator("FULLY_CONNECTED", 7, "int8")
     (node,) = read_program(data, "net").nodes
-    for cpu in ("portable", "cortex-m7"):
-        source = compile_model(with_four_bits(data), "net", Options(cpu=cpu))
+    fast = compile_model(with_four_bits(data), "net", Options(cpu="cortex-m7")).manifest
+    assert fast.layers[0].kernel.startswith("dense-")
+    for options in (Options(), Options(cpu="cortex-m7", optimize="size")):
+        source = compile_model(with_four_bits(data), "net", options)
         (constant,) = (entry for entry in source.manifest.constants if "w" in entry.tensors)
         assert constant.bytes == -(-node.inputs[1].elements // 2)
     assert "weights of 4 bits, two to a byte" in {refusal.reason for refusal in source.manifest.layers[0].refusals}

@@ -137,7 +137,7 @@ def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
     for part in node.parts if isinstance(node, Fused) else (node,):
         if not kernel.wide and _is_wide(part):
             return Refusal("weights of uint8 that take 9 bits without their zero point")
-        if not kernel.packed and _is_packed(part):
+        if not kernel.packed and _is_packed(part) and not (kernel.needs and options.optimize == "speed"):
             return Refusal("weights of 4 bits, two to a byte")
     return kernel.accepts(node, options)
 

@@ -15,6 +15,15 @@ static inline int32_t micro_window_sum(const micro_window_s8 *p, const int8_t *x
         int32_t y = row + i * p->dilation_y;
         if (y < 0 || y >= p->height)
             continue;
+        if (!p->multiplier && p->dilation_x == 1) {
+            /* A row of the window lies in one piece, in the image as in the weights. */
+            int32_t first = column < 0 ? -column : 0;
+            int32_t end = p->width - column < p->kernel_width ? p->width - column : p->kernel_width;
+            if (first < end)
+                sum += add_up(p, x + (y * p->width + column + first) * p->depth,
+                              c * p->channel + (i * p->kernel_width + first) * p->tap, (end - first) * p->depth);
+            continue;
+        }
         for (int32_t j = 0; j < p->kernel_width; j++) {
             int32_t at = column + j * p->dilation_x;
             if (at < 0 || at >= p->width)
