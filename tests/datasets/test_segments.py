@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,54 @@ def test_palettes_grey_and_one_bit_are_read(tmp_path: Path) -> None:
     for name, image in (("grey", grey), ("palette", palette), ("bit", Image.fromarray(classes.astype(bool)))):
         image.save(tmp_path / f"{name}.png")
         assert read_mask(tmp_path / f"{name}.png").tolist() == classes.tolist(), name
+
+
+DICTIONARY = {
+    "background": 0,
+    "ignore": 9,
+    "classes": 2,
+    "objects": [
+        {"id": 4, "name": "sky", "trainId": 0},
+        {"id": 5, "name": "lamp", "trainId": 1},
+        {"id": 6, "name": "blurred", "trainId": 9},
+    ],
+}
+
+
+def test_a_class_dictionary_says_what_the_classes_are_and_what_is_ignored(tmp_path: Path) -> None:
+    root = write(tmp_path / "data", ignore=9)
+    (root / "classes.json").write_text(json.dumps(DICTIONARY))
+    told = dataset_of(root, dictionary="classes.json")
+    listed = dataset_of(root, classes=("background", "lamp"), ignore=9)
+    assert told.classes == listed.classes
+    assert told.split("test").fingerprint == listed.split("test").fingerprint
+    right = told.split("test").truth(slice(0, 3), Preprocessing())
+    assert (right[:, 0] == -1).all()
+    assert set(np.unique(right[:, 1:])) == {0, 1}
+    names = ["ground", "lamp"]
+    (root / "names.json").write_text(json.dumps(names))
+    assert dataset_of(root, dictionary="names.json").classes == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "Cannot read"),
+        ("{", "is no JSON"),
+        (json.dumps({**DICTIONARY, "classes": 3}), "no class of number 2"),
+        (json.dumps({**DICTIONARY, "classes": 1}), "'lamp' has the trainId 1; there are 1 classes"),
+    ],
+)
+def test_class_dictionaries_that_cannot_be_are_named(tmp_path: Path, content: str | None, words: str) -> None:
+    root = write(tmp_path / "data", 4, ignore=9)
+    if content is not None:
+        (root / "classes.json").write_text(content)
+    with pytest.raises(DatasetError, match=words):
+        dataset_of(root, dictionary="classes.json").split("test")
+    rig = {"model": {"file": "net.onnx"}, "dataset": {"use": "segments", "root": str(root), "ignore": 3}}
+    rig["dataset"]["dictionary"] = "classes.json"
+    with pytest.raises(EdgerigError, match="leave these out"):
+        edgerig.run(rig, out=tmp_path / "out")
 
 
 def spoil(root: Path, mask: Image.Image | None, suffix: str = ".png") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -17,6 +18,7 @@ from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 
 Pairs = list[tuple[Path, Path]]
+_CLASSES = ("background", "object")
 
 
 class SegmentsSettings(AnnotatedImageSettings, frozen=True, kw_only=True):
@@ -24,10 +26,21 @@ class SegmentsSettings(AnnotatedImageSettings, frozen=True, kw_only=True):
 
     classes: Annotated[
         tuple[str, ...], msgspec.Meta(description="class names; a mask's pixel of 0 is of the first", min_length=2)
-    ] = ("background", "object")
+    ] = _CLASSES
     ignore: Annotated[int, msgspec.Meta(description="value of a mask's pixels that are of no class", ge=0, le=255)] = (
         USUAL_IGNORE
     )
+    dictionary: Annotated[
+        str,
+        msgspec.Meta(
+            description="class dictionary within root, or names or numbers of classes in JSON, in place of 'classes' "
+            "and 'ignore'; a mask's pixels are its trainIds"
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.dictionary and (self.classes != _CLASSES or self.ignore != USUAL_IGNORE):
+            raise ValueError("'dictionary' says what 'classes' and 'ignore' are: leave these out")
 
 
 class Segments(AnnotatedImages):
@@ -47,7 +60,21 @@ class Segments(AnnotatedImages):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.settings.classes
+        return self._classes[0]
+
+    @cached_property
+    def _classes(self) -> tuple[tuple[str, ...], int]:
+        """The names of the classes, and the value of pixels that are of none.
+
+        Raises:
+            DatasetError: The class dictionary cannot be used.
+        """
+        if not self.settings.dictionary:
+            return self.settings.classes, self.settings.ignore
+        from edgerig.datasets.labels.classes import read_classes
+
+        mapping = read_classes(self._root() / self.settings.dictionary)
+        return mapping.classes, mapping.ignore
 
     def _prepare(self, progress: Progress) -> None:
         root = self._root()
@@ -60,9 +87,9 @@ class Segments(AnnotatedImages):
         self._pairs = {split: [pairs[i] for i in indices] for split, indices in chosen.items()}
 
     def _split(self, name: SplitName) -> MaskedFiles:
-        pairs, settings = self._pairs[name], self.settings
+        pairs, (classes, ignore) = self._pairs[name], self._classes
         images, masks = [image for image, _ in pairs], [mask for _, mask in pairs]
-        return MaskedFiles(images, masks, settings.channels, len(settings.classes), settings.ignore)
+        return MaskedFiles(images, masks, self.settings.channels, len(classes), ignore)
 
 
 def _pairs(folder: Path) -> Pairs:

@@ -38,12 +38,14 @@ class ClassMapping(msgspec.Struct, frozen=True):
         names: The class of each category, by name; `IGNORE` for what is not judged.
         colors: Of classes, where they are known.
         info: What else is said of classes, where something is.
+        ignore: What a pixel of a class map holds that is not judged.
     """
 
     classes: tuple[str, ...]
     names: Mapping[str, str]
     colors: Mapping[str, tuple[int, int, int]] = {}
     info: Mapping[str, ClassInfo] = {}
+    ignore: int = IGNORE_NUMBER
 
 
 def read_classes(path: Path) -> ClassMapping:
@@ -124,7 +126,7 @@ def of_dictionary(dictionary: ClassDictionary, where: str) -> ClassMapping:
             colors.setdefault(name, entry.color)
         info.setdefault(name, ClassInfo(id=entry.id, color=entry.color, group=entry.category))
     info = {name: msgspec.structs.replace(each, color=colors.get(name)) for name, each in info.items()}
-    return msgspec.structs.replace(mapping, colors=colors, info=info)
+    return msgspec.structs.replace(mapping, colors=colors, info=info, ignore=dictionary.ignore)
 
 
 def of_labels(labels: LabelSet) -> ClassMapping:
