@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -122,6 +123,28 @@ def test_work_without_progress_is_given_up(worker: Worker) -> None:
         worker.call(work.hang, (), Limits(silence=0.5), "The work", InferenceError)
     assert "EDGERIG_STAGE_TIMEOUT" in str(caught.value.hint)
     assert gone(worker.process.pid)
+
+
+@pytest.fixture
+def crowd(worker: Worker) -> Iterator[None]:
+    """The worker shares its processor with four processes that are never done."""
+    processor = {min(os.sched_getaffinity(0))}
+    call(worker, work.process_id)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(4)]
+    for pid in (worker.process.pid, *(process.pid for process in busy)):
+        os.sched_setaffinity(pid, processor)
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell of waiting processes")
+def test_waiting_for_a_processor_is_no_silence(worker: Worker) -> None:
+    assert call(worker, work.compute, 1.0, limits=Limits(silence=1.2)) == 1.0
+    with pytest.raises(CompileError, match=r"no progress for 0\.2 s"):
+        call(worker, work.compute, 60.0, limits=Limits(silence=0.2))
 
 
 def test_progress_is_heard_and_counts_as_life(worker: Worker) -> None:

@@ -24,12 +24,15 @@ from edgerig.bounded.channel import Channel, careful_loads
 from edgerig.bounded.child import DONE, ERROR, FAULT, LOG, flattened, revived
 from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
 from edgerig.bounded.remote import RequestPickler
+from edgerig.bounded.run_queue import QueueTime
 from edgerig.environments.interpreter import Interpreter
 from edgerig.environments.source import module_path
 from edgerig.errors import EdgerigError, ForeignTraceback
 
 #: Seconds between two checks of a working child.
 TICK = 0.1
+#: By how many limits of silence the wait for processors that others use may lengthen it.
+PATIENCE = 9
 #: Seconds that it gets to exit by itself.
 GRACE = 2.0
 _logger = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Worker:
         self.owner = os.getpid()
         _logger.debug("process %d does work on networks from elsewhere", self.process.pid)
         self._channel = Channel(ours, self._watch)
+        self._queued = QueueTime(self.process.pid)
         self._deadline = self._memory = float("inf")
         self._limits, self._looked = Limits(), 0.0
 
@@ -166,6 +170,7 @@ class Worker:
         """Answer requests until the call ends."""
         while True:
             self._deadline = time.monotonic() + self._limits.silence
+            self._queued.restart()
             kind, *content = self._receive()
             if kind in (DONE, ERROR, FAULT):
                 return kind, tuple(content)
@@ -196,6 +201,7 @@ class Worker:
             now = time.monotonic()
             if now - self._looked >= TICK:
                 self._looked = now
+                self._queued.look()
                 self._check_memory()
                 self._cut_words()
             if ready:
@@ -203,9 +209,10 @@ class Worker:
             self._check_silence()
 
     def _check_silence(self) -> None:
-        if time.monotonic() > self._deadline:
+        late, silence = time.monotonic() - self._deadline, self._limits.silence
+        if late > 0 and late > min(self._queued.seconds(), PATIENCE * silence):
             raise _GivenUpError(
-                f"was given up: it told no progress for {self._limits.silence:g} s.",
+                f"was given up: it told no progress for {silence:g} s.",
                 f"Does the network have a loop without an end? If it is only slow: {TIMEOUT_VARIABLE}=SECONDS.",
             )
 
