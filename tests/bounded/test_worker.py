@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 from tests.bounded import work
 from tests.heard import Steps
@@ -236,3 +238,12 @@ def test_what_the_child_logs_is_logged_here(worker: Worker, caplog: pytest.LogCa
 def test_logging_is_no_progress(worker: Worker) -> None:
     with pytest.raises(CompileError, match="told no progress for 2 s"):
         call(worker, work.log_for_ever, limits=Limits(silence=2))
+
+
+def test_what_the_work_has_started_ends_with_it(worker: Worker, tmp_path: Path) -> None:
+    """Such as a linker, or the tools of an engine."""
+    with pytest.raises(CompileError, match="told no progress"):
+        call(worker, work.start_another_and_hang, tmp_path / "pid", limits=Limits(silence=1.5))
+    other = int((tmp_path / "pid").read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(other).wait(10) is not None or psutil.Process(other).status() == psutil.STATUS_ZOMBIE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -136,3 +137,10 @@ def sneak() -> Sneaky:
 
 def spec(values: NDArray[Any]) -> TensorSpec:
     return TensorSpec("x", values.shape, values.dtype.name)
+
+
+def start_another_and_hang(path: Path) -> None:
+    """Start a process, whose id goes into the file ``path``, and do nothing more."""
+    process = subprocess.Popen(["sleep", "600"])
+    path.write_text(str(process.pid))
+    time.sleep(600)

@@ -158,8 +158,9 @@ class Worker:
         self._words.close()
 
     def kill(self) -> None:
-        """Kill it."""
-        self.process.kill()
+        """Kill it, and what it has started, which is of its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._channel.socket.close()
         self._words.close()
