@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerig.agent.loading import check_machine_code
 from edgerig.agent.server import Agent
 from edgerig.agent.worker_process import WorkerLimits
 from edgerig.artifact import Artifact
 from edgerig.errors import InferenceError
 from edgerig.measure.census import Census, verdicts
 from edgerig.models.files import open_artifact
+from edgerig.plugins import make
+from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import target_for
 from edgerig.testing import networks
 
@@ -44,3 +47,17 @@ def test_agent_that_allows_a_library_runs_it_and_tells_what_it_took(
     assert isinstance(census, Census)
     (verdict,) = verdicts(census)
     assert (verdict.met, verdict.total) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["iree", "tvm"])
+def test_agent_runs_no_machine_code_unless_it_was_started_with_the_name_of_its_runtime(
+    start_agent: Callable[..., Agent], artifact: Artifact, name: str
+) -> None:
+    """Refused before anything of the engine is imported, which need not be installed here."""
+    agent = start_agent()
+    with pytest.raises(InferenceError, match=f"runtime '{name}' are machine code") as error:
+        target_for(str(agent.address), {}).open(artifact, name, {})
+    assert f"--runtime {name}" in (error.value.hint or "")
+    check_machine_code(make("runtime", name, Runtime), (name,))
+    check_machine_code(make("runtime", name, Runtime), None)
+    check_machine_code(make("runtime", "litert", Runtime), ())

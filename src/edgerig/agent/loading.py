@@ -76,6 +76,21 @@ def check_libraries(runtime: Runtime, allowed: Sequence[str] | None) -> None:
             )
 
 
+def check_machine_code(runtime: Runtime, named: Sequence[str] | None) -> None:
+    """Refuse a runtime whose networks are machine code, unless this agent was told that clients may have it; None
+    allows any.
+
+    Raises:
+        InferenceError: It is not among ``named``.
+    """
+    if runtime.runs_machine_code and named is not None and runtime.name not in named:
+        raise InferenceError(
+            f"Networks of runtime {runtime.name!r} are machine code, which this agent does not run for its clients.",
+            f"Start it with --runtime {runtime.name} if they may, and one --runtime more for each other that they may "
+            "ask for.",
+        )
+
+
 def out_of_memory() -> InferenceError:
     """The error of a session that has used up its memory."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]

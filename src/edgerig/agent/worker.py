@@ -22,6 +22,7 @@ from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
 from edgerig.agent.loading import (
     check_libraries,
+    check_machine_code,
     errors_name,
     import_engine,
     network_memory,
@@ -74,6 +75,7 @@ class Worker:
         grace: Seconds in which a message that has begun must move on (`edgerig.wire.pace`), there and back; None for
             however slowly.
         libraries: Files that settings may have code loaded from; None for any.
+        machine_code: Runtimes that may run networks of machine code; None for any.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Worker:
         limits: Limits | None = None,
         grace: float | None = None,
         libraries: Sequence[str] | None = (),
+        machine_code: Sequence[str] | None = (),
     ) -> None:
-        self.link, self.folder, self.runtimes, self.libraries = link, folder, tuple(runtimes), libraries
+        self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
+        self.libraries, self.machine_code = libraries, machine_code
         self.runtime: Runtime | None = None
         self._reader = FrameReader(link, limits, grace=grace)
         self._writer = FrameWriter(link, checked=link.checked)
@@ -229,6 +233,7 @@ class Worker:
         if self.runtimes and header.runtime not in self.runtimes:
             raise unknown_runtime(header.runtime, self.runtimes)
         runtime = plugins.make("runtime", header.runtime, Runtime, header.options, keyed=False)
+        check_machine_code(runtime, self.machine_code)
         runtime.require()
         check_libraries(runtime, self.libraries)
         return runtime
@@ -380,7 +385,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (options.max_memory, options.max_memory))
     limits = Limits(payload=options.max_message, model=options.max_model)
     libraries = None if options.any_library else options.library
-    Worker(link, options.folder, options.runtime, limits, grace, libraries).serve()
+    machine_code = None if options.any_library else options.machine_code
+    Worker(link, options.folder, options.runtime, limits, grace, libraries, machine_code).serve()
     end(options.folder)
 
 

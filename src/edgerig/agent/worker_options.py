@@ -21,5 +21,6 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--log-fd", type=int, help="an inherited pipe, for log records")
     parser.add_argument("--log-levels", type=int, nargs=2, help="of edgerig's records and of libraries'")
     parser.add_argument("--library", action="append", default=[], help="a file that settings may load code from")
-    parser.add_argument("--any-library", action="store_true", help="settings may load code from any file")
+    parser.add_argument("--any-library", action="store_true", help="settings and networks may be code of any file")
+    parser.add_argument("--machine-code", action="append", default=[], help="a runtime that may run machine code")
     return parser

@@ -47,12 +47,14 @@ class WorkerLimits(msgspec.Struct, frozen=True):
         message: Bytes of the largest payload of any other message.
         memory: Bytes of address space of its process (``RLIMIT_AS``), or None for all that there is.
         libraries: Files that settings of a runtime may have code loaded from, such as delegates; None for any.
+        machine_code: Runtimes that may run networks of machine code, by name; where ``libraries`` is None all may.
     """
 
     model: int = 1024**3
     message: int = 256 * 1024**2
     memory: int | None = None
     libraries: tuple[str, ...] | None = ()
+    machine_code: tuple[str, ...] = ()
 
 
 class WorkerProcess:
@@ -89,6 +91,7 @@ class WorkerProcess:
             words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
             allowed = limits.libraries
             words += ["--any-library"] if allowed is None else [f"--library={name}" for name in allowed]
+            words += [f"--machine-code={name}" for name in limits.machine_code]
         self._errors = self.folder / ERRORS
         try:
             self.process, self._logs = self._start(words, connected.fileno())

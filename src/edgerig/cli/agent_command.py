@@ -77,7 +77,7 @@ class AgentGroup(click.Group):
     multiple=True,
     metavar="NAME",
     help="A runtime that clients may ask for, also my_module:Mine with the module in this folder; may be repeated.  "
-    "[default: all installed]",
+    "[default: all installed, without those whose networks are machine code: iree, tvm]",
 )
 @click.option(
     "--library",
@@ -188,7 +188,7 @@ def command(
             runtimes=runtimes,
             idle=idle,
             log=_log,
-            limits=WorkerLimits(max_model, max_message, max_memory, libraries),
+            limits=WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes),
         )
         _serve(serial, listen, until_eof)
         return
@@ -208,7 +208,7 @@ def command(
         sessions=sessions,
         streams=streams,
         lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory, libraries),
+        limits=WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes),
         log=_log,
     )
     _serve(agent, str(agent.address), until_eof)

@@ -37,6 +37,8 @@ NOT_IN_ALL = frozenset(
         "tensorrt",
         "tensorrt-float16",
         "tensorrt-int8",
+        "iree",
+        "tvm",
         "prune-channels",
         "prune",
         "cluster",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,13 @@ from edgerig.models.files import specification_of
 from edgerig.models.graph.read import graph_in
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
+
+#: Packages that are called otherwise than the module that they bring.
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "iree": ("iree-base-compiler", "iree-base-runtime"),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "tvm": ("apache-tvm",),
+}
 
 
 def output_path(artifact: Artifact, out: Path, compiler: str, format: Format, scheme: str | None) -> Path:
@@ -128,12 +135,12 @@ def options_of(settings: Settings, calibration: Dataset | None) -> dict[str, Any
 def versions_of(modules: Sequence[str], interpreter: Interpreter | None = None) -> dict[str, str]:
     """The artifact's record of the library versions that it was made with, in another ``interpreter`` those of that."""
     versions = {"edgerig": __version__}
+    tops = [module.partition(".")[0] for module in modules]
+    names = [name for top in tops for name in _PACKAGES.get(top, (top.replace("_", "-").lower(),))]
     if interpreter is not None:
-        names = [module.partition(".")[0].replace("_", "-").lower() for module in modules]
         versions["python"] = interpreter.version
         return versions | {name: interpreter.packages[name] for name in names if name in interpreter.packages}
-    for module in modules:
-        name = module.partition(".")[0].replace("_", "-")
+    for name in names:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

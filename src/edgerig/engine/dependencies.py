@@ -32,7 +32,10 @@ from edgerig.runtimes.base import Runtime
 #: Libraries whose version changes what a stage builds.
 BUILDERS = (
     "ai-edge-litert",
+    "apache-tvm",
     "flatbuffers",
+    "iree-base-compiler",
+    "iree-base-runtime",
     "jax",
     "jaxlib",
     "keras",

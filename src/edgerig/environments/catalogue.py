@@ -67,6 +67,16 @@ ENGINES: Mapping[str, Engine] = {
         ),
         Engine(name="mnn", title="MNN", package="mnn", module="MNN", download=36, disk=131, seconds=16),
         Engine(
+            name="iree",
+            title="IREE",
+            package="iree-base-compiler",
+            module="iree.compiler",
+            download=135,
+            disk=594,
+            seconds=55,
+        ),
+        Engine(name="tvm", title="TVM", package="apache-tvm", module="tvm", download=130, disk=427, seconds=25),
+        Engine(
             name="jax2onnx",
             title="jax2onnx",
             package="jax2onnx",

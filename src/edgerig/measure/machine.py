@@ -17,8 +17,8 @@ from edgerig.measure import linux
 #: The distributions whose versions decide a result.
 ENGINES = (
     "ai-edge-litert", "onnxruntime", "tflite-micro", "litert-converter", "litert-quantizer", "onnx", "keras", "jax",
-    "numpy", "openvino", "nncf", "torch", "tract",
-    "ncnn", "pnnx", "mnn",
+    "numpy", "openvino", "nncf", "torch", "tract", "ncnn", "pnnx", "mnn", "iree-base-compiler",
+    "iree-base-runtime", "apache-tvm",
 )  # fmt: skip
 
 

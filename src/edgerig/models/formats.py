@@ -1,4 +1,4 @@
-"""The formats that edgerig reads itself: Keras, TFLite and ONNX."""
+"""The formats that edgerig reads itself."""
 
 from __future__ import annotations
 
@@ -171,6 +171,47 @@ class TensorRt(Format):
 
         bound, _ = unpacked(self.payload(path), path.name)
         return {"built by": f"TensorRT {bound.version}", "runs on": f"{bound.device}, {bound.capability}"}
+
+
+class CpuModule(Format):
+    """Machine code that a compiler has made of a network, for one processor. Its operators are not told."""
+
+    executable = False
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.cpu_module import unpacked
+
+        bound, _ = unpacked(self.payload(path), path.name, self.name)
+        return Specification(inputs=bound.inputs, outputs=bound.outputs, scheme=bound.scheme)
+
+    def _details(self, path: Path) -> dict[str, str]:
+        from edgerig.measure.cpu_features import checked
+        from edgerig.models.cpu_module import unpacked
+
+        bound, _ = unpacked(self.payload(path), path.name, self.name)
+        return {
+            "Compiled by": f"{bound.engine} {bound.version}",
+            "Runs on": f"{bound.processor}, {bound.triple}",
+            "Instruction sets": ", ".join(checked(bound.machine, bound.features)) or "the least of its architecture",
+        }
+
+
+class Iree(CpuModule):
+    """IREE's modules, of compiler iree."""
+
+    name = "iree"
+    summary = "IREE: .vmfb, of compiler iree"
+    suffixes = (".vmfb",)
+    runtime = "iree"
+
+
+class Tvm(CpuModule):
+    """TVM's shared libraries, of compiler tvm."""
+
+    name = "tvm"
+    summary = "TVM: .so, of compiler tvm"
+    suffixes = (".so",)
+    runtime = "tvm"
 
 
 class Torch(Format):

@@ -72,12 +72,14 @@ class Runtime(Plugin, ABC):
         invoke_method: What exactly happens between the two clock readings of an inference.
         one_thread: Whether it cannot use more than one thread.
         resets_state: Whether `begin_sequence` works for networks that keep state.
+        runs_machine_code: Whether its networks are machine code; an agent runs them only if told so by name.
         resizes_batch: Whether it can set the batch of a network; its settings are `ResizableSettings` then.
     """
 
     formats: ClassVar[frozenset[str]]
     one_thread: ClassVar[bool] = False
     resizes_batch: ClassVar[bool] = False
+    runs_machine_code: ClassVar[bool] = False
     resets_state: ClassVar[bool] = False
     invoke_method: ClassVar[str] = "invoke only; inputs set before, outputs read after"
     Settings: ClassVar[type[Settings]] = RuntimeSettings

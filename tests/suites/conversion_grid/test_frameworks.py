@@ -26,7 +26,10 @@ def installed(name: str) -> Any:
 class TestImporters(ConversionContract):
     @pytest.fixture(
         scope="class",
-        params=[installed(name) for name in ("onnxruntime", "onnx-reference", "openvino", "tract", "ncnn", "mnn")],
+        params=[
+            installed(name)
+            for name in ("onnxruntime", "onnx-reference", "openvino", "tract", "ncnn", "mnn", "iree", "tvm")
+        ],
     )
     @classmethod
     def conversion(cls, request: pytest.FixtureRequest) -> ONNXConversion:
