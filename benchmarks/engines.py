@@ -24,23 +24,32 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.compilers.mnn import Mnn
+from edgerig.compilers.base import ModelCompiler
 from edgerig.environments.catalogue import environment_of
 from edgerig.environments.source import module_path
 from edgerig.measure.machine import observe
 from edgerig.models.files import open_artifact
-from edgerig.plugins import find
+from edgerig.plugins import find, make
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import target_for
 from edgerig.testing.networks import dense_onnx, dense_tflite
 from edgerig.testing.networks.ncnn_files import dense_ncnn
 
 GOAL = 1.1
-FEATURES, CLASSES = 4096, 2048
+#: Features and classes of the network. The code of IREE and TVM is slow where the weights are beyond the cache.
+SIZE, SIZES = (4096, 2048), {"iree": (1024, 512), "tvm": (1024, 256)}
 SAMPLES = 200
 ROUNDS = 9
 #: Runtime, and the suffix of the file that it is given.
-ENGINES = {"litert": ".tflite", "onnxruntime": ".onnx", "openvino": ".tflite", "ncnn": ".param", "mnn": ".mnn"}
+ENGINES = {
+    "litert": ".tflite",
+    "onnxruntime": ".onnx",
+    "openvino": ".tflite",
+    "ncnn": ".param",
+    "mnn": ".mnn",
+    "iree": ".vmfb",
+    "tvm": ".so",
+}
 
 Call = Callable[[np.ndarray], tuple[int, np.ndarray]]
 
@@ -133,12 +142,47 @@ def bare_mnn(path: Path) -> Call:
     return call
 
 
+def bare_iree(path: Path) -> Call:
+    from iree import runtime
+
+    device = runtime.get_device("local-sync")
+    context = runtime.SystemContext(config=runtime.Config(device=device))
+    # What stands behind the module is not read.
+    context.add_vm_module(runtime.VmModule.copy_buffer(context.instance, path.read_bytes()))
+    function = context.modules.module["main"]
+
+    def call(sample: np.ndarray) -> tuple[int, np.ndarray]:
+        given = runtime.asdevicearray(device, sample)
+        start = time.perf_counter_ns()
+        result = function(given)
+        return time.perf_counter_ns() - start, result.to_host().copy()
+
+    return call
+
+
+def bare_tvm(path: Path) -> Call:
+    import tvm
+    from tvm import relax
+
+    function = relax.VirtualMachine(tvm.runtime.load_module(str(path)), tvm.cpu())["main"]
+
+    def call(sample: np.ndarray) -> tuple[int, np.ndarray]:
+        given = tvm.runtime.tensor(sample)
+        start = time.perf_counter_ns()
+        result = function(given)
+        return time.perf_counter_ns() - start, result.numpy()
+
+    return call
+
+
 BARE = {
     "litert": bare_litert,
     "onnxruntime": bare_onnxruntime,
     "openvino": bare_openvino,
     "ncnn": bare_ncnn,
     "mnn": bare_mnn,
+    "iree": bare_iree,
+    "tvm": bare_tvm,
 }
 
 
@@ -173,20 +217,21 @@ def cell(engine: str, path: Path, samples: Path, options: dict[str, Any]) -> tup
 def network_for(engine: str, folder: Path) -> Path:
     """The network as a file of the engine's."""
     path = folder / f"{engine}{ENGINES[engine]}"
-    if engine == "mnn":
-        source = open_artifact(dense_onnx(folder / "source.onnx", FEATURES, CLASSES))
-        return Path(Mnn().compile(source, folder).path)
+    features, classes = SIZES.get(engine, SIZE)
+    if engine in ("mnn", "iree", "tvm"):
+        source = open_artifact(dense_onnx(folder / f"{engine}.onnx", features, classes))
+        return Path(make("compiler", engine, ModelCompiler).compile(source, folder).path)
     if engine == "ncnn":
-        return dense_ncnn(path, FEATURES, CLASSES)
-    make = dense_onnx if ENGINES[engine] == ".onnx" else dense_tflite
-    return make(path, FEATURES, CLASSES)
+        return dense_ncnn(path, features, classes)
+    write = dense_onnx if ENGINES[engine] == ".onnx" else dense_tflite
+    return write(path, features, classes)
 
 
 def compare(engine: str, folder: Path, python: str | None, rounds: int) -> dict[str, Any]:
     """Nanoseconds of an inference in each way, their ratios to the bare one, and whether all outputs are equal."""
     path = network_for(engine, folder)
     samples = folder / "samples.npy"
-    np.save(samples, np.random.default_rng(0).normal(size=(SAMPLES, FEATURES)).astype(np.float32))
+    np.save(samples, np.random.default_rng(0).normal(size=(SAMPLES, SIZES.get(engine, SIZE)[0])).astype(np.float32))
     beside = find("runtime", engine, Runtime, keyed=False).missing() is None
     where = sys.executable if beside or python is None else python
     ways: dict[str, Callable[[], tuple[float, np.ndarray]]] = {
