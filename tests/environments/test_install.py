@@ -223,3 +223,24 @@ def test_what_a_kill_leaves_is_no_environment_and_is_removed_later(
     assert catalogue.manifest_of("serial") is None
     assert remove("serial") == 0
     assert entries(offline) == set()
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("exit 0", "is no Python interpreter that works: it ended with exit code 0"),
+        (
+            'echo \'edgerig-answer:{"version":[3,9,2],"kind":"CPython","prefix":"/x","packages":{},"missing":[]}\'',
+            "is Python 3.9.2, and edgerig's part",
+        ),
+    ],
+)
+def test_with_what_is_no_python_or_too_old_nothing_is_begun(
+    offline: Path, tmp_path: Path, program: str, words: str
+) -> None:
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\n{program}\n")
+    path.chmod(0o755)
+    with pytest.raises((UsageError, EngineError), match=words):
+        install("serial", python=str(path))
+    assert not offline.exists() or entries(offline) == set()

@@ -83,6 +83,14 @@ def test_what_is_no_interpreter_is_named(tmp_path: Path) -> None:
         assert caught.value.hint, python
 
 
+def test_another_program_s_words_do_not_hold_the_question() -> None:
+    """`ls -c` names what it was given as a file that is not there."""
+    with pytest.raises(UsageError, match="no Python interpreter that works") as caught:
+        probe("/bin/ls")
+    assert "import" not in caught.value.message
+    assert len(caught.value.message) < 120
+
+
 def test_one_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgerig.environments.interpreter.TIMEOUT", 0.2)
     with pytest.raises(EdgerigError, match=r"did not tell within 0\.2 s"):

@@ -17,7 +17,7 @@ from pathlib import Path
 from edgerig import files
 from edgerig.environments import catalogue
 from edgerig.environments.catalogue import MANIFEST, Engine, Manifest
-from edgerig.environments.interpreter import Interpreter, executable_of, probe
+from edgerig.environments.interpreter import Interpreter, check_interpreter, executable_of, probe
 from edgerig.environments.pip import failure_of, importing, run_pip, run_quietly
 from edgerig.environments.requirements import named_requirement, numbers, requirements_for
 from edgerig.errors import EngineError, StorageError, storing
@@ -40,13 +40,15 @@ def install(name: str, progress: Progress | None = None, python: str | None = No
 
     Raises:
         UnknownNameError: There is no such engine. UsageError: ``python`` is no interpreter.
-        EngineError: pip failed, in its own words, or what it installed cannot be imported.
+        EngineError: ``python`` is too old; pip failed, in its own words, or what it installed cannot be imported.
         StorageError: The cache cannot be written, or the disk is too full.
     """
     engine = catalogue.engine_named(name)
     progress = progress or Progress()
     final = catalogue.folder_of(name)
     base = executable_of(python) if python is not None else Path(sys.executable)
+    if python is not None:
+        check_interpreter(base)
     with _locked(name), storing(final):
         _drop_unfinished(name)
         _check_space(engine, final.parent)

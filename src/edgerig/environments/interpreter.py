@@ -46,6 +46,8 @@ answer.update(packages=packages, missing=missing)
 sys.stdout.write("\\n" + "edgerig-answer:" + json.dumps(answer) + "\\n")
 """
 _MARK = "edgerig-answer:"
+#: Of the question what stands in its errors, too, if it is quoted.
+_QUOTED = "import json, platform, sys"
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,16 +141,19 @@ def _changed(executable: Path) -> tuple[int, ...]:
     return tuple(times)
 
 
+def check_interpreter(executable: Path) -> None:
+    """Check that a program is a Python that runs edgerig's part, before anything is made with it.
+
+    Raises:
+        UsageError: It is no interpreter. EngineError: It does not answer, or is too old.
+    """
+    _version(executable, _ask(executable, ()))
+
+
 @lru_cache(maxsize=64)
 def _probe(executable: Path, modules: tuple[str, ...], changed: tuple[int, ...]) -> Interpreter:
     answer = _ask(executable, modules)
-    version = ".".join(map(str, answer.version))
-    if answer.version < OLDEST_PYTHON:
-        oldest = ".".join(map(str, OLDEST_PYTHON))
-        raise EngineError(
-            f"{executable} is Python {version}, and edgerig's part of a measurement needs {oldest} or newer.",
-            f"Make the environment with a newer one: {shlex.join([sys.executable, '-m', 'venv', 'FOLDER'])}",
-        )
+    version = _version(executable, answer)
     interpreter = Interpreter(
         executable=str(executable),
         version=version,
@@ -170,6 +175,17 @@ def _probe(executable: Path, modules: tuple[str, ...], changed: tuple[int, ...])
     return interpreter
 
 
+def _version(executable: Path, answer: _Answer) -> str:
+    version = ".".join(map(str, answer.version))
+    if answer.version < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        raise EngineError(
+            f"{executable} is Python {version}, and edgerig's part of a measurement needs {oldest} or newer.",
+            f"Make the environment with a newer one: {shlex.join([sys.executable, '-m', 'venv', 'FOLDER'])}",
+        )
+    return version
+
+
 def _ask(executable: Path, modules: tuple[str, ...]) -> _Answer:
     command = [str(executable), "-c", _QUESTION, *modules]
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
@@ -189,7 +205,9 @@ def _ask(executable: Path, modules: tuple[str, ...]) -> _Answer:
     try:
         return msgspec.json.decode((line or "").removeprefix(_MARK), type=_Answer)
     except msgspec.MsgspecError:
-        words = " ".join((done.stderr or done.stdout).split())[-300:]
+        said = done.stderr or done.stdout
+        # Programs that are something else quote the question, which says nothing to the user.
+        words = "" if _QUOTED in said else " ".join(said.split())[-300:]
         raise UsageError(
             f"{executable} is no Python interpreter that works: it ended with exit code {done.returncode}"
             + (f" and said: {words}" if words else "."),
