@@ -14,11 +14,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgerig import child_logs, plugins
+from edgerig.agent.elsewhere import HandedOver, hand_over, interpreter_of, taken_over
 from edgerig.agent.greeting import answer_hello
 from edgerig.agent.loading import (
     check_libraries,
@@ -36,6 +37,7 @@ from edgerig.agent.upload import Upload
 from edgerig.agent.watch import end, watch
 from edgerig.agent.worker_options import argument_parser
 from edgerig.agent.worker_process import ERRORS
+from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import EdgerigError, InferenceError, WireError
 from edgerig.logs import Levels
 from edgerig.measure.clocks import inference_clock
@@ -76,6 +78,7 @@ class Worker:
             however slowly.
         libraries: Files that settings may have code loaded from; None for any.
         machine_code: Runtimes that may run networks of machine code; None for any.
+        engines: Interpreters that runtimes have, by name; None for this one alone.
     """
 
     def __init__(
@@ -87,9 +90,11 @@ class Worker:
         grace: float | None = None,
         libraries: Sequence[str] | None = (),
         machine_code: Sequence[str] | None = (),
+        engines: Mapping[str, str] | None = None,
     ) -> None:
         self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
-        self.libraries, self.machine_code = libraries, machine_code
+        self.libraries, self.machine_code, self.engines = libraries, machine_code, engines
+        self._there: Interpreter | None = None
         self.runtime: Runtime | None = None
         self._reader = FrameReader(link, limits, grace=grace)
         self._writer = FrameWriter(link, checked=link.checked)
@@ -192,12 +197,32 @@ class Worker:
         path = self._upload.add(header, frame.payload)
         if path is None or runtime is None:
             return b"", ()
+        if self._there is not None:
+            _logger.info("%s runs in Python %s, %s", header.runtime, self._there.version, self._there.prefix)
+            number, checked = frame.request, self._writer.checked
+            handed = HandedOver(header=bytes(frame.header), request=number, checked=checked, path=str(path))
+            hand_over(self._there, self.folder, handed)
         del frame
         self._reader.release()
         self._forget()
         with errors_name(path, header.name):
             self._load(runtime, path, header)
         return b"", [memoryview(pack(self._specification))]
+
+    def take_over(self, handed: HandedOver) -> None:
+        """Load a network that another interpreter has received, and answer for it."""
+        header: ModelHeader = unpack(handed.header, ModelHeader)
+        self._writer.checked = handed.checked
+        path = Path(handed.path)
+        try:
+            with errors_name(path, header.name):
+                self._load(self._make(header), path, header)
+        except MemoryError:
+            self._fail(handed.request, messages.failure_of(out_of_memory()))
+        except Exception as error:
+            self._fail(handed.request, messages.failure_of(error))
+        else:
+            self._send(Kind.OK, handed.request, b"", [memoryview(pack(self._specification))])
 
     def _load(self, runtime: Runtime, path: Path, header: ModelHeader) -> None:
         import_engine(runtime, path)
@@ -234,7 +259,9 @@ class Worker:
             raise unknown_runtime(header.runtime, self.runtimes)
         runtime = plugins.make("runtime", header.runtime, Runtime, header.options, keyed=False)
         check_machine_code(runtime, self.machine_code)
-        runtime.require()
+        self._there = interpreter_of(type(runtime), self.engines)
+        if self._there is None:
+            runtime.require()
         check_libraries(runtime, self.libraries)
         return runtime
 
@@ -386,7 +413,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     limits = Limits(payload=options.max_message, model=options.max_model)
     libraries = None if options.any_library else options.library
     machine_code = None if options.any_library else options.machine_code
-    Worker(link, options.folder, options.runtime, limits, grace, libraries, machine_code).serve()
+    handed = taken_over(options.handed_over) if options.handed_over is not None else None
+    engines = None if options.any_library or handed is not None else dict(text.split("=", 1) for text in options.engine)
+    worker = Worker(link, options.folder, options.runtime, limits, grace, libraries, machine_code, engines)
+    if handed is not None:
+        worker.take_over(handed)
+    worker.serve()
     end(options.folder)
 
 

@@ -23,4 +23,6 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--library", action="append", default=[], help="a file that settings may load code from")
     parser.add_argument("--any-library", action="store_true", help="settings and networks may be code of any file")
     parser.add_argument("--machine-code", action="append", default=[], help="a runtime that may run machine code")
+    parser.add_argument("--engine", action="append", default=[], help="RUNTIME=PYTHON: an interpreter of its own")
+    parser.add_argument("--handed-over", type=Path, help="what another interpreter has received of this session")
     return parser

@@ -48,6 +48,7 @@ class WorkerLimits(msgspec.Struct, frozen=True):
         memory: Bytes of address space of its process (``RLIMIT_AS``), or None for all that there is.
         libraries: Files that settings of a runtime may have code loaded from, such as delegates; None for any.
         machine_code: Runtimes that may run networks of machine code, by name; where ``libraries`` is None all may.
+        engines: Interpreters of runtimes, as ``NAME=PYTHON``.
     """
 
     model: int = 1024**3
@@ -55,6 +56,7 @@ class WorkerLimits(msgspec.Struct, frozen=True):
     memory: int | None = None
     libraries: tuple[str, ...] | None = ()
     machine_code: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
 
 
 class WorkerProcess:
@@ -92,6 +94,7 @@ class WorkerProcess:
             allowed = limits.libraries
             words += ["--any-library"] if allowed is None else [f"--library={name}" for name in allowed]
             words += [f"--machine-code={name}" for name in limits.machine_code]
+            words += [f"--engine={text}" for text in limits.engines]
         self._errors = self.folder / ERRORS
         try:
             self.process, self._logs = self._start(words, connected.fileno())

@@ -88,6 +88,14 @@ class AgentGroup(click.Group):
     "repeated.  [default: none]",
 )
 @click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    metavar="RUNTIME=PYTHON",
+    help="Interpreter, or folder of a virtual environment, in which networks of a runtime run: "
+    "openvino=/opt/openvino; may be repeated.  [default: this one, or what `edgerig engines install` has made here]",
+)
+@click.option(
     "--idle",
     type=FiniteRange(min=0, min_open=True),
     default=600.0,
@@ -140,6 +148,7 @@ def command(
     folder: Path | None,
     runtimes: tuple[str, ...],
     libraries: tuple[str, ...],
+    engines: tuple[str, ...],
     idle: float,
     tls: Path | None,
     token_file: Path | None,
@@ -168,6 +177,7 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from edgerig.agent.elsewhere import engines_named
     from edgerig.agent.server import Agent, parse_address
     from edgerig.agent.worker_process import WorkerLimits
     from edgerig.plugins import find
@@ -180,6 +190,8 @@ def command(
     find_here(*runtimes)
     for name in runtimes:
         find("runtime", name, Runtime)
+    engines_named(engines)
+    limits = WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes, engines=tuple(engines))
     if listen.startswith("serial://"):
         _refuse_socket_options(ctx)
         serial = _serial_agent(
@@ -188,7 +200,7 @@ def command(
             runtimes=runtimes,
             idle=idle,
             log=_log,
-            limits=WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes),
+            limits=limits,
         )
         _serve(serial, listen, until_eof)
         return
@@ -208,7 +220,7 @@ def command(
         sessions=sessions,
         streams=streams,
         lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes),
+        limits=limits,
         log=_log,
     )
     _serve(agent, str(agent.address), until_eof)

@@ -203,8 +203,8 @@ class Target(Plugin, ABC):
         if settings.python is None or cls.chooses_interpreter:
             return None
         return (
-            f"'python' names an interpreter of this machine, and {address} is another: install the engine where its "
-            "agent runs, and leave 'python' out"
+            f"'python' names an interpreter of this machine, and {address} is another: leave 'python' out. There "
+            "`edgerig engines install` or `edgerig agent --engine RUNTIME=PYTHON` says where the engine is"
         )
 
     @property
