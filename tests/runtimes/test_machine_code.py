@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.cpu_module import packed, unpacked
 from edgerig.models.files import open_artifact
-from edgerig.plugins import make
+from edgerig.plugins import Plugin, find, make
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.onnxruntime import OnnxRuntime
 from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
@@ -174,3 +175,17 @@ class TestTvm(MachineCodeContract):
         path.write_bytes(packed(msgspec.structs.replace(bound, version="0.11.0"), module))
         with pytest.raises(InferenceError, match=r"was made by TVM 0\.11\.0; this is"):
             runtime.load(path)
+
+
+@pytest.mark.parametrize("noun", ["runtime", "compiler", "conversion"])
+@pytest.mark.parametrize("engine", ["iree", "tvm"])
+def test_a_folder_of_the_engine_s_name_is_not_the_engine(
+    noun: str, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the virtual environment that it is installed in, in the folder where Python was started."""
+    if find_spec(engine) is not None:
+        pytest.skip(f"{engine} is installed here")
+    (tmp_path / engine).mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_spec(engine) is not None, "Python takes it for a package without content"
+    assert find(noun, engine, Plugin).missing() is not None

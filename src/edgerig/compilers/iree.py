@@ -38,7 +38,7 @@ class Iree(ModelCompiler):
     summary = "IREE's module (.vmfb): machine code for one processor, this machine's or an Arm board's"
     extra = "iree"
     engine = "iree"
-    modules = ("iree", "onnx")
+    modules = ("iree.compiler", "onnx")
     takes = frozenset({"onnx"})
     makes = "iree"
     after = "onnx"

@@ -27,7 +27,7 @@ class Tvm(ModelCompiler):
     summary = "TVM's shared library (.so): machine code for one processor, this machine's or an Arm board's"
     extra = "tvm"
     engine = "tvm"
-    modules = ("tvm", "onnx")
+    modules = ("tvm", "tvm_ffi", "onnx")
     takes = frozenset({"onnx"})
     makes = "tvm"
     after = "onnx"

@@ -29,7 +29,7 @@ class IreeRuntime(MachineCodeRuntime):
     summary = "IREE: modules of compiler iree, on the CPU that they were made for"
     extra = "iree"
     engine = "iree"
-    modules = ("iree",)
+    modules = ("iree.runtime",)
     formats: ClassVar[frozenset[str]] = frozenset({"iree"})
     resets_state = True
     invoke_method = (

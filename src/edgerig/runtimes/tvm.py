@@ -30,7 +30,7 @@ class TvmRuntime(MachineCodeRuntime):
     summary = "TVM: libraries of compiler tvm, on the CPU that they were made for"
     extra = "tvm"
     engine = "tvm"
-    modules = ("tvm",)
+    modules = ("tvm", "tvm_ffi")
     formats: ClassVar[frozenset[str]] = frozenset({"tvm"})
     resets_state = True
     invoke_method = "the virtual machine's function only; inputs copied into its tensors before, outputs after"

@@ -19,7 +19,7 @@ class IreeConversion(ONNXConversion):
     name = "iree"
     summary = "runs ONNX by IREE, compiled for this machine's processor"
     extra = "iree"
-    modules = ("iree", "onnx")
+    modules = ("iree.compiler", "iree.runtime", "onnx")
     engine = "iree"
     packages = ("iree-base-compiler", "iree-base-runtime")
     imports = True

@@ -17,7 +17,7 @@ class TvmConversion(ONNXConversion):
     name = "tvm"
     summary = "runs ONNX by TVM, compiled for this machine's processor"
     extra = "tvm"
-    modules = ("tvm", "onnx")
+    modules = ("tvm", "tvm_ffi", "onnx")
     engine = "tvm"
     packages = ("apache-tvm",)
     imports = True
