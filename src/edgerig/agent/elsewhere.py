@@ -27,7 +27,7 @@ _HANDED = "handed-over.json"
 OPTION = "--handed-over"
 
 
-class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
+class HandedOver(msgspec.Struct, frozen=True):
     """A MODEL that has arrived as a whole.
 
     Attributes:

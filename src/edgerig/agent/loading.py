@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import shlex
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from edgerig.errors import EdgerigError, InferenceError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.memory import peak_rss
 from edgerig.runtimes.base import Runtime
+from edgerig.wire.messages import Loaded, ModelHeader
 
 
 def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
@@ -98,3 +100,29 @@ def out_of_memory() -> InferenceError:
     return InferenceError(
         f"The session ran out of memory{granted}.", "Choose a smaller network, or raise --max-memory of the agent."
     )
+
+
+def specification_of(runtime: Runtime, header: ModelHeader, clock: str, window: int) -> Loaded:
+    """What a host is told of a network that was loaded."""
+    return Loaded(
+        inputs=runtime.inputs,
+        outputs=runtime.outputs,
+        load_seconds=runtime.load_seconds,
+        sha256=header.sha256,
+        runtime=header.runtime,
+        runtime_version=runtime.version(),
+        clock=clock,
+        invoke_method=runtime.invoke_method,
+        threads=runtime.settings.threads,
+        window=window,
+    )
+
+
+def last_output(path: Path, most: int) -> str:
+    """At most so many bytes from the end of what engine and process have printed."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+            return file.read().decode(errors="ignore")
+    except OSError:
+        return ""

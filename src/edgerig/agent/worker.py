@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import resource
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +24,10 @@ from edgerig.agent.loading import (
     check_machine_code,
     errors_name,
     import_engine,
+    last_output,
     network_memory,
     out_of_memory,
+    specification_of,
     unknown_runtime,
 )
 from edgerig.agent.ring import RingRequests
@@ -35,7 +35,7 @@ from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes, samples_in
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import end, watch
-from edgerig.agent.worker_options import argument_parser
+from edgerig.agent.worker_options import argument_parser, inherited_link, limit_resources
 from edgerig.agent.worker_process import ERRORS
 from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import EdgerigError, InferenceError, WireError
@@ -48,9 +48,9 @@ from edgerig.measure.power import sensors
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
 from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, Kind, Limits
-from edgerig.wire.link import Link, PairLink, TcpLink
+from edgerig.wire.link import Link
 from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
-from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
+from edgerig.wire.pace import TooSlow
 
 # Not by __name__: this module is the main one of its process.
 _logger = logging.getLogger("edgerig.agent.worker")
@@ -59,8 +59,6 @@ _logger = logging.getLogger("edgerig.agent.worker")
 WINDOW = 32
 #: Bytes from the end of the output of engine and process that LOG returns.
 LOG_BYTES = 4096
-#: Bytes that each file of a session may have at least, whatever its limits are.
-LEAST_FILE = 64 * 1024**2
 _LAST_WORDS_SECONDS = 1.0
 Buffers = Sequence[memoryview]
 Answer = tuple[bytes, Buffers]
@@ -199,9 +197,8 @@ class Worker:
             return b"", ()
         if self._there is not None:
             _logger.info("%s runs in Python %s, %s", header.runtime, self._there.version, self._there.prefix)
-            number, checked = frame.request, self._writer.checked
-            handed = HandedOver(header=bytes(frame.header), request=number, checked=checked, path=str(path))
-            hand_over(self._there, self.folder, handed)
+            parts = (bytes(frame.header), frame.request, self._writer.checked, str(path))
+            hand_over(self._there, self.folder, HandedOver(*parts))
         del frame
         self._reader.release()
         self._forget()
@@ -212,15 +209,13 @@ class Worker:
     def take_over(self, handed: HandedOver) -> None:
         """Load a network that another interpreter has received, and answer for it."""
         header: ModelHeader = unpack(handed.header, ModelHeader)
-        self._writer.checked = handed.checked
-        path = Path(handed.path)
+        self._writer.checked, path = handed.checked, Path(handed.path)
         try:
             with errors_name(path, header.name):
                 self._load(self._make(header), path, header)
-        except MemoryError:
-            self._fail(handed.request, messages.failure_of(out_of_memory()))
         except Exception as error:
-            self._fail(handed.request, messages.failure_of(error))
+            why = out_of_memory() if isinstance(error, MemoryError) else error
+            self._fail(handed.request, messages.failure_of(why))
         else:
             self._send(Kind.OK, handed.request, b"", [memoryview(pack(self._specification))])
 
@@ -232,18 +227,7 @@ class Worker:
         runtime.load(path)
         self.runtime, self._since = runtime, since
         _logger.info("%s %s has loaded %s", header.runtime, runtime.version(), header.name or header.sha256[:12])
-        self._specification = Loaded(
-            inputs=runtime.inputs,
-            outputs=runtime.outputs,
-            load_seconds=runtime.load_seconds,
-            sha256=header.sha256,
-            runtime=header.runtime,
-            runtime_version=runtime.version(),
-            clock=clock,
-            invoke_method=runtime.invoke_method,
-            threads=runtime.settings.threads,
-            window=WINDOW,
-        )
+        self._specification = specification_of(runtime, header, clock, WINDOW)
 
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""
@@ -341,13 +325,7 @@ class Worker:
         return b"", ()
 
     def _log(self, frame: Frame) -> Answer:
-        try:
-            with (self.folder / ERRORS).open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
-                text = file.read().decode(errors="ignore")
-        except OSError:
-            text = ""
-        return b"", [memoryview(text.encode())]
+        return b"", [memoryview(last_output(self.folder / ERRORS, LOG_BYTES).encode())]
 
     # ---- the network
 
@@ -398,24 +376,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Files of a session, networks included, are private to this user.
     os.umask(0o077)
-    connected = socket.socket(fileno=options.fd)
-    link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
-    link.set_timeout(options.idle)
-    # Without an idle limit, as on `local`, there is no minimum speed either.
-    grace = min(options.idle, MESSAGE_SECONDS) if options.idle is not None else None
-    link.grace = grace
+    link = inherited_link(options)
     threading.Thread(target=watch, args=(options.fd, 0, options.folder), daemon=True).start()
-    # Limits every file of a session, the engine's output included, so that it cannot fill the disk.
-    largest = max(options.max_model or 0, options.max_message, LEAST_FILE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    if options.max_memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (options.max_memory, options.max_memory))
+    limit_resources(options)
     limits = Limits(payload=options.max_message, model=options.max_model)
-    libraries = None if options.any_library else options.library
-    machine_code = None if options.any_library else options.machine_code
+    libraries, machine_code = (None, None) if options.any_library else (options.library, options.machine_code)
     handed = taken_over(options.handed_over) if options.handed_over is not None else None
     engines = None if options.any_library or handed is not None else dict(text.split("=", 1) for text in options.engine)
-    worker = Worker(link, options.folder, options.runtime, limits, grace, libraries, machine_code, engines)
+    worker = Worker(link, options.folder, options.runtime, limits, link.grace, libraries, machine_code, engines)
     if handed is not None:
         worker.take_over(handed)
     worker.serve()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edgerig.artifact import Artifact
+from edgerig.bounded.stderr import captured_stderr
 from edgerig.compilers.base import CompilerSettings
 from edgerig.errors import CompileError, IncompatibleError
 from edgerig.measure import cpu_features
@@ -86,8 +87,6 @@ def native_words() -> Iterator[Callable[[], str]]:
     Where that is a file already, as in a bounded process, it is left there: of a process that dies they are the last
     words.
     """
-    from edgerig.runtimes.stderr import captured_stderr
-
     if not stat.S_ISREG(os.fstat(2).st_mode):
         with captured_stderr() as text:
             yield text

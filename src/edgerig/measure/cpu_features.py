@@ -67,7 +67,7 @@ def flags_of(cpuinfo: str, word: str) -> frozenset[str]:
     >>> sorted(flags_of("flags\\t: fpu avx\\nflags\\t: fpu avx avx2\\n", "flags"))
     ['avx', 'fpu']
     """
-    cores = [frozenset(found.split()) for found in re.findall(rf"^{word}\s*:\s*(.*)$", cpuinfo, re.MULTILINE)]
+    cores = [frozenset(line.split()) for line in re.findall(rf"^{word}\s*:\s*(.*)$", cpuinfo, re.MULTILINE)]
     return frozenset.intersection(*cores) if cores else frozenset()
 
 

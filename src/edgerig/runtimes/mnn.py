@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
+from edgerig.bounded.stderr import captured_stderr
 from edgerig.errors import InferenceError
 from edgerig.measure.census import Census, Request
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
@@ -17,7 +18,6 @@ from edgerig.models.graph.mnn_file import ends_of, wide_ends
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
 from edgerig.runtimes.mnn_report import Recorder, census_of
-from edgerig.runtimes.stderr import captured_stderr
 from edgerig.tensors import TensorSpec
 
 #: MNN's names of the types that may be asked for. Its own default, "normal", may be float16 on Arm.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
+from edgerig.bounded.stderr import captured_stderr
 from edgerig.errors import InferenceError
 from edgerig.measure.census import Census, Request
 from edgerig.measure.kinds import Unavailable
@@ -16,7 +17,6 @@ from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.ncnn_file import End, read_ncnn
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.runtimes.ncnn_report import census_of, layers_of
-from edgerig.runtimes.stderr import captured_stderr
 from edgerig.tensors import TensorSpec
 
 #: What ncnn takes for "no batch axis was left out".

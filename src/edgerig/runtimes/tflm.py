@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from edgerig.artifact import TensorSpec
+from edgerig.bounded.stderr import captured_stderr
 from edgerig.errors import InferenceError
 from edgerig.installed import version
 from edgerig.measure.census import Census
@@ -18,7 +19,6 @@ from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.flatbuffer_check import check_file
 from edgerig.runtimes.litert import tensor_spec
-from edgerig.runtimes.stderr import captured_stderr
 from edgerig.runtimes.tflm_arena import arena_for, reason
 
 #: Initial size of the arena, in bytes.

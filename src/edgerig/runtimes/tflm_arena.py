@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgerig.bounded.stderr import captured_stderr
 from edgerig.errors import InferenceError
-from edgerig.runtimes.stderr import captured_stderr
 
 #: Seconds after which a child is ended.
 TIMEOUT = 120.0

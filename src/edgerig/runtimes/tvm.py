@@ -46,10 +46,12 @@ class TvmRuntime(MachineCodeRuntime):
         super()._prepare(path)
         import tvm
 
-        made, here = self._bound_to.version, str(tvm.__version__)
+        compiled_by, here = self._bound_to.version, str(tvm.__version__)
         # Its virtual machine changes from version to version, and what does not fit ends the process.
-        if numbers(made)[:2] != numbers(here)[:2]:
-            raise InferenceError(f"{path.name} was made by TVM {made}; this is {here}.", "Compile it by this version.")
+        if numbers(compiled_by)[:2] != numbers(here)[:2]:
+            raise InferenceError(
+                f"{path.name} was made by TVM {compiled_by}; this is {here}.", "Compile it by this version."
+            )
 
     def _load(self, path: Path) -> None:
         import tvm
@@ -117,12 +119,12 @@ class TvmRuntime(MachineCodeRuntime):
 
     def _census(self, batches: Sequence[Array]) -> Census | Unavailable:
         operators: list[tuple[str, str, str]] = []
-        place = processor(self._bound_to)
+        cpu = processor(self._bound_to)
 
         def instrument(_: Any, name: str, before: bool, __: Any, *arguments: Any) -> None:
             if before and name and not name.startswith(_OWN):
                 tensors = [argument for argument in arguments if hasattr(argument, "dtype")]
-                operators.append((name, place, str(tensors[0].dtype) if tensors else ""))
+                operators.append((name, cpu, str(tensors[0].dtype) if tensors else ""))
 
         self._instrumented(batches, instrument)
         if not operators:

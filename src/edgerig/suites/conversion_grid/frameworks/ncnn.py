@@ -68,8 +68,8 @@ class _Network:
     def _convert(self, types: Mapping[str, tuple[tuple[int, ...], str]]) -> Any:
         import ncnn
 
+        from edgerig.bounded.stderr import captured_stderr
         from edgerig.compilers.pnnx import convert
-        from edgerig.runtimes.stderr import captured_stderr
 
         specs = [TensorSpec(name=name, shape=shape, dtype=dtype) for name, (shape, dtype) in types.items()]
         with tempfile.TemporaryDirectory() as work:

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from edgerig.runtimes.stderr import captured_stderr
+from edgerig.bounded.stderr import captured_stderr
 
 
 def test_native_words_are_caught_and_the_descriptor_is_given_back(capfd: pytest.CaptureFixture[str]) -> None:
