@@ -58,8 +58,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     #: Heads of requests that are answered directly; None where none are.
     known: KnownHeads | None = None
     _head_timer: asyncio.TimerHandle | None = None
-    #: Bytes that have come of a head that is not complete, and whether one is under way or awaited.
-    _head_bytes, _in_head = 0, True
+    #: Bytes that have come of a head that is not complete, whether one is under way or awaited, and whether the parser
+    #: has any of it: it may have come behind another request.
+    _head_bytes, _in_head, _begun = 0, True, False
     #: The head of a request that is answered directly, its bytes, and what has come of its body; None without one.
     _direct: tuple[Head, bytes, list[bytes]] | None = None
     _missing = 0
@@ -81,23 +82,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._request is not None:
+        if self._request is not None or self._behind:
+            # Also between an answer and the round of the loop in which `_take` gets what came before.
             self._keep(data)
         elif self._direct is not None:
             self._continue_direct(data)
-        elif not (self._in_head and self._head_bytes == 0 and self.known is not None and self._begin_direct(data)):
+        elif self._begun or not self._in_head or self.known is None or not self._begin_direct(data):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         """Go the usual way."""
         if self._in_head:
-            self._seen = data if self._head_bytes == 0 else b""
+            self._seen = b"" if self._begun else data
             self._head_bytes += len(data)
             if self._head_timer is None:
                 self._start_timer()
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self._end(431)
+
+    def on_message_begin(self) -> None:
+        self._begun = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -111,7 +117,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._begun, self._head_bytes = True, False, 0
         super().on_message_complete()
 
     # ---- requests that are answered directly
@@ -173,6 +179,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         (_, head, parts), self._direct = self._direct, None
         self._parse(head + b"".join(parts))
+        if self._last:
+            super().shutdown()
 
     def _keep(self, data: bytes) -> None:
         """What comes behind a request is looked at after its answer."""
@@ -194,10 +202,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.flow.resume_reading()
         if self._behind:
-            behind, self._behind = self._behind, b""
-            self.loop.call_soon(self._take, behind)
+            self.loop.call_soon(self._take)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self) -> None:
+        data, self._behind = self._behind, b""
         if not self.transport.is_closing():
             self.data_received(data)
 

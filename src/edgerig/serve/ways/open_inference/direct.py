@@ -38,6 +38,8 @@ _logger = logging.getLogger(__name__)
 #: Bytes of a body that is answered directly: as many of a slow one are held for each connection. Bytes of JSON that is
 #: remembered, and how many of these are.
 LARGEST, LONGEST_JSON, MOST_KNOWN = 64 << 10, 4096, 256
+#: Digits of the body's length.
+LONGEST_LENGTH = 20
 _PLAIN = {b"", b"identity"}
 _LENGTH, _JSON_LENGTH = b"content-length", HEADER_LENGTH.encode()
 
@@ -84,6 +86,9 @@ class DirectInference(DirectRequests):
         self._longest, self.seconds = min(LARGEST, bodies.largest), bodies.seconds
         path = f"/v2/models/{service.name}".encode()
         self._paths = {path + b"/infer", path + b"/versions/" + VERSION.encode() + b"/infer"}
+        pool = service.pool
+        #: Samples that need not be run in parts, and that the queue does not refuse.
+        self._most = pool.queue if pool.each_alone else min(pool.queue, pool.batch)
         self._known: dict[bytes, Known] = {}
 
     def accept(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Head | None:
@@ -94,7 +99,8 @@ class DirectInference(DirectRequests):
         plain = (
             len(fields) == len(headers)
             and length.isdigit()
-            and int(length[:20]) <= self._longest
+            and len(length) <= LONGEST_LENGTH
+            and int(length) <= self._longest
             and b"transfer-encoding" not in fields
             and b"expect" not in fields
             and b"upgrade" not in fields
@@ -107,7 +113,7 @@ class DirectInference(DirectRequests):
         watched = self._service.records.watch(self._way)
         try:
             known, rows = self._read(head, body)
-            if len(rows[0]) > self._service.pool.batch and not self._service.pool.each_alone:
+            if len(rows[0]) > self._most:
                 return None
 
             def done(request: Request) -> None:
@@ -115,7 +121,7 @@ class DirectInference(DirectRequests):
                 self._answer(known, request, watched, reply)
 
             return self._service.pool.submit(rows, done, raw=known.raw)
-        except EdgerigError as error:
+        except Exception as error:
             _refuse(error, watched, reply)
             return _REFUSED
 
@@ -166,7 +172,7 @@ class DirectInference(DirectRequests):
         assert request.outputs is not None
         try:
             head, parts = self._rendered(known, request.outputs)
-        except EdgerigError as error:
+        except Exception as error:
             _refuse(error, watched, reply)
             return
         watched.__exit__(None)
