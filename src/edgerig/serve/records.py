@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,9 @@ import msgspec
 
 from edgerig.serve.requests import Request
 from edgerig.serve.statistics import RequestStatistics
+from edgerig.text import cause_of
+
+_logger = logging.getLogger(__name__)
 
 #: Upper bounds of the histograms' buckets, in seconds.
 BUCKETS = (
@@ -57,7 +61,7 @@ class Records:
     """
 
     def __init__(self, log: io.TextIOBase | None = None) -> None:
-        self.log = log
+        self.log, self._log_fails = log, False
         #: Number of requests and of samples by way and result (``ok`` or the error's type).
         self.requests: dict[tuple[str, str], list[int]] = {}
         self.histograms = {name: Histogram() for name in ("handler", "queue", "network")}
@@ -98,8 +102,18 @@ class Records:
         if self.log is not None:
             line = {"time": time.time(), "way": way, "result": result, "samples": samples // requests}
             line |= {name.replace("_ns", "_ms"): value / 1e6 for name, value in msgspec.structs.asdict(times).items()}
-            self.log.write((msgspec.json.encode(line).decode() + "\n") * requests)
+            self._write((msgspec.json.encode(line).decode() + "\n") * requests)
+
+    def _write(self, lines: str) -> None:
+        assert self.log is not None
+        try:
+            self.log.write(lines)
             self.log.flush()
+            self._log_fails = False
+        except (OSError, ValueError) as error:  # the disk is full, or the reader has gone: answers go on
+            if not self._log_fails:
+                _logger.warning("lines of the request log are lost: %s", cause_of(error))
+            self._log_fails = True
 
     def watch(self, way: str) -> Watched:
         """Count the request that is handled within a ``with`` block; an error within is its result."""

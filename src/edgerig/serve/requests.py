@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.serve.tensors import Rows
 
+_logger = logging.getLogger(__name__)
 Array = NDArray[Any]
 _NO_TIMES = np.zeros(0, np.int64)
 
@@ -86,12 +88,19 @@ class Request:
     def answer(self, outputs: Rows, times_ns: NDArray[np.int64]) -> None:
         """Give its outputs to whoever waits."""
         self.outputs, self.times_ns = outputs, times_ns
-        self.done(self)
+        self._end()
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that there is no answer."""
         self.error = error
-        self.done(self)
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            self.done(self)
+        except Exception:
+            # The others of its batch wait for their answers, too.
+            _logger.exception("a request could not be answered")
 
 
 def joined(parts: Sequence[Request], rows: Rows) -> Request:

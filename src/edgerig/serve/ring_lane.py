@@ -112,14 +112,17 @@ class RingLane:
         except EdgerigError as error:
             self._lost(error)
             return
-        for result in ended:
-            if isinstance(result, TargetError):
-                self._lost(result)
-                return
-            batch = self._batches.popleft()
-            self._done(self, batch, self._results(batch, result) if isinstance(result, Ran) else result)
+        lost = next((position for position, result in enumerate(ended) if isinstance(result, TargetError)), len(ended))
+        # All of them before anybody is told: none may ever get another batch's result.
+        batches = [self._batches.popleft() for _ in ended[:lost]]
         if ended:
             self._since = self._loop.time()
+        for batch, result in zip(batches, ended, strict=False):
+            self._done(self, batch, self._results(batch, result) if isinstance(result, Ran) else result)
+        if lost < len(ended):
+            error = ended[lost]
+            assert isinstance(error, TargetError)
+            self._lost(error)
 
     def _results(self, batch: Batch, ran: Ran) -> Results | Exception:
         start = time.perf_counter_ns()
