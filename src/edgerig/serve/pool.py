@@ -119,8 +119,13 @@ class Pool:
         try:
             if failed:
                 raise failed[0]
-            self._opened = [(session, self._ring(session)) for session in opened]
+            for session in opened:
+                self._opened.append((session, self._ring(session)))
         except BaseException:
+            for _, ring in self._opened:
+                if ring is not None:
+                    ring.close()
+            self._opened = []
             for session in opened:
                 session.close()
             raise

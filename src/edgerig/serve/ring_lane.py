@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from edgerig.errors import EdgerigError, TargetError
-from edgerig.serve.lane import LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Opened, Results
+from edgerig.serve.lane import CLOSE_SECONDS, LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Opened, Results
 from edgerig.serve.requests import Batch
 from edgerig.serve.tensors import NetworkTensors
 from edgerig.targets.base import Session
@@ -120,9 +120,9 @@ class RingLane:
         for batch, result in zip(batches, ended, strict=False):
             self._done(self, batch, self._results(batch, result) if isinstance(result, Ran) else result)
         if lost < len(ended):
-            error = ended[lost]
-            assert isinstance(error, TargetError)
-            self._lost(error)
+            loss = ended[lost]
+            assert isinstance(loss, TargetError)
+            self._lost(loss)
 
     def _results(self, batch: Batch, ran: Ran) -> Results | Exception:
         start = time.perf_counter_ns()
@@ -153,8 +153,12 @@ class RingLane:
         await self._loop.run_in_executor(None, self._close())
         pause = PAUSE
         while True:
+            opening = self._loop.run_in_executor(None, self._reopen)
             try:
-                session, ring = await self._loop.run_in_executor(None, self._reopen)
+                session, ring = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                await self._discard(opening)
+                raise
             except Exception as error:
                 self._changed(self, False, error)
                 await asyncio.sleep(pause)
@@ -166,6 +170,14 @@ class RingLane:
             self._replacing = None
             self._changed(self, True, None)
             return
+
+    async def _discard(self, opening: asyncio.Future[Opened]) -> None:
+        """Close a session that is still being opened: the thread that does it cannot be stopped."""
+        with contextlib.suppress(Exception):
+            session, ring = await asyncio.wait_for(opening, CLOSE_SECONDS)
+            if ring is not None:
+                ring.close()
+            await self._loop.run_in_executor(None, session.close)
 
     def _end_ring(self) -> None:
         if self._runs is not None:

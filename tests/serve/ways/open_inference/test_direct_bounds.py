@@ -1,4 +1,4 @@
-"""No client can make the direct way take a head, or bytes, for what they are not; nor does a failing log cost answers."""
+"""No client can make the direct way take heads or bytes for what they are not; no log that fails costs an answer."""
 
 from __future__ import annotations
 
