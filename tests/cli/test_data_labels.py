@@ -202,7 +202,8 @@ def test_the_order_and_the_colours_of_classes_outlast_a_way_through_every_format
     path = street / "annotations.json"
     content = json.loads(path.read_text())
     content["categories"] = [
-        {"id": 3, "name": "van", "color": [1, 2, 3]}, {"id": 8, "name": "bus"}, {"id": 90, "name": "boat"}
+        {"id": 3, "name": "van", "color": [1, 2, 3]}, {"id": 8, "name": "bus"},
+        {"id": 90, "name": "boat", "supercategory": "ship"},
     ]  # fmt: skip
     path.write_text(json.dumps(content))
     assert call("import", "coco", "annotations.json", "--images", "val", "--to", "lab/street")[0] == 0
@@ -212,6 +213,30 @@ def test_the_order_and_the_colours_of_classes_outlast_a_way_through_every_format
     assert out.endswith("classes: van, bus, boat\n")
     colors = [each.get("color") for each in exported(call, street, "lab/copy", "again")]
     assert colors == [[1, 2, 3] if kind != "yolo" else None, None, None]
+    # Back into the dataset that it came from: what the format cannot say stays as it is.
+    assert call("import", kind, f"out/{source}", "--to", "lab/street")[0] == 0
+    back = exported(call, street, "lab/street", "back")
+    assert back == [{"supercategory": "", **each} for each in content["categories"]]
+
+
+def test_an_id_that_was_changed_is_changed_in_the_dataset(call: Call, street: Path) -> None:
+    path = street / "annotations.json"
+    content = json.loads(path.read_text())
+    assert call("import", "coco", "annotations.json", "--images", "val", "--to", "lab/street")[0] == 0
+    names = [each["name"] for each in exported(call, street, "lab/street", "first")]
+    former = {each["name"]: each["id"] for each in content["categories"]}
+    # To those that classes without ids have, and others.
+    for offset in (1, 7):
+        ids = {name: number for number, name in enumerate(names, offset)}
+        content["categories"] = [{"id": ids[name], "name": name} for name in names]
+        for annotation in content["annotations"]:
+            name = next(name for name, number in former.items() if number == annotation["category_id"])
+            annotation["category_id"] = ids[name]
+        former = ids
+        path.write_text(json.dumps(content))
+        assert call("import", "coco", "annotations.json", "--images", "val", "--to", "lab/street")[0] == 0
+        categories = exported(call, street, "lab/street", f"with-{offset}")
+        assert {each["name"]: each["id"] for each in categories} == ids
 
 
 def test_an_annotation_that_was_changed_in_the_store_is_sent_again_where_it_is_asked_for(

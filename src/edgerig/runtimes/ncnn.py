@@ -168,8 +168,10 @@ def _array(end: End, value: Array) -> Any:
             raise InferenceError(f"Input {end.name!r} holds a number beyond 32 bits, which ncnn does not read.")
         value = narrow
     batch = _ALL_AXES if end.batch is None else end.batch
-    # A copy: ncnn aligns channels, and reads where it is told to as long as it computes.
-    return ncnn.Mat(np.ascontiguousarray(value), batch_index=batch).clone()
+    # A copy: ncnn aligns channels, and reads where it is told to as long as it computes. It holds no reference: the
+    # array lives until it is copied by its name here.
+    array = np.ascontiguousarray(value)
+    return ncnn.Mat(array, batch_index=batch).clone()
 
 
 def _output(end: End, failed: int, array: Any) -> Array:

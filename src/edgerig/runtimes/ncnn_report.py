@@ -34,6 +34,7 @@ def layers_of(
     Args:
         layers: In order. open_sample: A sample to an extractor that keeps all, and the arrays that it reads.
     """
+    layers = [layer for layer in layers if layer.gives]
     seconds = np.empty((len(samples), len(layers)))
     shapes: list[tuple[int, ...]] = []
     clock = time.perf_counter_ns
@@ -49,7 +50,7 @@ def layers_of(
     ordered = np.sort(seconds[1:], axis=0)
     cut = int(len(ordered) * TRIM)
     means = ordered[cut : len(ordered) - cut].mean(axis=0)
-    working = [index for index, layer in enumerate(layers) if layer.kind not in _NO_WORK and layer.gives]
+    working = [index for index, layer in enumerate(layers) if layer.kind not in _NO_WORK]
     return [
         LayerTime(
             index=number,

@@ -50,7 +50,8 @@ def _tensor_type(info: memoryview) -> tuple[tuple[int, ...], str]:
             elements = next(_numbers(tensor, _ELEMENTS), 0)
             axes = (axis for shape in _fields(tensor, _SHAPE) for axis in _fields(shape, _AXIS))
             sizes = (next(_numbers(axis, _SIZE), 0) for axis in axes)
-            return tuple(size if size > 0 else -1 for size in sizes), _DTYPES.get(elements, "")
+            # A free axis has no size, or one below 0, which is 64 bits of two's complement.
+            return tuple(size if 0 < size < 1 << 63 else -1 for size in sizes), _DTYPES.get(elements, "")
     return (), ""
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.errors import Interrupted
 from edgerig.progress import Progress
+from edgerig.store.merge import completed
 from edgerig.store.transfer import LocalFile, upload
 from edgerig.store.types import ClassInfo, Entry, Version
 from edgerig.store.versions import Versions
@@ -66,7 +67,7 @@ def add_files(
         classes: Those of the files' labels; the dataset's own come before them.
         base: The number of the version to change; the newest by default.
         replace: Leave out the entries that are not among the files.
-        class_info: What else is known of classes; of others the dataset's own stays.
+        class_info: What else is known of classes; what it does not say of one, the dataset's own stays.
         repair: Read what is in the store, and send again what is damaged.
 
     Raises:
@@ -89,7 +90,7 @@ def add_files(
         [*others, *entries.values()],
         base=before,
         classes=all_classes,
-        class_info={**known_info, **(class_info or {})},
+        class_info=completed(known_info, class_info or {}),
         note=note,
         kind=kind,
     )

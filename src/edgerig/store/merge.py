@@ -116,6 +116,21 @@ def merge_info(
     return {**theirs, **{name: info for name, info in ours.items() if info != base.get(name)}}
 
 
+def completed(known: Mapping[str, ClassInfo], said: Mapping[str, ClassInfo]) -> dict[str, ClassInfo]:
+    """What is said of classes, and what was known of them that it leaves open: a format may have no ids, or no groups.
+
+    >>> completed({"cat": ClassInfo(id=17, group="animal")}, {"cat": ClassInfo(color=(1, 2, 3))})
+    {'cat': ClassInfo(id=17, color=(1, 2, 3), group='animal')}
+    """
+    result = dict(known)
+    for name, new in said.items():
+        old = known.get(name, ClassInfo())
+        result[name] = ClassInfo(
+            id=old.id if new.id is None else new.id, color=new.color or old.color, group=new.group or old.group
+        )
+    return result
+
+
 def _merge_fields(before: Entry | None, ours: Entry, theirs: Entry, whose: str, conflicts: list[str]) -> Entry:
     """An entry with what each of two writers changed in it; appends to ``conflicts`` where that is the same thing."""
 

@@ -19,9 +19,11 @@ from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 from edgerig.store.adding import Added, add_files
 from edgerig.store.transfer import LocalFile
-from edgerig.store.types import ClassInfo
+from edgerig.store.types import ClassInfo, Header
 from edgerig.store.versions import Versions
 from edgerig.text import counted
+
+_NOTHING = ClassInfo()
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -71,9 +73,10 @@ def import_labels(
         StoreError, ConflictError: The store refuses; others changed the same pictures.
     """
     classes = tuple(category.name for category in labels.categories)
+    known = _known(versions, base)
     if numbered:
-        _check_order(_known_classes(versions, base), classes, versions.address)
-    info = _told_from_usual(class_info or {}, _known_classes(versions, base), classes)
+        _check_order(known.classes if known is not None else (), classes, versions.address)
+    info = _told_from_usual(class_info or {}, known, classes)
     problems = Problems(skip=skip)
     local: list[LocalFile] = []
     with progress.task("Checking pictures and labels", len(labels.images)) as task:
@@ -125,22 +128,23 @@ def _others(images: Path, labels: LabelSet) -> int:
     return sum(path.relative_to(images).as_posix() not in labels.images for path in there)
 
 
-def _known_classes(versions: Versions, base: int | None) -> tuple[str, ...]:
+def _known(versions: Versions, base: int | None) -> Header | None:
     number = versions.latest() if base is None else base
-    return versions.header(number).classes if number is not None else ()
+    return versions.header(number) if number is not None else None
 
 
-def _told_from_usual(
-    info: Mapping[str, ClassInfo], known: Sequence[str], classes: Sequence[str]
-) -> dict[str, ClassInfo]:
+def _told_from_usual(info: Mapping[str, ClassInfo], known: Header | None, classes: Sequence[str]) -> dict[str, ClassInfo]:
     """What is to be stored of classes: without ids that they get anyhow, so that what is exported and imported is
     nothing new."""
-    usual = usual_ids([*known, *(name for name in classes if name not in known)])
+    names, stored = (known.classes, known.class_info) if known is not None else ((), {})
+    usual = usual_ids([*names, *(name for name in classes if name not in names)])
     changed = {
-        name: msgspec.structs.replace(each, id=None) if each.id == usual.get(name) else each
+        name: msgspec.structs.replace(each, id=None)
+        if each.id == usual.get(name) and stored.get(name, _NOTHING).id is None
+        else each
         for name, each in info.items()
     }
-    return {name: each for name, each in changed.items() if each != ClassInfo()}
+    return {name: each for name, each in changed.items() if each != _NOTHING}
 
 
 def _check_order(known: Sequence[str], classes: Sequence[str], address: str) -> None:

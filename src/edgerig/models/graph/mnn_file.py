@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from edgerig.errors import ModelError
+from edgerig.files import sha256
 
 _MARK, _OPERATORS, _OUTPUTS, _TENSORS, _IDENTITY = 0, 3, 4, 7, 11
 _OP_TENSORS, _OP_TYPE, _INPUT = 4, 5, 34
@@ -78,7 +79,7 @@ def with_identity_of_content(data: bytes) -> bytes:
     except (struct.error, IndexError, ValueError):
         return data
     blank = data[:begin] + bytes(length) + data[begin + length :]
-    return data[:begin] + str(uuid.uuid5(_NAMESPACE, blank.hex())).encode() + data[begin + length :]
+    return data[:begin] + str(uuid.uuid5(_NAMESPACE, sha256(blank))).encode() + data[begin + length :]
 
 
 class _Table:
