@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.needs import need_engine
 
 from edgerig.compilers.mnn import Mnn as MnnCompiler
 from edgerig.compilers.mnn import convert
+from edgerig.compilers.program import run_python
 from edgerig.errors import CompileError, InferenceError
 from edgerig.measure.census import Census, verdicts
 from edgerig.measure.kinds import Measurement, Unavailable
@@ -210,3 +212,37 @@ def test_an_operator_that_it_lacks_is_named(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
     with pytest.raises(CompileError, match=r"wrote no network.*Mine"):
         convert(path)
+
+
+def test_operators_of_a_network_that_mnnquant_has_quantized_are_told_as_int8(tmp_path: Path) -> None:
+    source = dense_onnx(tmp_path / "net.onnx")
+    network, quantized = as_mnn(source), tmp_path / "quantized.mnn"
+    generator = np.random.default_rng(0)
+    for number in range(4):
+        folder = tmp_path / "calibration" / f"input_{number}"
+        folder.mkdir(parents=True)
+        (folder / "input.json").write_text(json.dumps({"inputs": [{"name": "x", "shape": [1, 8]}], "outputs": ["y"]}))
+        (folder / "x.txt").write_text("\n".join(map(str, generator.normal(size=8))))
+    settings = {
+        "path": f"{tmp_path / 'calibration'}/", "used_sample_num": 4, "feature_quantize_method": "KL",
+        "weight_quantize_method": "MAX_ABS", "input_type": "sequence", "batch_size": 1, "quant_bits": 8,
+    }  # fmt: skip
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    arguments = [str(network), str(quantized), str(tmp_path / "settings.json")]
+    ended = run_python("import _tools; _tools.mnnquant(['mnnquant', *sys.argv[2:]])", arguments, tmp_path, "mnnquant")
+    assert quantized.is_file(), ended.last_words
+    samples = samples_for(loaded(network).inputs, 2)
+    in_float32, in_int8 = (loaded(path) for path in (network, quantized))
+    census = in_int8.census(samples)
+    assert isinstance(census, Census)
+    dtypes = {operator.op: operator.dtype for operator in census.operators}
+    assert dtypes["Convolution"] == "int8"
+    assert dtypes["Raster"] == ""
+    float32 = in_float32.census(samples)
+    assert isinstance(float32, Census)
+    assert {operator.dtype for operator in float32.operators if operator.op == "Convolution"} == {"float32"}
+    layers = in_int8.profile(samples)
+    assert not isinstance(layers, Unavailable)
+    assert all("[" not in layer.op for layer in layers)
+    (there,), (here,) = (each.run(samples).outputs for each in (in_float32, in_int8))
+    assert 0 < np.abs(np.asarray(there) - here).max() < 0.1

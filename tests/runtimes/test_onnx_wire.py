@@ -32,6 +32,10 @@ def test_inputs_have_their_shapes_and_types(tmp_path: Path) -> None:
     graph = helper.make_graph([], "graph", [x, constant, text], [], [weights])
     content = helper.make_model(graph).SerializeToString()
     assert input_types(content) == {"x": ((), "int64"), "text": ((-1, 3), "")}
+    # Some exporters give a free axis the size -1.
+    free = helper.make_tensor_value_info("x", TensorProto.FLOAT, [-1, 3])
+    content = helper.make_model(helper.make_graph([], "graph", [free], [])).SerializeToString()
+    assert input_types(content) == {"x": ((-1, 3), "float32")}
 
 
 def test_a_name_may_have_any_letters(tmp_path: Path) -> None:

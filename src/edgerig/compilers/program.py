@@ -17,6 +17,8 @@ from edgerig.errors import CompileError
 
 #: It is given up before this process is, which is silent meanwhile, so that its last words are told.
 _SHARE_OF_TIME = 0.75
+#: Bytes at the end of its output that are read.
+_LONGEST_OUTPUT = 1 << 24
 #: Characters of its output that are told.
 LONGEST = 400
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,8 +77,8 @@ def _run(command: Sequence[str], what: str, folder: Path) -> Ended:
         finally:
             process.kill()
             process.wait()
-        output.seek(0)
-        ended = Ended(output.read().decode(errors="replace"), "" if code is None else _ending(code))
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _LONGEST_OUTPUT))
+        ended = Ended(output.read(_LONGEST_OUTPUT).decode(errors="replace"), "" if code is None else _ending(code))
     if code is None:
         raise CompileError(
             f"{Path(what).name} had not ended after {seconds:g} s; its last words: {ended.last_words}",

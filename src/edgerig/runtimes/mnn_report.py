@@ -15,9 +15,11 @@ from edgerig.measure.profile import LayerTime
 TRIM = 0.05
 METHOD = "between MNN's callbacks before and after each operator; mean without the 5 % shortest and longest"
 CENSUS_METHOD = (
-    "the operators that MNN's callbacks tell of; int8 by an operator's type, for others the outputs of a sample, which "
+    "the operators that MNN's callbacks tell of; int8 where they say so, for others the outputs of a sample, which "
     "are float32's bit for bit or not"
 )
+#: What MNN says behind the type of an operator whose tensors are quantized.
+_QUANTIZED = "[ DT_INT8 ]"
 #: Numbers of MNN's backends (`MNNForwardType`).
 _BACKENDS = {0: "CPU", 13: "CPU, vector extensions"}
 
@@ -42,7 +44,7 @@ class Recorder:
         """Called by MNN after it."""
         elapsed = time.perf_counter_ns() - self._start
         shape = tuple(int(size) for size in tensors[0].getShape()) if tensors else None
-        self._runs[-1].append((operator.getName(), operator.getType(), elapsed, shape))
+        self._runs[-1].append((operator.getName(), operator.getType().strip(), elapsed, shape))
         return True
 
     @property
@@ -63,22 +65,26 @@ class Recorder:
                 if same
                 else Unavailable("MNN ran other operators from sample to sample")
             )
-            layers.append(LayerTime(index=index, name=name, op=kind, time=quantity, output_shape=shape))
+            layers.append(LayerTime(index=index, name=name, op=_name(kind), time=quantity, output_shape=shape))
         return layers
 
 
 def census_of(kinds: Sequence[str], backends: int, dtype: str, requested: tuple[Request, ...]) -> Census:
     """Operators of those types, on the backends with that number, those that are not quantized in ``dtype``."""
     placement = _BACKENDS.get(backends, f"backend {backends} of MNN's")
-    operators = [(kind, placement, _type(kind, dtype)) for kind in kinds]
+    operators = [(_name(kind), placement, _type(kind, dtype)) for kind in kinds]
     return Census(operators=grouped(operators), method=CENSUS_METHOD, requested=requested)
 
 
 def _type(kind: str, dtype: str) -> str:
     """The type that an operator computes in; Raster moves numbers of any."""
-    if kind == "Raster":
+    if _name(kind) == "Raster":
         return ""
-    return "int8" if "Int8" in kind else dtype
+    return "int8" if kind.endswith(_QUANTIZED) or "Int8" in kind else dtype
+
+
+def _name(kind: str) -> str:
+    return kind.removesuffix(_QUANTIZED).rstrip()
 
 
 def _mean(nanoseconds: Sequence[int]) -> Measurement:

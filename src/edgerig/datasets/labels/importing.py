@@ -133,7 +133,9 @@ def _known(versions: Versions, base: int | None) -> Header | None:
     return versions.header(number) if number is not None else None
 
 
-def _told_from_usual(info: Mapping[str, ClassInfo], known: Header | None, classes: Sequence[str]) -> dict[str, ClassInfo]:
+def _told_from_usual(
+    info: Mapping[str, ClassInfo], known: Header | None, classes: Sequence[str]
+) -> dict[str, ClassInfo]:
     """What is to be stored of classes: without ids that they get anyhow, so that what is exported and imported is
     nothing new."""
     names, stored = (known.classes, known.class_info) if known is not None else ((), {})

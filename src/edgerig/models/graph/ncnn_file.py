@@ -105,19 +105,20 @@ def read_ncnn(path: Path) -> NcnnFile:
     Raises:
         ModelError: It is no such network, a file is missing or of another length, or the ends are of another network.
     """
-    layers = read_layers(path.read_bytes(), path.name)
-    ends = _read_ends(path)
-    weights = path.with_suffix(".bin").read_bytes()
-    if len(weights) != ends.weights:
+    with path.open("rb") as stream:
+        layers = read_layers(stream.read(LARGEST + 1), path.name)
+    ends, weights = _read_ends(path), path.with_suffix(".bin")
+    size = weights.stat().st_size
+    if size != ends.weights:
         raise ModelError(
-            f"{path.with_suffix('.bin').name} has {len(weights):,} B, and {ends.weights:,} B belong to {path.name}.",
+            f"{weights.name} has {size:,} B, and {ends.weights:,} B belong to {path.name}.",
             "Is it complete, and of this network?",
         )
     blobs = {blob for layer in layers for blob in layer.gives}
     unknown = [end.blob for end in (*ends.inputs, *ends.outputs) if end.blob not in blobs]
     if unknown:
         raise ModelError(f"{path.name} has no {unknown[0]!r}, which {ends_file(path).name} names.")
-    return NcnnFile(layers, ends, _FLOAT16 in weights)
+    return NcnnFile(layers, ends, _FLOAT16 in weights.read_bytes())
 
 
 def read_layers(data: bytes, file: str) -> tuple[Layer, ...]:
@@ -127,7 +128,7 @@ def read_layers(data: bytes, file: str) -> tuple[Layer, ...]:
         ModelError: It is no .param, or ends too early.
     """
     if len(data) > LARGEST:
-        raise ModelError(f"{file} has {len(data):,} B; a .param has no weights, and at most {LARGEST:,} B.")
+        raise ModelError(f"{file} has more than {LARGEST:,} B; a .param has no weights, and is shorter.")
     lines = [line.split() for line in data.decode(errors="replace").splitlines() if line.strip()]
     try:
         if lines[:1] != [[MAGIC]]:
