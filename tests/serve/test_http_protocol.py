@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -83,3 +84,19 @@ def test_a_warning_tells_how_many_were_left_out(caplog: pytest.LogCaptureFixture
     log.warning("nonsense")
     texts = [record.getMessage() for record in caplog.records]
     assert texts == ["nonsense", "nonsense (4 more like it since the last line)"]
+
+
+def test_a_websocket_is_a_connection_until_it_ends(fragile: Server) -> None:
+    def connections() -> int:
+        return fragile.service.records.connections.get("http", 0)
+
+    before = connections()
+    upgrade = (
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert answer_to(fragile, upgrade).startswith(b"HTTP/1.1 403 ")
+    deadline = time.monotonic() + 60
+    while connections() != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert connections() == before

@@ -81,6 +81,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.records.connected("http", -1)
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # Another protocol hears of its end from now on.
+        protocol: Any = self.transport.get_protocol()
+        lost = protocol.connection_lost
+
+        def connection_lost(exc: Exception | None) -> None:
+            self.records.connected("http", -1)
+            lost(exc)
+
+        protocol.connection_lost = connection_lost
+
     def data_received(self, data: bytes) -> None:
         if self._request is not None or self._behind:
             # Also between an answer and the round of the loop in which `_take` gets what came before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,21 @@ def test_a_log_that_cannot_be_written_costs_no_answer(float_net: Path, caplog: p
     assert [record.getMessage() for record in caplog.records if "request log" in record.getMessage()] == [
         "lines of the request log are lost: OSError: [Errno 28] No space left on device"
     ]
+
+
+def test_a_server_that_stops_hangs_up_after_requests_that_came_together(float_net: Path) -> None:
+    server = Server(float_net, listen="127.0.0.1:0", sessions=1)
+    known = message(samples(1), more="X-Who: stops\r\n")
+    with Connection(server) as connection, Connection(server) as idle:
+        for each in (connection, connection, idle):
+            each.send(known)
+            check(server, each, samples(1))
+        connection.send(known[:-8])
+        stopping = threading.Thread(target=server.stop, args=(600,))
+        stopping.start()
+        assert idle.closed()
+        connection.send(known[-8:] + b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert [connection.answer()[0] for _ in range(2)] == [200, 200]
+        # Long before the deadline.
+        assert connection.closed()
+        stopping.join()
