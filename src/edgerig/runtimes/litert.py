@@ -17,6 +17,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.detections import detections_among, with_zeros
 from edgerig.runtimes.litert_delegates import Delegates, LoadedDelegates, entries
 from edgerig.runtimes.litert_state import initial_graphs
 
@@ -116,6 +117,9 @@ class LiteRt(Runtime):
 
             def get_outputs() -> Sequence[Array]:
                 return [get_tensor(result) for result in results]
+
+            operators = ((made["op_name"], made["outputs"]) for made in interpreter._get_ops_details())
+            get_outputs = with_zeros(get_outputs, detections_among(results, operators))
 
         return set_inputs, interpreter.invoke, get_outputs
 

@@ -17,9 +17,11 @@ from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
+from edgerig.runtimes.detections import OPERATOR, detections_among, with_zeros
 from edgerig.runtimes.flatbuffer_check import check_file
 from edgerig.runtimes.litert import tensor_spec
 from edgerig.runtimes.tflm_arena import arena_for, reason
+from edgerig.runtimes.tflm_census import custom_operators
 
 #: Initial size of the arena, in bytes.
 FIRST_ARENA = 1 << 18
@@ -102,7 +104,9 @@ class Tflm(Runtime):
         def get_outputs() -> Sequence[Array]:
             return [get_output(index) for index in range(count)]
 
-        return set_inputs, self._interpreter.invoke, get_outputs
+        # Reading a file's tables takes time and memory, which others shall not pay.
+        detections = detections_among(*custom_operators(self._data, SCHEMA)) if OPERATOR.encode() in self._data else []
+        return set_inputs, self._interpreter.invoke, with_zeros(get_outputs, detections)
 
     def _begin_sequence(self) -> None:
         # Its own reset fills variables with zeros, whatever the network says that they start with.

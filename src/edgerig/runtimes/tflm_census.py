@@ -34,6 +34,21 @@ def census_of(data: bytes, schema: str) -> Census:
     return Census(operators=grouped(rows), method=METHOD)
 
 
+def custom_operators(data: bytes, schema: str) -> tuple[list[int], list[tuple[str, list[int]]]]:
+    """Outputs of the TFLite file ``data``; of each custom operator its name and outputs. All by numbers of tensors.
+
+    Args:
+        schema: The generated module with ``ModelT``.
+    """
+    model = import_module(schema).ModelT.InitFromPackedBuf(data, 0)
+    graph, operators = model.subgraphs[0], []
+    for operator in graph.operators or []:
+        name = model.operatorCodes[operator.opcodeIndex].customCode
+        if name:
+            operators.append((name.decode(), list(map(int, operator.outputs))))
+    return list(map(int, graph.outputs)), operators
+
+
 def _dtype(name: str) -> Any:
     try:
         return np.dtype(name.lower())
