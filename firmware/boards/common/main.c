@@ -197,7 +197,7 @@ static void serve(void)
 int main(void)
 {
     board_init();
-    silence_ticks = BOARD_TICK_HZ / 5;
+    silence_ticks = BOARD_TICK_HZ * BOARD_SILENCE_MS / 1000;
     network_init();
     share_out_memory();
     note_start();

@@ -40,11 +40,16 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The UART to the host, the UART of the console, and that of the digits' protocol where the board has one."""
+    """The UART to the host, the UART of the console, and that of the digits' protocol where the board has one.
+
+    Attributes:
+        silence_ms: Milliseconds of silence in the midst of a message after which the rest counts as lost.
+    """
 
     wire: Line
     console: Line
     digits: Line | None = None
+    silence_ms: Annotated[int, msgspec.Meta(ge=1)] = 200
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -55,6 +55,7 @@ def write_config(
         "BOARD_STACK_BYTES": board.memory.ram.stack,
         "BOARD_WIRE_BASE": f"{wire.base:#x}u",
         "BOARD_WIRE_BAUD": baud or wire.baud,
+        "BOARD_SILENCE_MS": board.lines.silence_ms,
         "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
         "BOARD_CONSOLE_BAUD": baud or console.baud,
         "BOARD_DIGITS_BASE": f"{digits.base:#x}u" if digits is not None else 0,

@@ -42,10 +42,10 @@ def detections_among(outputs: Sequence[int], operators: Iterable[tuple[str, Sequ
     [Detections(rows=(1, 2, 3), number=0)]
     """
     places = {int(tensor): position for position, tensor in enumerate(outputs)}
-    made = [[int(tensor) for tensor in tensors] for name, tensors in operators if name == OPERATOR]
+    matching = [[int(tensor) for tensor in tensors] for name, tensors in operators if name == OPERATOR]
     return [
         Detections(tuple(places[tensor] for tensor in tensors[:ROWS] if tensor in places), places[tensors[ROWS]])
-        for tensors in made
+        for tensors in matching
         if len(tensors) == ROWS + 1 and tensors[ROWS] in places
     ]
 

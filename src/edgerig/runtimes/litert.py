@@ -118,7 +118,7 @@ class LiteRt(Runtime):
             def get_outputs() -> Sequence[Array]:
                 return [get_tensor(result) for result in results]
 
-            operators = ((made["op_name"], made["outputs"]) for made in interpreter._get_ops_details())
+            operators = ((operator["op_name"], operator["outputs"]) for operator in interpreter._get_ops_details())
             get_outputs = with_zeros(get_outputs, detections_among(results, operators))
 
         return set_inputs, interpreter.invoke, get_outputs

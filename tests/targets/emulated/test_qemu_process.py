@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import select
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from tests.needs import need
 from edgerig.boards.board import load_board
 from edgerig.boards.build import build_firmware
 from edgerig.boards.firmware import Firmware
-from edgerig.errors import TargetError
+from edgerig.errors import TargetError, WireError
 from edgerig.simulator.simulator import WIRE, Simulator
+from edgerig.targets.emulated import qemu
 from edgerig.targets.emulated import qemu_process as emulators
 from edgerig.targets.emulated.simulator_link import SimulatorLink
+from edgerig.targets.resolve import target_for
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 
@@ -70,3 +73,37 @@ def test_a_restart_that_was_asked_for_is_told_as_one(client: WireClient) -> None
     client.request(Kind.RESET)
     with pytest.raises(TargetError, match="it restarted"):
         client.run([memoryview(HARMLESS)], 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("silence_ms", "waits"), [(5, False), (qemu.SILENCE_MS, True)])
+def test_a_host_that_stands_still_in_the_midst_of_a_message_is_waited_for(
+    silence_ms: int, waits: bool, write_network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board's clock goes on while a busy machine does not come to send the rest."""
+    need("qemu-system-arm")
+    monkeypatch.setattr(qemu, "SILENCE_MS", silence_ms)
+    target = target_for("qemu:mps3-an547", {})
+    assert isinstance(target, qemu.Qemu)
+    firmware = build_firmware(target.board, write_network(), None)
+    emulator = emulators.Emulator(firmware, target.board)
+    client = emulators.connect(emulator, firmware, "the board", 60)
+    send = client.link.send
+
+    def send_halting(buffers: Sequence[Any]) -> None:
+        data = b"".join(bytes(buffer) for buffer in buffers)
+        send([data[:-4]])
+        # Until the board complains, or for a second where it does not.
+        select.select([emulator.wire], [], [], 1.0 if waits else 60.0)
+        send([data[-4:]])
+
+    monkeypatch.setattr(client.link, "send", send_halting)
+    try:
+        if waits:
+            assert client.run([memoryview(HARMLESS)], 1).count == 1
+        else:
+            with pytest.raises(WireError, match="Message cut short"):
+                client.run([memoryview(HARMLESS)], 1)
+    finally:
+        client.close()
+        emulator.close()

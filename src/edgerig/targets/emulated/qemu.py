@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from edgerig.artifact import Artifact
+from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
 from edgerig.simulator.qemu_calls import find_qemu
 from edgerig.targets.base import Session
 from edgerig.targets.emulated.base import RUNTIME, BoardTarget
 from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect
+
+#: Silence in a message, in ms of the board's time, which goes on while this machine is too busy to send the rest: 200
+#: pass in a few seconds. Nothing is ever lost on this line, and who waits too long for an answer is told by `timeout`.
+SILENCE_MS = 120_000
 
 
 class Qemu(BoardTarget):
@@ -27,6 +34,11 @@ class Qemu(BoardTarget):
     modules: ClassVar[tuple[str, ...]] = ("elftools",)
     simulator = "qemu"
     address = "qemu:mps2-an500"
+
+    @property
+    def board(self) -> Board:
+        board = super().board
+        return replace(board, lines=replace(board.lines, silence_ms=SILENCE_MS))
 
     @property
     def description(self) -> str:

@@ -25,7 +25,7 @@ from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import ArrivedResults, Output, as_bytes
 from edgerig.targets.remote.clock_check import check_clock
 from edgerig.targets.remote.session_requests import SessionRequests
-from edgerig.targets.remote.side_questions import census_of, memory_of
+from edgerig.targets.remote.side_questions import census_of, memory_of, most_in_time, profile_of
 from edgerig.targets.settings import Protocol
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
@@ -170,19 +170,12 @@ class WireSession(Session):
         if not self.client.supports(Kind.PROFILE):
             return Unavailable(f"{self.client.who} has no per-operator profile")
         batches = self._check(inputs)
-        most = max(1, self.client.advised // self.bytes_in)
+        most = min(max(1, self.client.advised // self.bytes_in), most_in_time(self.client, self._sample_ns))
         if self.client.device.network:
             # A microcontroller has room for a few samples only.
             most = min(most, self.largest)
         batches = self.as_at_the_beginning([batch[:most] for batch in batches])
-        views = [as_bytes(batch) for batch in batches]
-        try:
-            layers: list[LayerTime] | Unavailable = self.client.profile(
-                views, len(batches[0]), list[LayerTime] | Unavailable
-            )
-        except Unsupported:
-            return Unavailable(f"{self.client.who} has no per-operator profile")
-        return layers
+        return profile_of(self.client, [as_bytes(batch) for batch in batches], len(batches[0]))
 
     def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
         few = self.as_at_the_beginning([batch[:1] for batch in self._check(inputs)])

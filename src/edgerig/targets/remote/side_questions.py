@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from edgerig.measure.census import Census
 from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.profile import LayerTime
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 from edgerig.wire.messages import Unsupported
+
+#: Share of the time that an answer is waited for, which a request of many samples may take: some may be slower.
+PATIENCE_SHARE = 0.25
 
 
 def census_of(client: WireClient, inputs: Sequence[memoryview]) -> Census | Unavailable:
@@ -22,6 +27,22 @@ def census_of(client: WireClient, inputs: Sequence[memoryview]) -> Census | Unav
         return client.census(inputs)
     except Unsupported:
         return untold
+
+
+def most_in_time(client: WireClient, sample_ns: float | None) -> int:
+    """Samples of one request that a device answers long before it is given up, if one takes ``sample_ns``."""
+    if sample_ns is None:
+        return sys.maxsize
+    return max(1, int(client.timeout * PATIENCE_SHARE * 1e9 / max(sample_ns, 1)))
+
+
+def profile_of(client: WireClient, inputs: Sequence[memoryview], count: int) -> list[LayerTime] | Unavailable:
+    """The per-operator profile over the ``count`` samples ``inputs``, as the device's engine tells it."""
+    try:
+        layers: list[LayerTime] | Unavailable = client.profile(inputs, count, list[LayerTime] | Unavailable)
+    except Unsupported:
+        return Unavailable(f"{client.who} has no per-operator profile")
+    return layers
 
 
 def memory_of(client: WireClient) -> dict[str, Quantity]:
