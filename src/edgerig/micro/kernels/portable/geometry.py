@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from edgerig.micro.ir import Conv2D, FullyConnected, Fused, MaxPool2D, Node, Value
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable
 
 
-def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str, Any]:
-    """Fields of the struct of a convolution, with or without a maximum of its sums."""
+def window_sizes(node: Conv2D | DepthwiseConv2D) -> dict[str, int]:
+    """Fields of a struct for the input of a convolution and its window."""
     _, height, width, depth = node.input.shape
-    window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
     return {
         "height": height,
         "width": width,
@@ -25,6 +24,14 @@ def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str,
         "dilation_x": node.dilation[1],
         "top": node.padding.top,
         "left": node.padding.left,
+    }
+
+
+def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str, Any]:
+    """Fields of the struct of a convolution, with or without a maximum of its sums."""
+    window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
+    return {
+        **window_sizes(node),
         "out_width": output.shape[2],
         "pixels": output.shape[1] * output.shape[2],
         "channels": output.shape[3],

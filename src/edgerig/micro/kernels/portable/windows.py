@@ -11,6 +11,7 @@ from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, channel_table, struct
+from edgerig.micro.kernels.portable.geometry import window_sizes
 from edgerig.micro.options import Options
 
 
@@ -64,21 +65,11 @@ def _sizes(node: Weighted) -> dict[str, Any]:
         image = {"height": 1, "width": node.rows, "depth": depth, "out_height": 1, "out_width": node.rows}
         return {**image, **ones, "channels": channels, "channel": depth, "tap": depth}
     assert isinstance(node, Conv2D | DepthwiseConv2D)
-    _, height, width, depth = node.input.shape
+    depth = node.input.shape[-1]
     _, out_height, out_width, channels = node.output.shape
     each = isinstance(node, DepthwiseConv2D)
     return {
-        "height": height,
-        "width": width,
-        "depth": depth,
-        "kernel_height": node.kernel[0],
-        "kernel_width": node.kernel[1],
-        "stride_y": node.stride[0],
-        "stride_x": node.stride[1],
-        "dilation_y": node.dilation[0],
-        "dilation_x": node.dilation[1],
-        "top": node.padding.top,
-        "left": node.padding.left,
+        **window_sizes(node),
         "out_height": out_height,
         "out_width": out_width,
         "channels": channels,
