@@ -246,3 +246,16 @@ def test_operators_of_a_network_that_mnnquant_has_quantized_are_told_as_int8(tmp
     assert all("[" not in layer.op for layer in layers)
     (there,), (here,) = (each.run(samples).outputs for each in (in_float32, in_int8))
     assert 0 < np.abs(np.asarray(there) - here).max() < 0.1
+
+
+def test_a_network_whose_outputs_do_not_count_the_samples_of_a_batch_is_refused(tmp_path: Path) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 8]) for name in "xy")
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, -1])
+    nodes = [helper.make_node("Reshape", ["x", "shape"], ["row"]), helper.make_node("Softmax", ["row"], ["y"], axis=1)]
+    graph = helper.make_graph(nodes, "graph", [x], [y], [shape])
+    path = tmp_path / "fixed.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    network = as_mnn(path)
+    assert loaded(network).outputs[0].shape == (1, 8)
+    with pytest.raises(InferenceError, match=r"cannot be set to 4: 'y' has the shape \[1, 32\]"):
+        loaded(network, batch=4)

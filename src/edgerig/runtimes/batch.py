@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -36,3 +36,17 @@ def fixed_batch(name: str, shape: Sequence[int], batch: int, why: str) -> Infere
         f"{name!r} has the shape {[int(size) for size in shape]}{why}.",
         "Export the network with a free batch axis, or leave `batch` out.",
     )
+
+
+def check_batch(outputs: Iterable[tuple[str, Sequence[int]]], batch: int) -> None:
+    """Refuse a network that takes ``batch`` samples and does not give as many results.
+
+    Args:
+        outputs: Name and shape of each, once the batch is set.
+
+    Raises:
+        InferenceError: An output's first axis does not count samples.
+    """
+    for name, shape in outputs:
+        if [int(size) for size in shape[:1]] != [batch]:
+            raise fixed_batch(name, shape, batch, ", whatever the input's batch is")

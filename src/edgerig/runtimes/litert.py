@@ -16,7 +16,7 @@ from edgerig.measure.census import Census
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
-from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.batch import ResizableSettings, check_batch, fixed_batch
 from edgerig.runtimes.detections import detections_among, with_zeros
 from edgerig.runtimes.litert_delegates import Delegates, LoadedDelegates, entries
 from edgerig.runtimes.litert_state import initial_graphs
@@ -83,7 +83,8 @@ class LiteRt(Runtime):
         self._input_details = interpreter.get_input_details()
         self._output_details = interpreter.get_output_details()
         if self.settings.batch is not None:
-            _check_outputs(self._output_details, self.settings.batch)
+            shapes = ((detail["name"], detail["shape"]) for detail in self._output_details)
+            check_batch(shapes, self.settings.batch)
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return tuple(tensor_spec(detail) for detail in self._input_details)
@@ -192,18 +193,6 @@ def _resize(interpreter: Any, batch: int) -> None:
         raise fixed_batch(
             detail["name"], [1, *detail["shape"][1:]], batch, f" in the file, and LiteRT says: {first}"
         ) from error
-
-
-def _check_outputs(details: Sequence[dict[str, Any]], batch: int) -> None:
-    """Refuse a network that takes ``batch`` samples and does not give as many results.
-
-    Raises:
-        InferenceError: An output's first axis does not count samples.
-    """
-    for detail in details:
-        shape = [int(size) for size in detail["shape"]]
-        if shape[:1] != [batch]:
-            raise fixed_batch(detail["name"], shape, batch, ", whatever the input's batch is")
 
 
 def tensor_spec(detail: dict[str, Any]) -> TensorSpec:

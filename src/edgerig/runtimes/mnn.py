@@ -16,7 +16,7 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.mnn_file import ends_of, wide_ends
 from edgerig.runtimes.base import Array, Calls, Runtime
-from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.batch import ResizableSettings, check_batch, fixed_batch
 from edgerig.runtimes.mnn_report import Recorder, census_of
 from edgerig.tensors import TensorSpec
 
@@ -92,6 +92,8 @@ class Mnn(Runtime):
         self._out = [outputs[name] for name in self._names[1]]
         self._input_specs = _specs_of(self._names[0], self._in, wide[0])
         self._output_specs = _specs_of(self._names[1], self._out, wide[1])
+        if self.settings.batch is not None:
+            check_batch(((spec.name, spec.shape) for spec in self._output_specs), self.settings.batch)
 
     def _new_session(self, precision: str) -> Any:
         """A session in that type, its batch set; memory of the one before stays its own."""
