@@ -88,7 +88,8 @@ def parse_xml(path: Path, tag: str) -> ET.Element:
         DatasetError: It is none, or does not begin with ``tag``.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(_LONGEST + 1)
         if len(data) > _LONGEST or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
             raise DatasetError(
                 f"{path} is too long, or has a document type of its own.", "Annotation tools write none."
