@@ -52,6 +52,20 @@ def test_build_then_size(net: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert call("firmware", "size", out, "--json") == 0
     sizes = json.loads(capsys.readouterr().out)
     assert sizes["flash"] == sum(sizes["groups"]["flash"].values()) == (out / "firmware.bin").stat().st_size
+    cost = sizes["inference"]
+    assert (cost["macs"], cost["allocators"], cost["processor_share"]) == (640, [], None)
+    assert cost["instructions_per_mac"] == cost["instructions"]["value"] / 640
+    assert 0 < cost["stack"]["value"] < sizes["stack"]
+    assert call("firmware", "size", out, "--json", "--rate", "30/min") == 0
+    share = json.loads(capsys.readouterr().out)["inference"]["processor_share"]
+    assert share == pytest.approx(cost["cycles"]["value"] * 0.5 / 216e6)
+    # More than the processor can do is said.
+    assert call("firmware", "size", out, "--rate", "1000000/s") == 0
+    text = capsys.readouterr().out
+    for part in ("640", "a MAC, emulated", "a MAC, modelled", ": more than there is", "none: no function that"):
+        assert part in text
+    assert call("firmware", "size", out, "--rate", "often") == 2
+    assert "10/s" in capsys.readouterr().err
 
 
 @pytest.mark.slow

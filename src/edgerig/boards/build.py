@@ -101,6 +101,7 @@ def _build_into(
         sizes=sizes,
         layer_shapes=network.layer_shapes,
         arena=network.arena,
+        macs=network.macs,
         console=console.name if console is not None else "",
     )
     files.write_json(work / MANIFEST, firmware)

@@ -61,6 +61,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         takes_digits: Whether it takes 784 numbers and makes 10, of types that the digits' protocol can be had in.
         layer_shapes: For each layer the shape of its first output; None for one that only sets a state.
         arena: The plan of the arena, if known.
+        macs: Multiply-accumulates of one inference, padding counted as data.
     """
 
     folder: str
@@ -76,6 +77,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     takes_digits: bool = False
     layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
+    macs: int = 0
 
 
 class Console(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +106,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         board: The board's name. ``clock_hz``: what it was built for.
         sha256: Of the network's file.
         build: The build's description in the image: compiler, flags, FPU, optimization ...
-        layer_shapes, arena: As of `Network`.
+        layer_shapes, arena, macs: As of `Network`.
         console: The name of its `Console`; empty if it speaks the wire.
     """
 
@@ -116,6 +118,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Sizes
     layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
+    macs: int = 0
     console: str = ""
 
     @property

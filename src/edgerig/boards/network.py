@@ -115,6 +115,7 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
         sample_name=name,
         takes_digits=_takes_digits(manifest),
         layer_shapes=tuple(next(iter(layer.outputs), None) for layer in manifest.layers),
+        macs=sum(layer.macs for layer in manifest.layers),
         arena=tuple(
             ArenaBuffer(piece.name, piece.offset, piece.bytes, piece.first, piece.last)
             for piece in manifest.memory.pieces

@@ -17,6 +17,12 @@ Place = Literal["flash", "ram"]
 #: Group of a symbol, by the folder or name of its source file.
 GROUPS = ("weights", "network", "wire", "console", "board", "sample", "library")
 
+#: Functions of C's and C++'s libraries that take memory from a heap, and what newlib grows it by.
+ALLOCATORS = frozenset({
+    "malloc", "calloc", "realloc", "aligned_alloc", "memalign", "_malloc_r", "_sbrk", "_sbrk_r", "sbrk",
+    "_Znwj", "_Znaj",
+})  # fmt: skip
+
 
 class Symbol(msgspec.Struct, frozen=True):
     """A function, constant or variable. Initialized variables take flash and RAM, and are listed twice."""
@@ -87,6 +93,11 @@ def named(elf: Any) -> dict[str, int]:
         address = symbol["st_value"]
         addresses[symbol.name] = address & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else address
     return addresses
+
+
+def allocators(elf_file: Path) -> tuple[str, ...]:
+    """The functions of a linked firmware that allocate memory while it runs: without one there is no heap."""
+    return tuple(sorted(name for _, _, name in functions(open_elf(elf_file)) if name in ALLOCATORS))
 
 
 def functions(elf: Any) -> list[tuple[int, int, str]]:

@@ -11,6 +11,7 @@ import click
 
 from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
 from edgerig.cli.firmware_build import build_options, build_with
+from edgerig.cli.inference_view import Rate, cost_json, cost_lines
 from edgerig.cli.options import FiniteRange
 
 if TYPE_CHECKING:
@@ -101,17 +102,36 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--symbols", type=click.IntRange(min=0), default=12, show_default=True, help="How many to show of each.")
+@click.option("--rate", type=Rate(), help="Inferences that are wanted, such as 10/s: the processor's share.")
+@click.option("--board", help="The board's folder, where it is one of yours.")
 @click.option("--json", "as_json", is_flag=True, help="Print all symbols as JSON.")
-def size(folder: Path, symbols: int, as_json: bool) -> None:
-    """Show what takes how much flash and RAM in a firmware that was built."""
+def size(folder: Path, symbols: int, rate: float | None, board: str | None, as_json: bool) -> None:
+    """Show what takes how much flash and RAM in a firmware that was built, and what an inference costs.
+
+    One inference of zeros is run on the simulated board, where there is one: instructions and cycles, also for each
+    multiply-accumulate, and the stack that was used.
+
+    \b
+    Examples:
+      edgerig firmware size build/fw
+      edgerig firmware size build/fw --rate 10/s
+    """
+    import msgspec
+
+    from edgerig.boards.board import board_names, load_board
     from edgerig.boards.firmware import read_firmware
     from edgerig.boards.sizes import table
+    from edgerig.simulator.inference_cost import inference_cost
 
     firmware = read_firmware(folder)
+    named = board or (firmware.board if firmware.board in board_names() else None)
+    cost = inference_cost(firmware, None if named is None else load_board(named))
     if as_json:
-        print_json(firmware.sizes)
+        print_json(msgspec.to_builtins(firmware.sizes) | {"inference": cost_json(cost, rate)})
         return
     say(table(firmware.sizes, symbols, terminal_width(sys.stdout)))
+    for line in cost_lines(cost, firmware.sizes.stack, rate):
+        say(line)
 
 
 @command.command()

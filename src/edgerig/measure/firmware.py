@@ -57,6 +57,8 @@ class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
         groups: ``flash`` and ``ram``: bytes by what they belong to: weights, network, wire, board, stack ...
         symbols: The largest first.
         arena: The plan of the network's arena; none where it is not known.
+        macs: Multiply-accumulates of one inference; 0 where they are not known.
+        allocators: Functions in the image that allocate memory; None where nobody looked.
     """
 
     board: str
@@ -68,3 +70,5 @@ class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[str, dict[str, int]]
     symbols: tuple[SymbolSize, ...]
     arena: tuple[ArenaBuffer, ...] = ()
+    macs: int = 0
+    allocators: tuple[str, ...] | None = None

@@ -56,9 +56,31 @@ def _notes(cell: CellResult) -> Iterator[str]:
             f"The arena is planned to {arena:,.0f} B; all tensors side by side would take {plain:,.0f} B, "
             f"{times(plain / arena)} times as much."
         )
+    yield from _costs(cell)
     peak, reserved = memory.get("stack_peak", 0.0), memory.get("stack_reserved", 0.0)
     if peak and reserved:
         yield f"Of {reserved:,.0f} B of stack {peak:,.0f} B were used at most."
+
+
+def _costs(cell: CellResult) -> Iterator[str]:
+    """Instructions and cycles for each multiply-accumulate, and whether there is a heap."""
+    firmware = cell.firmware
+    if isinstance(firmware, msgspec.UnsetType):
+        return
+    counted = [
+        f"{quantity.value / firmware.macs:.2f} {quantity.unit} ({quantity.kind})"
+        for quantity in (cell.instructions, cell.cycles)
+        if isinstance(quantity, Measurement) and firmware.macs
+    ]
+    if counted:
+        yield f"An inference has {firmware.macs:,} multiply-accumulates, each of which takes {' and '.join(counted)}."
+    if firmware.allocators is not None:
+        functions = ", ".join(firmware.allocators)
+        yield (
+            f"Memory may come from a heap: {functions}."
+            if functions
+            else ("There is no heap: no function that allocates memory is linked in.")
+        )
 
 
 def _parts(firmware: FirmwareReport, limits: dict[str, int]) -> list[SizeShare]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from edgerig.artifact import Artifact
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
+from edgerig.boards.sizes import allocators
 from edgerig.measure.firmware import Counts, FirmwareReport, SymbolSize
 from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
@@ -167,6 +168,8 @@ class BoardSession(WireSession):
                 SymbolSize(symbol.name, symbol.place, symbol.bytes, symbol.group) for symbol in sizes.symbols[:SYMBOLS]
             ),
             arena=self.built.arena,
+            macs=self.built.macs,
+            allocators=allocators(self.built.elf),
         )
 
     def _layers(
