@@ -8,6 +8,7 @@ import pytest
 
 from edgerig.boards import board as boards
 from edgerig.boards.board import board_names, firmware_folder, load_board, read_board
+from edgerig.boards.firmware import BuildSettings
 from edgerig.errors import SpecError, StorageError, UnknownNameError
 from edgerig.plugins import convert_settings
 from edgerig.targets.emulated.base import BoardSettings
@@ -60,6 +61,26 @@ def test_clocks_that_a_board_can_make_are_taken() -> None:
     for clock_hz in (None, 16_000_000, 50_000_000, 143_000_000, 216_000_000):
         board.check_clock(clock_hz)
     load_board("mps2-an500").check_clock(25_000_000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"overclock": 216}, "not between 217 and 288 MHz"),
+        ({"overclock": 289}, "not between 217 and 288 MHz"),
+        ({"overclock": 288, "clock_hz": 216_000_000}, "clock_hz and overclock both"),
+        ({"clock_hz": 288_000_000}, "288,000,000 is no clock"),
+    ],
+)
+def test_a_clock_above_the_data_sheet_is_asked_for_by_name_and_within_what_the_code_can_set(
+    settings: dict[str, int], words: str
+) -> None:
+    board = load_board("stm32f746")
+    with pytest.raises(SpecError, match=words):
+        BuildSettings(**settings).clock_on(board)
+    assert BuildSettings(overclock=288).clock_on(board) == 288_000_000
+    with pytest.raises(SpecError, match="cannot be overclocked"):
+        BuildSettings(overclock=200).clock_on(load_board("mps2-an500"))
 
 
 @pytest.mark.parametrize("name", [*board_names("qemu")])

@@ -63,6 +63,7 @@ BUILD = {
         ({"optimization": "-O0"}, "built with -O0"),
         ({"debug": "yes", "optimization": "-Og"}, "debug build"),
         ({"clock_hz": "16000000"}, "at 16 MHz; the board is made for 216 MHz"),
+        ({"clock_hz": "288000000"}, "overclocked: 288 of 216 MHz"),
         ({"clock_set_hz": "16000000"}, "takes its clock for 216 MHz and has set it to 16 MHz"),
     ],
 )

@@ -63,11 +63,19 @@ def test_firmware_starts_and_says_what_it_is(simulator: Simulator) -> None:
 @pytest.mark.slow
 def test_firmware_brings_the_clock_tree_to_its_clock(simulator: Simulator, network: Network) -> None:
     assert simulator.clock_hz == 216_000_000
-    for clock in (16_000_000, 100_000_000):
-        made = build_firmware(BOARD, network, None, BuildSettings(clock_hz=clock))
-        other = Simulator(made.elf, BOARD)
+    for build_settings, clock, divisor in (
+        (BuildSettings(clock_hz=16_000_000), 16_000_000, 16_000_000 / 115_200),
+        (BuildSettings(clock_hz=100_000_000), 100_000_000, 50_000_000 / 115_200),
+        # From the crystal, and from the internal oscillator; the bus is slower, so that it stays within its limit.
+        (BuildSettings(overclock=285), 285_000_000, 71_250_000 / 115_200),
+        (BuildSettings(overclock=288), 288_000_000, 72_000_000 / 115_200),
+    ):
+        built = build_firmware(BOARD, network, None, build_settings)
+        other = Simulator(built.elf, BOARD)
         other.run()
-        assert other.clock_hz == clock
+        assert other.clock_hz == built.clock_hz == clock
+        assert other.divisor(WIRE) == round(divisor)
+        assert ("overclocked" in built.build) == (clock > 216_000_000)
 
 
 @pytest.mark.slow

@@ -37,6 +37,24 @@
 
 enum { MHZ = 1000000, HSI_HZ = 16 * MHZ, HSE_MHZ = 25, OVERDRIVE_FROM = 180 * MHZ };
 enum { WAIT_STATES = (BOARD_CLOCK_HZ - 1) / (30 * MHZ) };
+/* What the data sheet allows. */
+enum { MOST_CLOCK = 216 * MHZ, MOST_APB1 = 54 * MHZ, MOST_APB2 = 108 * MHZ, LEAST_N = 50, MOST_N = 432 };
+enum {
+    CLOCK_MHZ = BOARD_CLOCK_HZ / MHZ,
+    OVERCLOCKED = BOARD_CLOCK_HZ > MOST_CLOCK,
+    FROM_CRYSTAL = CLOCK_MHZ <= 216 || CLOCK_MHZ % 5 == 0
+};
+/* The PLL's source over M is from 1 to 2 MHz; that times N is twice the clock. Above 216 MHz, M = 25 would take an N that
+ * there is not: M = 15 gives multiples of 5 MHz, the internal oscillator over 8 all others. */
+enum { PLL_M = !OVERCLOCKED ? 25 : FROM_CRYSTAL ? 15 : 8 };
+enum { PLL_N = !OVERCLOCKED ? 2 * CLOCK_MHZ : FROM_CRYSTAL ? CLOCK_MHZ / 5 * 6 : CLOCK_MHZ };
+/* The buses stay within their own limits. */
+enum { APB1_OVER = OVERCLOCKED ? 8 : 4, APB2_OVER = OVERCLOCKED ? 4 : 2 };
+
+_Static_assert(BOARD_CLOCK_HZ == HSI_HZ || (PLL_N >= LEAST_N && PLL_N <= MOST_N), "the PLL has no such N");
+_Static_assert(BOARD_CLOCK_HZ == HSI_HZ || (FROM_CRYSTAL ? HSE_MHZ : HSI_HZ / MHZ) * PLL_N == 2 * CLOCK_MHZ * PLL_M,
+               "the PLL gives another clock");
+_Static_assert(BOARD_CLOCK_HZ / APB1_OVER <= MOST_APB1 && BOARD_CLOCK_HZ / APB2_OVER <= MOST_APB2, "a bus is too fast");
 
 static void barrier(void)
 {
@@ -48,18 +66,20 @@ static void wait_for(uint32_t address, uint32_t bits)
     while ((REGISTER(address) & bits) != bits) {}
 }
 
-/* From the crystal of 25 MHz over the PLL; 16 MHz means the oscillator that runs after reset, and no PLL. */
+/* Over the PLL, from the crystal of 25 MHz where that can be; 16 MHz means the oscillator that runs after reset, and no PLL. */
 static void start_clock(void)
 {
     if (BOARD_CLOCK_HZ == HSI_HZ) {
         return;
     }
-    REGISTER(RCC_CR) |= 1u << 16; /* HSEON */
-    wait_for(RCC_CR, 1u << 17);
+    if (FROM_CRYSTAL) {
+        REGISTER(RCC_CR) |= 1u << 16; /* HSEON */
+        wait_for(RCC_CR, 1u << 17);
+    }
     REGISTER(RCC_APB1ENR) |= 1u << 28; /* PWREN */
     REGISTER(PWR_CR1) |= 3u << 14;     /* VOS: scale 1 */
-    /* M = 25, so that the PLL's input is 1 MHz; N = twice the clock; P = 2; Q = 9; from HSE; bit 29 stays set. */
-    REGISTER(RCC_PLLCFGR) = HSE_MHZ | (uint32_t)(2 * (BOARD_CLOCK_HZ / MHZ)) << 6 | 1u << 22 | 9u << 24 | 1u << 29;
+    /* P = 2; Q = 9; bit 29 stays set. */
+    REGISTER(RCC_PLLCFGR) = PLL_M | (uint32_t)PLL_N << 6 | (uint32_t)FROM_CRYSTAL << 22 | 9u << 24 | 1u << 29;
     REGISTER(RCC_CR) |= 1u << 24; /* PLLON */
     if (BOARD_CLOCK_HZ > OVERDRIVE_FROM) {
         REGISTER(PWR_CR1) |= 1u << 16; /* ODEN */
@@ -71,8 +91,9 @@ static void start_clock(void)
     /* One wait state for each 30 MHz at 2.7 V and more; prefetch and the accelerator on. */
     REGISTER(FLASH_ACR) = WAIT_STATES | 1u << 8 | 1u << 9;
     wait_for(FLASH_ACR, WAIT_STATES);
-    REGISTER(RCC_CFGR) = 5u << 10 | 4u << 13; /* APB1 a quarter, APB2 half of the clock */
-    REGISTER(RCC_CFGR) |= 2u;                 /* the PLL */
+    /* APB1 a quarter or an eighth, APB2 half or a quarter of the clock. */
+    REGISTER(RCC_CFGR) = (OVERCLOCKED ? 6u : 5u) << 10 | (OVERCLOCKED ? 5u : 4u) << 13;
+    REGISTER(RCC_CFGR) |= 2u; /* the PLL */
     wait_for(RCC_CFGR, 2u << 2);
 }
 
@@ -117,17 +138,17 @@ static void alternate(uint32_t port, uint32_t pin, uint32_t function)
 
 static void start_line(uint32_t base, uint32_t baud)
 {
-    uint32_t clock = BOARD_CLOCK_HZ == HSI_HZ ? HSI_HZ : BOARD_CLOCK_HZ / 2;
+    uint32_t clock = BOARD_CLOCK_HZ == HSI_HZ ? HSI_HZ : BOARD_CLOCK_HZ / APB2_OVER;
 
     REGISTER(base + USART_BRR) = (clock + baud / 2) / baud;
     REGISTER(base + USART_CR1) = 1u << 0 | 1u << 2 | 1u << 3; /* UE, RE, TE */
 }
 
 #if BOARD_DIGITS_BASE
-/* UART7 on the Arduino connector: A4 (PF7) sends, A5 (PF6) receives. Its clock is APB1's, a quarter of the processor's. */
+/* UART7 on the Arduino connector: A4 (PF7) sends, A5 (PF6) receives. Its clock is APB1's. */
 static void start_digits(void)
 {
-    uint32_t clock = BOARD_CLOCK_HZ == HSI_HZ ? HSI_HZ : BOARD_CLOCK_HZ / 4;
+    uint32_t clock = BOARD_CLOCK_HZ == HSI_HZ ? HSI_HZ : BOARD_CLOCK_HZ / APB1_OVER;
 
     REGISTER(RCC_AHB1ENR) |= 1u << 5;  /* port F */
     REGISTER(RCC_APB1ENR) |= 1u << 30; /* UART7 */

@@ -80,6 +80,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         clock_hz: The clock that the board is meant to run at.
         clocks_mhz: Whole numbers of MHz that it can be built for instead, each span from its first to its last; none
             if its clock is fixed.
+        overclock_mhz: The most that its code can set above ``clock_hz``, outside of the data sheet; 0 if it cannot.
         sources: The board's own C files, from its folder.
         simulator: ``unicorn`` or ``qemu``; ``machine`` is the board's name there.
         trigger: The pin that the firmware of a benchmark pulls low for a power monitor, as the board's print calls it;
@@ -95,6 +96,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kernels: str = ""
     clock_hz: Bytes
     clocks_mhz: tuple[tuple[int, int], ...] = ()
+    overclock_mhz: int = 0
     sources: tuple[str, ...]
     simulator: Literal["unicorn", "qemu", ""] = ""
     machine: str = ""
@@ -106,12 +108,18 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     flash: dict[str, tuple[str, ...]] = {}
     folder: str = ""
 
-    def check_clock(self, clock_hz: int | None) -> None:
+    def check_clock(self, clock_hz: int | None, overclock: bool = False) -> None:
         """Check that firmware can be built for that clock; the board's own, or None, is always valid.
+
+        Args:
+            overclock: Whether the clock is meant to lie above the board's own.
 
         Raises:
             SpecError: It cannot.
         """
+        if overclock and clock_hz is not None:
+            self._check_overclock(clock_hz)
+            return
         if clock_hz is None or clock_hz == self.clock_hz:
             return
         own = f"{self.clock_hz / 1e6:g} MHz"
@@ -126,7 +134,19 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             spans = " or ".join(str(low) if low == high else f"{low} to {high}" for low, high in self.clocks_mhz)
             raise SpecError(
                 f"clock_hz: {clock_hz:,} is no clock of {self.title}.",
-                f"A whole number of MHz: {spans}; {own} by default.",
+                f"A whole number of MHz: {spans}; {own} by default."
+                + (f" Above, up to {self.overclock_mhz} MHz, by `overclock`." if self.overclock_mhz else ""),
+            )
+
+    def _check_overclock(self, clock_hz: int) -> None:
+        least, most = self.clock_hz // 1_000_000 + 1, self.overclock_mhz
+        if not most:
+            raise SpecError(f"overclock: {self.title} cannot be overclocked.", "Leave overclock out.")
+        if not least <= clock_hz / 1_000_000 <= most:
+            raise SpecError(
+                f"overclock: {clock_hz / 1e6:g} MHz is not between {least} and {most} MHz, which {self.title} can be "
+                "overclocked to.",
+                f"Up to {self.clock_hz / 1e6:g} MHz by clock_hz.",
             )
 
 

@@ -49,7 +49,7 @@ def build_firmware(
         StorageError: ``out`` cannot be written.
     """
     settings = settings or BuildSettings()
-    board.check_clock(settings.clock_hz)
+    settings.clock_on(board)
     check_kernels(board, network, settings)
     if settings.digits:
         if console is not None:
@@ -95,7 +95,7 @@ def _build_into(
     firmware = Firmware(
         folder=".",
         board=board.name,
-        clock_hz=settings.clock_hz or board.clock_hz,
+        clock_hz=settings.clock_on(board),
         sha256=network.sha256,
         build=build,
         sizes=sizes,
@@ -235,7 +235,8 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
     """The description of the build that is stored in the image."""
     fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
     flags = (*machine_flags(board, settings, toolchain), *optimization(settings, toolchain))
-    clock = settings.clock_hz or board.clock_hz
+    clock = settings.clock_on(board)
+    beyond = {"overclocked": f"{clock / 1e6:g} of {board.clock_hz / 1e6:g} MHz"} if clock > board.clock_hz else {}
     return {
         "board": board.name,
         "compiler": toolchain.version,
@@ -245,6 +246,7 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
         "debug": "yes" if settings.debug else "no",
         "clock_hz": str(clock),
         "board_clock_hz": str(board.clock_hz),
+        **beyond,
         "kernels": f"{network.kernels}, {network.optimize}",
         "edgerig": __version__,
     }

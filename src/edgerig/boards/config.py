@@ -39,7 +39,7 @@ def write_config(
 
     Files that include the first alone are the same in every firmware for a board. ``baud`` replaces that of its lines.
     """
-    clock = settings.clock_hz or board.clock_hz
+    clock = settings.clock_on(board)
     wire, console = board.lines.wire, board.lines.console
     digits = board.lines.digits if settings.digits else None
     described: dict[str, str | int] = {

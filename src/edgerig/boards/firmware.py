@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edgerig.boards.board import Board
 from edgerig.boards.sizes import Sizes
 from edgerig.boards.toolchain import Choice
 from edgerig.errors import SpecError
@@ -34,6 +35,10 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
         Annotated[int, msgspec.Meta(ge=1_000_000)] | None,
         msgspec.Meta(description="the processor's clock, where the board has several; its own by default"),
     ] = None
+    overclock: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="a clock in MHz above the data sheet's, in place of clock_hz, at your own risk"),
+    ] = None
     kernels: Annotated[
         str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
     ] = None
@@ -43,6 +48,20 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "level", str(self.level))
+
+    def clock_on(self, board: Board) -> int:
+        """The clock that firmware for ``board`` is built for, in Hz.
+
+        Raises:
+            SpecError: The board has no such clock, or two are given.
+        """
+        if self.overclock is None:
+            board.check_clock(self.clock_hz)
+            return self.clock_hz or board.clock_hz
+        if self.clock_hz is not None:
+            raise SpecError("clock_hz and overclock both say how fast the processor runs.", "Leave one of them out.")
+        board.check_clock(self.overclock * 1_000_000, overclock=True)
+        return self.overclock * 1_000_000
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,6 +64,12 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
             click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
             click.option(
+                "--overclock",
+                type=click.IntRange(min=1),
+                metavar="MHZ",
+                help="A clock above the data sheet's, at your own risk: flagged at every number.",
+            ),
+            click.option(
                 "--digits",
                 is_flag=True,
                 help="Answer the digits' protocol too, on a line of its own: UART7 of the stm32f746.",
@@ -94,6 +100,7 @@ def build_with(board_name: str, model: Path, out: Path | None, options: dict[str
         fpu=not options["no_fpu"],
         debug=options["debug_build"],
         clock_hz=options["clock_hz"],
+        overclock=options["overclock"],
         kernels=options["kernels"],
         digits=options["digits"],
     )

@@ -164,7 +164,12 @@ def judge_build(state: MachineState) -> list[str]:
 def _firmware_clock(build: Mapping[str, str]) -> list[str]:
     warnings = []
     clock, meant = build.get("clock_hz", ""), build.get("board_clock_hz", "")
-    if clock.isdigit() and meant.isdigit() and clock != meant:
+    if clock.isdigit() and meant.isdigit() and int(clock) > int(meant):
+        warnings.append(
+            f"The processor is overclocked: {int(clock) / 1e6:g} of {int(meant) / 1e6:g} MHz. Its times are none "
+            "of the data sheet's chip, and another one may compute wrong."
+        )
+    elif clock.isdigit() and meant.isdigit() and clock != meant:
         warnings.append(
             f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz."
         )

@@ -94,7 +94,7 @@ class Chip:
             return HSI_HZ
         pll = self._registers.get(_RCC_PLLCFGR, 0)
         source = HSE_HZ if pll & 1 << 22 else HSI_HZ
-        return source // max(1, pll & 63) * (pll >> 6 & 511) // (2 * (pll >> 16 & 3) + 2)
+        return source * (pll >> 6 & 511) // (max(1, pll & 63) * (2 * (pll >> 16 & 3) + 2))
 
     def note_fault(self, status: int, address: int | None) -> None:
         """Set the fault registers; ``address`` is that of a precise bus fault."""

@@ -88,7 +88,7 @@ class BoardTarget(Target):
     def check(self) -> MachineState:
         self.require()
         board = self.board
-        board.check_clock(self.settings.clock_hz)
+        clock_hz = self.settings.clock_on(board)
         find_toolchain(self.settings.compiler)
         self._check_simulator()
         return MachineState(
@@ -98,7 +98,7 @@ class BoardTarget(Target):
             cpu=board.title,
             cores=1,
             memory_bytes=board.memory.ram.length,
-            frequency_hz=float(self.settings.clock_hz or board.clock_hz),
+            frequency_hz=float(clock_hz),
         )
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
@@ -124,7 +124,7 @@ class BoardTarget(Target):
             SpecError: The board has no such clock. UsageError: There is no C compiler.
             InferenceError: The network cannot be compiled or does not fit.
         """
-        self.board.check_clock(self.settings.clock_hz)
+        self.settings.clock_on(self.board)
         settings = msgspec.convert(
             {name: getattr(self.settings, name) for name in BuildSettings.__struct_fields__}, BuildSettings
         )
