@@ -27,6 +27,8 @@ from edgerig.errors import (
 from edgerig.install import install_command
 from edgerig.models.files import open_artifact
 from edgerig.progress import Progress
+from edgerig.testing.networks.onnx_networks import torch_like_onnx
+from edgerig.testing.networks.tree_networks import stump
 
 
 def names(chains) -> list[list[str]]:
@@ -161,3 +163,15 @@ def test_a_described_network_keeps_its_own_preprocessing(float_net: Artifact, bl
         float_net, preprocessing=Preprocessing(), origins=(msgspec.structs.replace(float_net.origins[0], tool="net"),)
     )
     assert for_dataset(trained, blobs).preprocessing == Preprocessing()
+
+
+def test_all_leaves_out_what_the_content_of_a_file_does_not_allow(blobs, tmp_path: Path) -> None:
+    """Trees in ONNX become C, networks in ONNX do not."""
+    torch_like_onnx(tmp_path / "net.onnx")
+    (tmp_path / "trees.onnx").write_bytes(stump())
+    files = [open_artifact(tmp_path / name) for name in ("net.onnx", "trees.onnx")]
+    kept = [plan_chains(["all"], {}, file, blobs) for file in files]
+    assert [["c"] in names(chains) for chains in kept] == [False, True]
+    assert any(
+        "c: net.onnx cannot be compiled: not supported in C: operator 0 (Conv)" in reason for reason in kept[0].skipped
+    )

@@ -41,10 +41,10 @@ _FEATURES = {
 
 
 def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Network:
-    """The network of a TFLite file as C, in a folder of the cache, with a sample built in.
+    """The network of a TFLite file, or trees of an ONNX file, as C, in a folder of the cache, with a sample built in.
 
     Raises:
-        IncompatibleError: It is no TFLite file.
+        IncompatibleError: It is no file of these.
         ModelError, CompileError: It is not sound, or uses what the compiler does not know.
         UnknownNameError: `settings.kernels` is no CPU of the compiler.
     """

@@ -125,6 +125,10 @@ class ModelCompiler(Plugin, ABC):
         """What the artifact's record of options holds besides the settings; asked for after `_compile`."""
         return {}
 
+    def refuses_content(self, artifact: Artifact) -> str | None:
+        """Why what the file holds cannot be compiled, or None: ``all`` then leaves the compiler out."""
+        return None
+
     def _refuses(self, format: str, scheme: str) -> str | None:
         return None
 

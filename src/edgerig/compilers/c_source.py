@@ -65,9 +65,11 @@ class CSource(ModelCompiler):
     """model.h, model.c, weights.c and the kernels that they use: no interpreter, no heap, one static arena."""
 
     name = "c"
-    summary = "plain C99 for microcontrollers, from int8 and float TFLite"
+    summary = "plain C99 for microcontrollers, from int8 and float TFLite, and trees in ONNX"
     modules = ()
-    takes = frozenset({"tflite"})
+    takes = frozenset({"tflite", "onnx"})
+    #: Trees and other classical models; networks in ONNX are refused when they are read.
+    direct = frozenset({"onnx"})
     makes = "c-source"
     after = "float32"
     folder = True
@@ -119,6 +121,15 @@ class CSource(ModelCompiler):
 
     def payload(self, compiled: Artifact, before: int) -> int:
         return msgspec.json.decode(compiled.read(), type=Manifest).constant_bytes
+
+    def refuses_content(self, artifact: Artifact) -> str | None:
+        from edgerig.micro.frontend.onnx import unsupported_operators
+        from edgerig.models.graph.onnx_file import read_onnx
+
+        if artifact.format != "onnx":
+            return None
+        graph = read_onnx(artifact.read(), Path(artifact.path))
+        return unsupported_operators([operator.op for operator in graph.operators])
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         if scheme in ("dynamic", "int16x8"):

@@ -103,6 +103,10 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
         if name not in targets and _changes_nothing(chain[0], artifact) and len(chain) == 1:
             skipped.append(f"{name}: {Path(artifact.path).name} is that already.")
             continue
+        refused = chain[0].refuses_content(artifact) if name not in targets else None
+        if refused is not None:
+            skipped.append(f"{name}: {Path(artifact.path).name} cannot be compiled: {refused}.")
+            continue
         steps.append(chain)
     if not steps:
         reasons = "\n".join(f"  - {reason}" for reason in skipped)

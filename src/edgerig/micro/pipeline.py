@@ -29,6 +29,7 @@ from edgerig.micro.emit.manifest import (
 )
 from edgerig.micro.emit.model import LayerCode, share_constants
 from edgerig.micro.emit.source import MANIFEST, Source
+from edgerig.micro.frontend.onnx import read_onnx_program
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.base import C_TYPES, Constant, Kernel
@@ -44,22 +45,25 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def compile_model(data: bytes, name: str, options: Options, file: str | None = None) -> Source:
-    """Compile a TFLite network to C99.
+    """Compile a TFLite network, or a classical model in ONNX, to C99.
 
     Args:
-        data: Content of the .tflite file.
+        data: Content of the .tflite file, or of the .onnx file.
         name: Prefix of all names in the C code: a C identifier.
         options: CPU, speed or size, and RAM.
-        file: How messages and the manifest call the file; ``name`` with its suffix if not given.
+        file: How messages and the manifest call the file; its suffix says what it is;
+            ``name`` with .tflite if not given.
 
     Raises:
-        ModelError: It is no sound TFLite file.
+        ModelError: It is no sound TFLite or ONNX file.
         CompileError: It uses what the compiler does not know, or does not fit any microcontroller or ``options.ram``.
         UsageError: The name is no C identifier; UnknownNameError: the CPU is not known.
     """
     if not _NAME.fullmatch(name) or len(name) > 60:
         raise UsageError(f"{name!r} cannot be the prefix of C names.", "Letters, digits and _, a letter first.")
-    return compile_program(read_program(data, file or f"{name}.tflite"), name, options, len(data))
+    file = file or f"{name}.tflite"
+    read = read_onnx_program if file.lower().endswith(".onnx") else read_program
+    return compile_program(read(data, file), name, options, len(data))
 
 
 def compile_program(

@@ -64,7 +64,7 @@ class Micro(Runtime):
 
     name = "micro"
     summary = "edgerig's own C: in the firmware of boards, or compiled for this machine"
-    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    formats: ClassVar[frozenset[str]] = frozenset({"tflite", "onnx"})
     one_thread = True
     resets_state = True
     invoke_method = "the network's own call; inputs set before, outputs read after"

@@ -51,6 +51,7 @@ from edgerig.micro.kernels.portable.shapes import (
     SliceKernel,
 )
 from edgerig.micro.kernels.portable.softmax import LogSoftmaxKernel, SoftmaxF32, SoftmaxS8
+from edgerig.micro.kernels.portable.trees import TreesKernel
 from edgerig.micro.kernels.portable.windows import (
     PackedConv,
     PackedDense,
@@ -77,6 +78,7 @@ PORTABLE: tuple[Kernel, ...] = (
     SvdfKernel(),
     LstmKernel(),
     DetectionKernel(),
+    TreesKernel(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),
