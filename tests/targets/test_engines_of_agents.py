@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from tests.environments_made import AGENT, made_environment
 
 from edgerig.agent.elsewhere import engines_named
 from edgerig.agent.server import Agent
-from edgerig.agent.worker_process import WorkerLimits
+from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import InferenceError, NotInstalledError, UnknownNameError, UsageError
 from edgerig.measure.census import Census
 from edgerig.models.files import open_artifact
@@ -22,6 +24,9 @@ from edgerig.runtimes.base import RuntimeSettings
 from edgerig.runtimes.litert import LiteRt
 from edgerig.targets.resolve import target_for
 from edgerig.testing.networks import dense_tflite
+from edgerig.wire.frame import FrameReader, Kind, encode
+from edgerig.wire.link import PairLink
+from edgerig.wire.messages import ModelHeader, pack
 
 X = [np.random.default_rng(0).normal(size=(7, 8)).astype(np.float32)]
 
@@ -46,6 +51,31 @@ def test_a_network_runs_in_the_interpreter_that_the_agent_was_started_with(
             np.testing.assert_array_equal(session.run(X).outputs[0], expected)
             assert isinstance(session.census(X), Census)
         target.close()
+
+
+def test_what_a_host_sends_behind_a_network_reaches_the_interpreter_that_takes_over(
+    litert_environment: Path, tmp_path: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(60)
+    limits = WorkerLimits(engines=(f"litert={litert_environment}",))
+    process = WorkerProcess(theirs, runtimes=("litert",), idle=60, parent_folder=tmp_path, limits=limits)
+    theirs.close()
+    replies = FrameReader(PairLink(ours))
+    try:
+        for request, name in ((1, "one"), (4, "two")):
+            content = dense_tflite(tmp_path / f"{name}.tflite", seed=request).read_bytes()
+            header = ModelHeader("litert", {}, "tflite", hashlib.sha256(content).hexdigest(), name)
+            parts = encode(Kind.MODEL, request, pack(header), [memoryview(content)])
+            parts += [*encode(Kind.IO, request + 1), *encode(Kind.LOG, request + 2)]
+            ours.sendall(b"".join(parts))
+            frames = [(reply.kind, reply.request, bytes(reply.payload)) for reply in (replies.read() for _ in range(3))]
+            assert [frame[:2] for frame in frames] == [(Kind.OK, request + index) for index in range(3)]
+            assert frames[0][2] == frames[1][2]
+            assert len(list(process.folder.glob("*.tflite"))) == 1, "a session has room for one network"
+    finally:
+        ours.close()
+        process.end()
 
 
 def test_errors_of_loading_there_come_back_as_what_they_are(

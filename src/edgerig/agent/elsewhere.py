@@ -32,13 +32,14 @@ class HandedOver(msgspec.Struct, frozen=True):
 
     Attributes:
         header: The request's, as it came. request: Its number. checked: Whether answers get checksums.
-        path: Where the network lies.
+        path: Where the network lies. ahead: What the host has sent behind it already.
     """
 
     header: bytes
     request: int
     checked: bool
     path: str
+    ahead: bytes = b""
 
 
 def engines_named(words: Sequence[str]) -> dict[str, str]:

@@ -58,6 +58,10 @@ class Upload:
             self.drop()
             raise
 
+    def holds(self, path: Path) -> None:
+        """Take ``path`` for the network that is here, which makes room for the next."""
+        self._path = path
+
     def drop(self) -> None:
         """Discard an incomplete upload."""
         file, self._file, self._header = self._file, None, None

@@ -197,7 +197,7 @@ class Worker:
             return b"", ()
         if self._there is not None:
             _logger.info("%s runs in Python %s, %s", header.runtime, self._there.version, self._there.prefix)
-            parts = (bytes(frame.header), frame.request, self._writer.checked, str(path))
+            parts = (bytes(frame.header), frame.request, self._writer.checked, str(path), self._reader.take_ahead())
             hand_over(self._there, self.folder, HandedOver(*parts))
         del frame
         self._reader.release()
@@ -210,6 +210,8 @@ class Worker:
         """Load a network that another interpreter has received, and answer for it."""
         header: ModelHeader = unpack(handed.header, ModelHeader)
         self._writer.checked, path = handed.checked, Path(handed.path)
+        self._reader.give_ahead(handed.ahead)
+        self._upload.holds(path)
         try:
             with errors_name(path, header.name):
                 self._load(self._make(header), path, header)
@@ -295,12 +297,10 @@ class Worker:
         return b"", [memoryview(pack(statistics))]
 
     def _profile(self, frame: Frame) -> Answer:
-        layers = self._loaded().profile(self._tensors(frame))
-        return b"", [memoryview(pack(layers))]
+        return b"", [memoryview(pack(self._loaded().profile(self._tensors(frame))))]
 
     def _census(self, frame: Frame) -> Answer:
-        census = self._loaded().census(self._tensors(frame))
-        return b"", [memoryview(pack(census))]
+        return b"", [memoryview(pack(self._loaded().census(self._tensors(frame))))]
 
     def _count_one(self, elapsed: int) -> None:
         self._inferences += 1

@@ -199,6 +199,17 @@ class FrameReader:
             payload = memoryview(bytes(payload))
         return Frame(kind, flags, request, header, payload, version, sequence)
 
+    def take_ahead(self) -> bytes:
+        """The bytes behind the last frame that are here already, which another reader is to have (`give_ahead`)."""
+        taken, self._start = bytes(self._view[self._start : self._end]), self._end
+        return taken
+
+    def give_ahead(self, data: bytes) -> None:
+        """Read ``data`` before what the link has; to be called before the first frame is read."""
+        self._move(0, max(len(self._buffer), len(data)))
+        self._view[: len(data)] = data
+        self._start, self._end = 0, len(data)
+
     def release(self) -> None:
         """Give back the memory of a large payload; its view must not be used any more."""
         if len(self._buffer) > 2 * _SCRATCH:
