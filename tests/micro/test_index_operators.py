@@ -115,3 +115,36 @@ def test_a_log_softmax_of_another_output_scale_is_refused() -> None:
     net.operator("LOG_SOFTMAX", [x], [y], "LogSoftmaxOptions")
     with pytest.raises(CompileError, match="another scale than 1/16, or another zero point than 127"):
         compile_model(net.build([x], [y]), "net", Options())
+
+
+def softmax_of(op: str, depth: int, scale: float, zero_point: int) -> bytes:
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, depth), "int8", scale=0.1)
+    y = net.tensor("y", (1, depth), "int8", scale=scale, zero_point=zero_point)
+    net.operator(
+        op, [x], [y], *(["SoftmaxOptions"] if op == "SOFTMAX" else []), **({"beta": 1.0} if op == "SOFTMAX" else {})
+    )
+    return net.build([x], [y])
+
+
+def test_a_softmax_of_more_exponentials_than_their_sum_holds_is_right(tmp_path: Path) -> None:
+    data = softmax_of("SOFTMAX", 6000, 1 / 256, -128)
+    level, mixed, sharp = (np.zeros((1, 6000), np.int8) for _ in range(3))
+    mixed[0, ::2], sharp[:], sharp[0, 7] = 5, -128, 127
+    samples = [[level], [mixed], [sharp]]
+    (outputs,) = run_sanitized([compile_model(data, "net", Options())], [samples], tmp_path)
+    # The sum of 6000 equal ones is 6000: each is less than half of a 256th.
+    for (sample,), (found,) in zip(samples, outputs, strict=True):
+        assert np.array_equal(found, Machine(read_program(data, "net")).run([sample])[0])
+    assert (outputs[0][0] == -128).all()
+    assert (outputs[1][0] == -128).all()
+    assert outputs[2][0][0, 7] == 127
+    assert (np.delete(outputs[2][0], 7) == -128).all()
+
+
+def test_a_log_softmax_of_more_exponentials_than_their_sum_holds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="over 4096 int8 values; exponentials of more than 4095 overflow"):
+        compile_model(softmax_of("LOG_SOFTMAX", 4096, 1 / 16, 127), "net", Options())
+    data, level = softmax_of("LOG_SOFTMAX", 4095, 1 / 16, 127), np.zeros((1, 4095), np.int8)
+    (((found,),),) = run_sanitized([compile_model(data, "net", Options())], [[[level]]], tmp_path)
+    assert np.array_equal(found, Oracle(data).run([level])[0])

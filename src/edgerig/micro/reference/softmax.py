@@ -50,7 +50,8 @@ def _powers(node: Softmax | LogSoftmax, values: Array) -> tuple[Array, Array, Ar
     counts = differences >= least
     scaled = np.where(counts, doubling_high(differences << shift, np.int64(multiplier)), 0)
     powers = exponential(scaled)
-    return differences, scaled, powers, np.where(counts, rounding_divide(powers, SUM_BITS), 0).sum(-1, keepdims=True)
+    sums = np.where(counts, rounding_divide(powers, SUM_BITS), 0).sum(-1, keepdims=True)
+    return differences, scaled, powers, np.minimum(sums, (1 << 31) - 1)
 
 
 def _integer(node: Softmax, values: Array) -> Array:

@@ -217,6 +217,11 @@ def log_softmax(reader: OperatorReader) -> Node:
         reader.wrong("has no axis")
     if output.dtype == "int8" and (output.scale, output.zero_point) != LOG_SOFTMAX_OUTPUT:
         reader.refuse("its int8 output has another scale than 1/16, or another zero point than 127")
+    if output.dtype == "int8" and value.shape[-1] > MOST_EXPONENTIALS:
+        reader.refuse(
+            f"it is over {value.shape[-1]} int8 values; exponentials of more than {MOST_EXPONENTIALS} overflow the sum "
+            "that LiteRT has for them, too"
+        )
     return LogSoftmax(*reader.parts())
 
 
@@ -231,6 +236,8 @@ def mean(reader: OperatorReader) -> Node:
 
 #: Scale and zero point that LiteRT asks of the int8 output of LOG_SOFTMAX: from -16 to 0.
 LOG_SOFTMAX_OUTPUT = (1 / 16, 127)
+#: Exponentials, each at most 1, whose sum of 12 integer bits cannot overflow.
+MOST_EXPONENTIALS = 4095
 
 #: What CAST is supported from and to.
 CASTS = ("float32", "int8", "uint8", "int16", "int32", "bool")
@@ -276,7 +283,7 @@ RECORDS = (
         "LOG_SOFTMAX",
         LogSoftmax,
         log_softmax,
-        Row(remarks="last axis; int8 output of scale 1/16, zero point 127"),
+        Row(remarks="last axis; int8 output of scale 1/16, zero point 127, over at most 4095 values"),
         "LogSoftmaxOptions",
     ),
     OperatorRecord("QUANTIZE", Quantize, conversion(Quantize), _CONVERSIONS),

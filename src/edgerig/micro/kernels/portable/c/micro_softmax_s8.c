@@ -18,13 +18,14 @@ static int32_t greatest_of(const micro_softmax_s8 *p, const int8_t *x)
     return greatest;
 }
 
-/* The sum of exp of all differences that count, with 12 integer bits. */
+/* The sum of exp of all differences that count, with 12 integer bits; at most what these hold, beyond which each share
+ * of it is 0 in 8 bits. */
 static int32_t sum_of(const micro_softmax_s8 *p, const int8_t *x, int32_t greatest)
 {
     int32_t sum = 0;
     for (int32_t k = 0; k < p->depth; k++) {
-        if (x[k] - greatest >= p->least)
-            sum += micro_divide_by_power(power(p, x[k] - greatest), SUM_BITS);
+        int32_t part = x[k] - greatest >= p->least ? micro_divide_by_power(power(p, x[k] - greatest), SUM_BITS) : 0;
+        sum = sum > INT32_MAX - part ? INT32_MAX : sum + part;
     }
     return sum;
 }
