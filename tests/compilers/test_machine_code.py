@@ -20,7 +20,7 @@ from edgerig.compilers.linking import linked, linker_for
 from edgerig.compilers.machine_code import MachineCodeSettings, native_words
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, IncompatibleError, InferenceError, MissingProgramError, SpecError, UsageError
-from edgerig.measure.cpu_features import architecture, checked
+from edgerig.measure.cpu_features import architecture, checked, this_processor
 from edgerig.models.cpu_module import Bound, unpacked
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
@@ -185,3 +185,12 @@ def test_both_compute_the_same_in_a_bounded_process(engine: str, tmp_path: Path)
     runtime = make("runtime", engine, Runtime)
     runtime.load(Path(made.path))
     assert np.isclose(runtime.run([np.ones((1, 8), np.float32)]).outputs[0].sum(), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_only_code_for_this_machine_s_processor_is_cached_for_that_alone(name: str) -> None:
+    assert make("compiler", name, ModelCompiler).of_machine() == this_processor()
+    assert this_processor()[0] == architecture()
+    for options in ({"cpu": "generic"}, ARM, {"triple": ARM["triple"]}):
+        if architecture() != "aarch64":
+            assert make("compiler", name, ModelCompiler, options).of_machine() == ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.measure.cpu_features import architecture, checked, flags_of, lacking, signed, widest
+from edgerig.measure.cpu_features import architecture, checked, flags_of, lacking, signed, this_processor, widest
 
 
 def machine(root: Path, text: str) -> Path:
@@ -53,3 +53,20 @@ def test_what_is_looked_at_and_what_is_widest() -> None:
     assert checked("x86_64", ("64bit", "avx2", "fma", "cx8")) == ("avx2", "fma")
     assert widest("x86_64", ("avx2", "avx")) == "avx2"
     assert widest("riscv64", ("v",)) == ""
+
+
+def test_a_processor_is_told_from_another_and_from_no_clock_of_its_own(tmp_path: Path) -> None:
+    texts = {
+        "one": "vendor_id\t: A\nmodel\t\t: 17\ncpu MHz\t\t: 2400.1\nflags\t: avx avx2 tsc\n",
+        "later": "vendor_id\t: A\nmodel\t\t: 17\ncpu MHz\t\t: 3100.0\nflags\t: avx avx2 rdpid\n",
+        "without": "vendor_id\t: A\nmodel\t\t: 17\nflags\t: avx\n",
+        "newer": "vendor_id\t: A\nmodel\t\t: 97\nflags\t: avx avx2\n",
+    }
+    told = {}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        told[name] = this_processor(machine(tmp_path / name, text))
+    assert told["one"] == told["later"]
+    assert told["one"] != told["newer"]
+    if architecture() == "x86_64":
+        assert told["one"] != told["without"]

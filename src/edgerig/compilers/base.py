@@ -121,6 +121,11 @@ class ModelCompiler(Plugin, ABC):
         """Bytes that the compiled network takes on a device; ``before`` is the size of its input."""
         return compiled.size
 
+    def of_machine(self) -> tuple[str, ...]:
+        """What of this machine, besides its system and architecture, the output depends on with these settings: a part
+        of the key under which it is cached, so that machines that share a cache do not get one another's."""
+        return ()
+
     def _record(self) -> dict[str, Any]:
         """What the artifact's record of options holds besides the settings; asked for after `_compile`."""
         return {}

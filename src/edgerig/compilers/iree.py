@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import ClassVar
 
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.machine_code import MachineCodeSettings, failed, native_words, whole_model
+from edgerig.compilers.machine_code import MachineCodeCompiler, MachineCodeSettings, failed, native_words, whole_model
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, UsageError
 from edgerig.measure import cpu_features
 from edgerig.models.cpu_module import Bound, Kernel, packed
 from edgerig.models.iree_names import kernel_of
-from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 #: The device that all code is for: a processor, without a driver.
@@ -31,7 +28,7 @@ _PLAIN = (
 _PATIENCE = 60.0
 
 
-class Iree(ModelCompiler):
+class Iree(MachineCodeCompiler):
     """An IREE module of a network, for this machine's processor or another."""
 
     name = "iree"
@@ -39,11 +36,7 @@ class Iree(ModelCompiler):
     extra = "iree"
     engine = "iree"
     modules = ("iree.compiler", "onnx")
-    takes = frozenset({"onnx"})
     makes = "iree"
-    after = "onnx"
-    Settings: ClassVar[type[Settings]] = MachineCodeSettings
-    settings: MachineCodeSettings
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         import onnx

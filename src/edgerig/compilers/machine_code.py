@@ -7,15 +7,16 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.bounded.stderr import captured_stderr
-from edgerig.compilers.base import CompilerSettings
+from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.errors import CompileError, IncompatibleError
 from edgerig.measure import cpu_features
+from edgerig.plugins import Settings
 
 #: Characters of an engine's words that an error quotes.
 _LONGEST = 500
@@ -50,6 +51,18 @@ class MachineCodeSettings(CompilerSettings, frozen=True, kw_only=True):
     def abroad(self) -> bool:
         """Whether the code is for another architecture than this machine's."""
         return self.triple is not None and cpu_features.architecture(self.triple) != cpu_features.architecture()
+
+
+class MachineCodeCompiler(ModelCompiler):
+    """A compiler of ONNX to machine code for one processor."""
+
+    takes = frozenset({"onnx"})
+    after = "onnx"
+    Settings: ClassVar[type[Settings]] = MachineCodeSettings
+    settings: MachineCodeSettings
+
+    def of_machine(self) -> tuple[str, ...]:
+        return cpu_features.this_processor() if self.settings.processor == "host" else ()
 
 
 def whole_model(artifact: Artifact, compiler: str) -> Any:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.linking import linked, linker_for
-from edgerig.compilers.machine_code import MachineCodeSettings, failed, whole_model
+from edgerig.compilers.machine_code import MachineCodeCompiler, MachineCodeSettings, failed, whole_model
 from edgerig.datasets.base import Dataset
 from edgerig.errors import UsageError
 from edgerig.models.cpu_module import Bound, packed
-from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 #: Architectures and systems of boards that LLVM has code for.
 _TRIPLES = re.compile(r"(x86_64|i[3-6]86|aarch64|arm(v[678]\w*)?|riscv(32|64))-(\w+-)?linux-\w+$")
 
 
-class Tvm(ModelCompiler):
+class Tvm(MachineCodeCompiler):
     """TVM's shared library of a network, for this machine's processor or another."""
 
     name = "tvm"
@@ -28,11 +26,7 @@ class Tvm(ModelCompiler):
     extra = "tvm"
     engine = "tvm"
     modules = ("tvm", "tvm_ffi", "onnx")
-    takes = frozenset({"onnx"})
     makes = "tvm"
-    after = "onnx"
-    Settings: ClassVar[type[Settings]] = MachineCodeSettings
-    settings: MachineCodeSettings
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         import tvm

@@ -116,6 +116,7 @@ class Stages:
             format=dependencies.of_plugin(formats.named(compiler.makes)),
             file=Path(artifact.path).name,
             data=self._compiled_with(compiler, artifact),
+            processor=compiler.of_machine(),
         )
 
         def build(work: Path) -> None:

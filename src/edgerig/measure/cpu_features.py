@@ -59,6 +59,15 @@ def checked(machine: str, features: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(features) & _FLAGS.get(machine, {}).keys()))
 
 
+def this_processor(root: Path = Path("/")) -> tuple[str, ...]:
+    """What LLVM tells this machine's processor by: maker, model and instruction sets of its cores, sorted."""
+    text, machine = linux.read(root / "proc/cpuinfo") or "", architecture()
+    words = r"^(?:vendor_id|cpu family|model|CPU (?:implementer|part|variant)|uarch|isa)\s*:.*$"
+    models = re.findall(words, text, re.MULTILINE)
+    flags = flags_of(text, "flags" if machine == "x86_64" else "Features") & set(_FLAGS.get(machine, {}).values())
+    return (machine, *sorted({" ".join(line.split()) for line in models}), *sorted(flags))
+
+
 def flags_of(cpuinfo: str, word: str) -> frozenset[str]:
     """The instruction sets that every core of a ``/proc/cpuinfo`` has; ``word`` is what the architecture calls them.
 
