@@ -105,6 +105,8 @@ def test_slices_that_engines_understand_differently_are_refused() -> None:
         compile_model(sliced((2, 5), [[1], [2], [1]], offset=1), "net", Options())
     with pytest.raises(CompileError, match=one_for_each):
         compile_model(sliced((1, 1, 2), [[0, 1, 2], [1, 1, 2], [1, 1, 1]], offset=1, newAxisMask=1), "net", Options())
+    with pytest.raises(CompileError, match="masks name entries that it does not have"):
+        compile_model(sliced((2, 5), [[0], [3], [2]], newAxisMask=2), "net", Options())
     with pytest.raises(ModelError, match="one element of an axis with a step of -1"):
         compile_model(sliced((2,), [[1, 2], [2, 4], [-1, 1]], shrinkAxisMask=1), "net", Options())
 

@@ -61,6 +61,8 @@ def strided_slice(reader: OperatorReader) -> Node:
     masks = {key: int(reader.option(f"{key}_mask", 0)) for key in _MASKS}
     if offset and (masks["new_axis"] or masks["ellipsis"] or len(begin) != len(value.shape)):
         reader.refuse("its ends are offsets from its beginnings, which engines have with one entry for each axis alone")
+    if any(masks[key] >> len(begin) for key in ("new_axis", "ellipsis")):
+        reader.refuse("its masks name entries that it does not have, which engines understand differently")
     ranges: list[range] = []
     shape: list[int] = []
     for entry, bits in _entries(reader, masks, len(begin), len(value.shape)):
