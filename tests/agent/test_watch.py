@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+import pytest
+
 END = """
 import sys
 from pathlib import Path
@@ -22,3 +25,35 @@ def test_output_that_cannot_be_written_keeps_no_worker_from_its_end(tmp_path: Pa
     ended = subprocess.run([sys.executable, "-c", END, str(folder)], capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert not folder.exists()
+
+
+STARTS = """
+import subprocess, sys
+from pathlib import Path
+from edgerig.agent.watch import end
+subprocess.run(["true"])
+unreaped = subprocess.Popen(["true"])
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
+sys.stdin.readline()
+end(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_what_a_worker_has_started_ends_with_it_where_it_leads_its_session(leads: bool, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS, str(tmp_path / "session")]
+    with subprocess.Popen(
+        command, text=True, start_new_session=leads, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as ended:
+        assert ended.stdout is not None
+        assert ended.stdin is not None
+        started = psutil.Process(int(ended.stdout.readline()))
+        ended.stdin.write("\n")
+        ended.stdin.close()
+        ended.wait(60)
+        if leads:
+            psutil.wait_procs([started], timeout=60)
+            assert not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
+        else:
+            assert started.is_running(), "a group of somebody else's is left alone"
+            started.kill()

@@ -152,8 +152,10 @@ class WorkerProcess:
         self._clean()
 
     def kill(self) -> None:
-        """End it now."""
-        self.process.kill()
+        """End it now, and what it has started, which is of its session."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._clean()
 
