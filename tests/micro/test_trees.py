@@ -43,7 +43,7 @@ def in_c(sources: list[Source], samples: list[np.ndarray], folder: Path) -> list
 
 
 def estimators() -> dict[str, Any]:
-    from sklearn import ensemble, tree
+    from sklearn import ensemble, linear_model, tree
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -61,6 +61,9 @@ def estimators() -> dict[str, Any]:
         "one": ensemble.RandomForestClassifier(3, **small),
         "real": ensemble.RandomForestRegressor(20, **small),
         "real_boosted": ensemble.HistGradientBoostingRegressor(max_iter=10, **small),
+        "linear": linear_model.LogisticRegression(),
+        "linear_two": make_pipeline(StandardScaler(), linear_model.LogisticRegression()),
+        "real_linear": linear_model.LinearRegression(),
         "several": ensemble.RandomForestRegressor(10, **small),
     }
 
@@ -169,6 +172,9 @@ def test_what_differs_from_the_file_in_words_only_is_followed(tmp_path: Path) ->
         ({"classlabels_int64s": [4, 5]}, CompileError, "two classes have two sums"),
         ({"class_ids": [0, 1, 0, 1], "class_weights": [1.0, -2.0, 1.0, -1.0], "class_nodeids": [1, 1, 2, 2],
           "class_treeids": [0] * 4}, CompileError, "a class has a sum for some samples only"),
+        ({"operator": "LinearClassifier", "coefficients": [1.0]}, ModelError, "1 coefficients and 3 intercepts"),
+        ({"operator": "LinearClassifier", "coefficients": [float("nan")] * 6}, ModelError, "coefficient that is not"),
+        ({"operator": "LinearClassifier", "post_transform": "LOGISTIC"}, CompileError, "3 classes, each by itself"),
         ({"features": 0}, CompileError, r"has the shape \[0, 0\]"),
         ({"dtype": "double"}, CompileError, "'X' of net.onnx is not float32"),
     ],

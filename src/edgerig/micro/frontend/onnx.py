@@ -10,8 +10,10 @@ import numpy as np
 
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
+from edgerig.micro.frontend.onnx_linear import check_transform, dense_of
 from edgerig.micro.frontend.onnx_trees import LARGEST_FEATURE, Attributes, binary_of, trees_of
 from edgerig.micro.ir import Logistic, Mul, Program, Softmax, Sub, Value
+from edgerig.micro.ir.operators.labels import ClassLabel
 
 _TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC")
 
@@ -109,7 +111,7 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 
-def _trees(reader: _Reader, node: Any, position: int, prefix: str) -> tuple[Attributes, str, dict[str, Any]]:
+def _operator(reader: _Reader, node: Any, position: int, prefix: str) -> tuple[Attributes, str, dict[str, Any]]:
     """The attributes, the post_transform, and what every node of the representation has."""
     where = reader.where(node, position)
     source = reader.get(node.input[0], where)
@@ -121,7 +123,7 @@ def _trees(reader: _Reader, node: Any, position: int, prefix: str) -> tuple[Attr
 
 
 def _classifier(reader: _Reader, node: Any, position: int) -> None:
-    attributes, transform, parts = _trees(reader, node, position, "class")
+    attributes, transform, parts = _operator(reader, node, position, "class")
     texts = attributes.values.get("classlabels_strings", ())
     numbers = tuple(attributes.values.get("classlabels_int64s", ()))
     classes = len(texts) or len(numbers)
@@ -132,8 +134,7 @@ def _classifier(reader: _Reader, node: Any, position: int) -> None:
     scores = Value(scores_name or "scores", (1, classes), "float32")
     outputs = [scores]
     if texts:
-        names = ", ".join(bytes(text).decode(errors="replace") for text in texts)
-        reader.left_out[label_name] = f"texts; the classes are, in the order of the scores, {names}"
+        _leave_out(reader, label_name, texts)
     elif label_name in reader.used:
         outputs.append(Value(label_name, (1,), "int64"))
         reader.values[label_name] = outputs[1]
@@ -142,6 +143,50 @@ def _classifier(reader: _Reader, node: Any, position: int) -> None:
     reader.program_.nodes.append(ensemble)
     if scores_name:
         reader.values[scores_name] = _transformed(reader, scores, transform, position)
+
+
+def _leave_out(reader: _Reader, label_name: str, texts: Sequence[bytes]) -> None:
+    names = ", ".join(bytes(text).decode(errors="replace") for text in texts)
+    reader.left_out[label_name] = f"texts; the classes are, in the order of the scores, {names}"
+
+
+def _linear_classifier(reader: _Reader, node: Any, position: int) -> None:
+    attributes, transform, parts = _operator(reader, node, position, "class")
+    texts = attributes.values.get("classlabels_strings", ())
+    numbers = tuple(attributes.values.get("classlabels_ints", ()))
+    classes = len(texts) or len(numbers)
+    if classes < 2:
+        attributes.corrupt(f"it has {classes} classes")
+    check_transform(attributes.where, transform, classes)
+    scores = Value(node.output[1], (1, classes), "float32")
+    (source,) = parts["inputs"]
+    reader.program_.nodes.append(dense_of(attributes.where, attributes.values, classes, source, scores, position))
+    if texts:
+        _leave_out(reader, node.output[0], texts)
+    elif node.output[0] in reader.used:
+        label = reader.values[node.output[0]] = Value(node.output[0], (1,), "int64")
+        reader.program_.nodes.append(ClassLabel(label.name, position, [scores], [label], numbers))
+    reader.values[node.output[1]] = _transformed(reader, scores, transform, position)
+
+
+def _linear_regressor(reader: _Reader, node: Any, position: int) -> None:
+    attributes, transform, parts = _operator(reader, node, position, "target")
+    if transform != "NONE":
+        attributes.refuse(f"a regression's post_transform is {transform}", "Known is NONE.")
+    targets = int(attributes.values.get("targets", 1))
+    result = reader.values[node.output[0]] = Value(node.output[0], (1, targets), "float32")
+    (source,) = parts["inputs"]
+    reader.program_.nodes.append(dense_of(attributes.where, attributes.values, targets, source, result, position))
+
+
+def _normalizer(reader: _Reader, node: Any, position: int) -> None:
+    """Behind a softmax, whose results have the sum 1 already, L1 changes nothing."""
+    where = reader.where(node, position)
+    value = reader.get(node.input[0], where)
+    norm = bytes(_attributes(node).get("norm", b"MAX")).decode(errors="replace")
+    if norm != "L1" or not any(isinstance(known, Softmax) and known.output is value for known in reader.program_.nodes):
+        raise CompileError(f"{where} is a norm {norm}, not L1 of a softmax.", "Scale by a Scaler in its place.")
+    reader.values[node.output[0]] = value
 
 
 def _transformed(reader: _Reader, scores: Value, transform: str, position: int) -> Value:
@@ -155,7 +200,7 @@ def _transformed(reader: _Reader, scores: Value, transform: str, position: int) 
 
 
 def _regressor(reader: _Reader, node: Any, position: int) -> None:
-    attributes, transform, parts = _trees(reader, node, position, "target")
+    attributes, transform, parts = _operator(reader, node, position, "target")
     targets = int(attributes.values.get("n_targets", 1))
     if targets < 1:
         attributes.corrupt(f"it has {targets} targets")
@@ -203,10 +248,13 @@ def _zip_map(reader: _Reader, node: Any, position: int) -> None:
 _OPERATORS: dict[str, Callable[[_Reader, Any, int], None]] = {
     "TreeEnsembleClassifier": _classifier,
     "TreeEnsembleRegressor": _regressor,
+    "LinearClassifier": _linear_classifier,
+    "LinearRegressor": _linear_regressor,
+    "Normalizer": _normalizer,
     "Scaler": _scaler,
     "ZipMap": _zip_map,
     "Identity": _same,
     "Cast": _same,
 }
 _KNOWN = {name if name in ("Identity", "Cast") else f"ai.onnx.ml.{name}" for name in _OPERATORS}
-HINT = f"Networks become C as TFLite; of ONNX files C is made of trees: {', '.join(sorted(_OPERATORS))}."
+HINT = f"Networks become C as TFLite; of ONNX files C is made of classical models: {', '.join(sorted(_OPERATORS))}."

@@ -24,10 +24,25 @@ _LABELS: dict[str, Any] = {
 }
 
 
-def stump(features: int = 2, dtype: str = "float", zip_map: bool = False, **changes: Any) -> bytes:
-    """A classifier of one branch and three classes, with other attributes; None leaves one out."""
-    tables = {name: value for name, value in {**_LABELS, **changes}.items() if value is not None}
-    return ensemble_onnx("TreeEnsembleClassifier", tables, features, dtype, zip_map)
+_LINEAR: dict[str, Any] = {
+    "coefficients": [1.0, -1.0, 0.5, 2.0, 0.0, -2.0],
+    "intercepts": [0.1, 0.2, 0.3],
+    "classlabels_ints": [4, 5, 6],
+    "post_transform": "NONE",
+}
+
+
+def stump(
+    features: int = 2,
+    dtype: str = "float",
+    zip_map: bool = False,
+    operator: str = "TreeEnsembleClassifier",
+    **changes: Any,
+) -> bytes:
+    """A classifier of one branch, or a linear one, and three classes, with other attributes; None leaves one out."""
+    usual = _LABELS if operator == "TreeEnsembleClassifier" else _LINEAR
+    tables = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+    return ensemble_onnx(operator, tables, features, dtype, zip_map)
 
 
 def ensemble_onnx(
@@ -36,7 +51,7 @@ def ensemble_onnx(
     """An ONNX file of one operator of trees: input X, outputs label (of a classifier) and scores."""
     from onnx import TensorProto, helper
 
-    classifier = operator == "TreeEnsembleClassifier"
+    classifier = operator.endswith("Classifier")
     texts = "classlabels_strings" in tables
     names = ["label", "scores"] if classifier else ["scores"]
     nodes = [helper.make_node(operator, ["X"], names, domain="ai.onnx.ml", **tables)]

@@ -32,6 +32,7 @@ from edgerig.micro.kernels.portable.float32 import (
     TransposeConvF32,
 )
 from edgerig.micro.kernels.portable.joins import Concatenate, PackKernel, SplitKernel, UnpackKernel
+from edgerig.micro.kernels.portable.labels import LabelKernel
 from edgerig.micro.kernels.portable.lstm import LstmKernel
 from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.recurrent import SvdfKernel
@@ -79,6 +80,7 @@ PORTABLE: tuple[Kernel, ...] = (
     LstmKernel(),
     DetectionKernel(),
     TreesKernel(),
+    LabelKernel(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),
