@@ -19,6 +19,7 @@ PACKAGES = {
     "flatc": "flatbuffers-compiler",
     "g++": "g++",
     "gcc": "gcc libc6-dev",
+    "gdb-multiarch": "gdb-multiarch",
     "ip": "iproute2",
     "make": "make",
     "nginx": "nginx-light",

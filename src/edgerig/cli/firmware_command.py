@@ -30,6 +30,7 @@ def command() -> None:
       edgerig firmware build --board stm32f746 --model net_int8.tflite --out build/fw
       edgerig firmware size build/fw
       edgerig firmware flash build/fw
+      edgerig firmware gdb qemu:mps2-an500 build/fw
       edgerig firmware console sim:stm32f746 --model net_int8.tflite
       edgerig firmware console serial:///dev/ttyUSB0
       edgerig firmware build --board stm32f746 --model kws.tflite --console mlperf-tiny --out build/kws
@@ -151,6 +152,44 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
         say(shlex.join(flashing.flash_command(described, firmware, tool, installed=False)))
         return
     echo(f"done: {flashing.flash(described, firmware, tool)}")
+
+
+@command.command()
+@click.argument("address")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Where the server listens, on this machine.  [default: a free one]"
+)
+@click.option("-ex", "commands", multiple=True, help="A command for gdb once it is connected; may be repeated.")
+@click.option("--batch", is_flag=True, help="End after the commands of -ex.")
+@click.option("--dry-run", is_flag=True, help="Only print the commands.")
+def gdb(address: str, folder: Path, port: int | None, commands: tuple[str, ...], batch: bool, dry_run: bool) -> None:
+    """Debug a firmware that was built: start what holds the processor, and gdb with the symbols.
+
+    ADDRESS is qemu:BOARD, halted before its first instruction; or the name of a board that is plugged in and has this
+    firmware, by openocd, halted after a reset. sim: has no debugger. With --debug-build the source is known line by
+    line. gdb is gdb-multiarch or arm-none-eabi-gdb.
+
+    \b
+    Examples:
+      edgerig firmware build --board mps2-an500 --model net_int8.tflite --debug-build --out build/fw
+      edgerig firmware gdb qemu:mps2-an500 build/fw
+      edgerig firmware gdb qemu:mps2-an500 build/fw -ex "break main" -ex continue -ex backtrace --batch
+      edgerig firmware gdb stm32f746 build/fw --dry-run
+    """
+    from edgerig.boards.firmware import read_firmware
+    from edgerig.targets.emulated import debugger
+
+    firmware = read_firmware(folder)
+    listening = port or (debugger.PORT if dry_run else debugger.free_port())
+    words = debugger.debugging(address, firmware, listening, commands, batch=batch, dry=dry_run)
+    if dry_run:
+        for each in words:
+            say(shlex.join(each))
+        return
+    code = debugger.debug(words)
+    if code:
+        raise SystemExit(code)
 
 
 @command.command()

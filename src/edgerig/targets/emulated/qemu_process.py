@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -53,19 +54,7 @@ class Emulator:
         self.wire, theirs = socket.socketpair()
         self.console, terminal = socket.socketpair()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - QEMU writes to it
-        words = [
-            *_with_us(),
-            program,
-            "-M",
-            board.machine,
-            "-kernel",
-            str(firmware.elf),
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-        ]
-        words += ["-nodefaults", *CLOCK]
+        words = [*with_us(), *machine_words(program, board, firmware.elf)]
         for name, end in (("wire", theirs), ("console", terminal)):
             words += ["-chardev", f"socket,id={name},fd={end.fileno()}", "-serial", f"chardev:{name}"]
         try:
@@ -121,7 +110,13 @@ class Emulator:
         self._errors.close()
 
 
-def _with_us() -> list[str]:
+def machine_words(program: str, board: Board, elf: Path) -> list[str]:
+    """The command of QEMU that runs ``elf`` on ``board``, without its lines."""
+    nothing = ("-display", "none", "-monitor", "none", "-nodefaults")
+    return [program, "-M", board.machine, "-kernel", str(elf), *nothing, *CLOCK]
+
+
+def with_us() -> list[str]:
     """The prefix for a command so that it is killed together with this process."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv is not None else []
