@@ -162,7 +162,7 @@ def test_schemes_that_it_cannot_run_are_refused(tmp_path: Path) -> None:
     compiler = CSource()
     assert compiler.refuses("tflite", "int8") is None
     assert compiler.refuses("tflite", "float16") is None
-    assert "not int16x8" in str(compiler.refuses("tflite", "int16x8"))
+    assert compiler.refuses("tflite", "int16x8") is None
     assert "not dynamic" in str(compiler.refuses("tflite", "dynamic"))
     artifact = msgspec.structs.replace(open_artifact(dense_tflite(tmp_path / "net.tflite")), scheme="dynamic")
     with pytest.raises(IncompatibleError, match="dynamic"):

@@ -14,14 +14,17 @@ import pytest
 import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer, quantize
+from edgerig.compilers.c_source import CSource
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8, Int16x8Settings
 from edgerig.datasets.npz import Npz
 from edgerig.errors import CompileError, IncompatibleError, UsageError
+from edgerig.micro import Options, compile_model
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.plugins import convert_settings
+from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.several_ends import two_in_three_out_tflite
 
 QUANTIZERS = {cls.name: cls for cls in (Float16, Dynamic, Int8, Int16x8)}
@@ -73,6 +76,21 @@ def test_int16x8_equals_the_reference_kernels(quantized: dict[str, Artifact], in
     np.testing.assert_array_equal(
         run_litert(path, inputs, raw=True), run_litert(path, inputs, reference=True, raw=True)
     )
+
+
+def test_int16x8_as_c_equals_the_reference_kernels(
+    quantized: dict[str, Artifact], inputs, run_litert, tmp_path: Path
+) -> None:
+    artifact = quantized["int16x8"]
+    made = CSource().compile(artifact, tmp_path / "c")
+    assert (made.scheme, made.inputs[0].dtype, made.outputs[0].dtype) == ("int16x8", "int16", "int16")
+    network = load(compile_model(artifact.read(), "net", Options()), tmp_path / "built")
+    quantization = artifact.inputs[0].quantization
+    assert quantization is not None
+    integers = np.clip(np.round(inputs / np.float32(quantization.scale)), -32768, 32767).astype(np.int16)
+    expected = run_litert(artifact.path, inputs, reference=True, raw=True)
+    found = np.concatenate([network.run([sample[None]])[0] for sample in integers])
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", ["int8", "int16x8"])

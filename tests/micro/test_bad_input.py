@@ -107,7 +107,7 @@ def dense(
         (
             dense([0.1], dtype="int16"),
             CompileError,
-            "its input is int16.*supported: all three int8, or all three float32",
+            r"its bias is int32 \[3\]; it must be a constant int64 \[3\]",
         ),
         (dense([0.5], target=1e-12, unit=0.05), CompileError, "a scale of 1 or more, and some would overflow"),
     ],

@@ -47,7 +47,7 @@ def test_a_block_may_have_fewer_samples_of_its_own() -> None:
 def test_boards_stand_in_the_id_and_refuse_what_the_c_compiler_does_not_know() -> None:
     made = plan({"compilers": ["int8"], "runtimes": ["micro"], "targets": ["sim:stm32f746", "qemu:mps2-an500"]})
     assert ids(made) == ["int8-micro-sim-stm32f746", "int8-micro-qemu-mps2-an500"]
-    with pytest.raises(IncompatibleError, match="knows float32, float16 and int8 networks, not dynamic"):
+    with pytest.raises(IncompatibleError, match="knows float32, float16, int8 and int16x8 networks, not dynamic"):
         plan({"compilers": ["dynamic"], "runtimes": ["micro"], "targets": ["sim:stm32f746"]})
 
 

@@ -65,7 +65,7 @@ class CSource(ModelCompiler):
     """model.h, model.c, weights.c and the kernels that they use: no interpreter, no heap, one static arena."""
 
     name = "c"
-    summary = "plain C99 for microcontrollers, from int8 and float TFLite, and trees in ONNX"
+    summary = "plain C99 for microcontrollers, from int8, int16x8 and float TFLite, and trees in ONNX"
     modules = ()
     takes = frozenset({"tflite", "onnx"})
     #: Trees and other classical models; networks in ONNX are refused when they are read.
@@ -132,8 +132,8 @@ class CSource(ModelCompiler):
         return unsupported_operators([operator.op for operator in graph.operators])
 
     def _refuses(self, format: str, scheme: str) -> str | None:
-        if scheme in ("dynamic", "int16x8"):
-            return f"compiler {self.name!r} reads float32, float16 and int8 networks, not {scheme}"
+        if scheme == "dynamic":
+            return f"compiler {self.name!r} reads float32, float16, int8 and int16x8 networks, not {scheme}"
         return None
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:

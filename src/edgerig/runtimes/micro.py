@@ -31,7 +31,7 @@ from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 PATIENCE = 300.0
 _PREFIX = "model"
 #: Ends of the names of portable kernels, and the type of their arithmetic.
-_TYPES = {"s8": "int8", "f32": "float32", "f16": "float16"}
+_TYPES = {"s8": "int8", "s16": "int16", "f32": "float32", "f16": "float16"}
 _METHOD = "as the compiler planned it; the same on every processor"
 
 
@@ -78,8 +78,8 @@ class Micro(Runtime):
 
     @classmethod
     def _refuses(cls, format: str, scheme: str) -> str | None:
-        if scheme in ("dynamic", "int16x8"):
-            return f"the C compiler knows float32, float16 and int8 networks, not {scheme}"
+        if scheme == "dynamic":
+            return f"the C compiler knows float32, float16, int8 and int16x8 networks, not {scheme}"
         return None
 
     @classmethod

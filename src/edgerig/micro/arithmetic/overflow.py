@@ -15,14 +15,15 @@ from edgerig.micro.arithmetic.scales import (
     product_scale,
     rescaling,
     sides_scales,
+    sides_shift,
     slope_scales,
     svdf_scales,
 )
 from edgerig.micro.ir import Node
 from edgerig.micro.ir.operators.recurrent import Svdf
 
-#: A value of 8 bits less its zero point.
-_REACH = 255
+#: How far a value less its zero point gets from 0; that of int16 is 0.
+_REACHES = {"int8": 255, "uint8": 255, "int16": 32768}
 
 
 def check_overflow(node: Node) -> None:
@@ -31,7 +32,7 @@ def check_overflow(node: Node) -> None:
     Raises:
         CompileError: The scale of its output is too small for those of its inputs.
     """
-    if not node.outputs or not node.inputs or node.output.dtype not in ("int8", "uint8"):
+    if not node.outputs or not node.inputs or node.output.dtype not in _REACHES:
         return
     if any(value.quantization is None for value in (node.input, node.output)):
         return
@@ -53,31 +54,34 @@ def refuse_overflow(node: Node, reach: int, exponent: int) -> None:
 
 def _reach(node: Node) -> tuple[int, int]:
     """How far from 0 the integers can get that are scaled, and the exponent of that scale."""
+    each = _REACHES.get(node.input.dtype, 0)
     if isinstance(node, ir.Binary):
-        return _reach_of_binary(node)
+        return _reach_of_binary(node, each)
     if isinstance(node, ir.BatchMatMul):
         shape = node.input.shape
-        return _REACH**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]
+        return each**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]
     if isinstance(node, ir.Mean):
-        return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
+        return each * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
+    if isinstance(node, ir.AveragePool2D) and node.input.dtype == "int16":
+        return each * math.prod(node.window), 0
     if isinstance(node, Svdf):
         # Sums over time use all bits, and wrap around beyond them as LiteRT's do: no room for a shift to the left.
         first, second = svdf_scales(node)
-        return max((_REACH * 128 * node.input.elements, first[1]), (1 << 30, second[1]), key=_shifted)
-    if isinstance(node, ir.Relu | ir.Quantize) and node.input.dtype in ("int8", "uint8"):
-        return _REACH, rescaling(node)[1]
+        return max((each * 128 * node.input.elements, first[1]), (1 << 30, second[1]), key=_shifted)
+    if isinstance(node, ir.Relu | ir.Quantize) and each:
+        return each, rescaling(node)[1]
     return 0, 0
 
 
-def _reach_of_binary(node: ir.Binary) -> tuple[int, int]:
+def _reach_of_binary(node: ir.Binary, each: int) -> tuple[int, int]:
     if node.scaling == "none" or node.scaling == "one":
         return 0, 0
     if node.scaling == "product":
-        return _REACH**2, product_scale(node)[1]
+        return each**2, product_scale(node)[1]
     if node.scaling == "slope":
-        return max((_REACH, rescaling(node)[1]), (_REACH**2, slope_scales(node)[1][1]), key=_shifted)
+        return max((each, rescaling(node)[1]), (each**2, slope_scales(node)[1][1]), key=_shifted)
     # Each side is at most half of it when it is on the scale of both.
-    return (_REACH << node.scaling.left_shift) ** node.scaling.degree, sides_scales(node).output[1]
+    return (each << sides_shift(node)) ** node.scaling.degree, sides_scales(node).output[1]
 
 
 def _shifted(reach: tuple[int, int]) -> int:

@@ -166,7 +166,7 @@ def activation_range(activation: str, output: Value) -> tuple[int, int]:
     def to_integer(real: float) -> int:
         # TfLiteRound: halves away from zero.
         # Far out of range the exact quotient does not matter, and might be infinite.
-        ratio = math.copysign(1e4, real) if abs(real) > 1e4 * scale else float(np.float32(real) / scale)
+        ratio = math.copysign(1e6, real) if abs(real) > 1e6 * scale else float(np.float32(real) / scale)
         return zero + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
 
     return (

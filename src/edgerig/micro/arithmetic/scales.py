@@ -15,6 +15,8 @@ from edgerig.micro.ir.operators.recurrent import Svdf
 
 #: Integer bits of the scaled differences of a softmax.
 DIFFERENCE_BITS = 5
+#: Bits by which both sides of a sum of int16 are shifted.
+SHIFT_16 = 15
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,19 @@ def sides_scales(node: Binary) -> SidesScales:
     if not isinstance(sides, Sides):
         raise CompileError(f"{node.where()} does not bring its inputs to one scale.")
     scales = [float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output)]
-    twice = 2 * max(scales[0], scales[1])
+    twice, left_shift = 2 * max(scales[0], scales[1]), sides_shift(node)
     return SidesScales(
-        sides.left_shift,
+        left_shift,
         quantize_multiplier(scales[0] / twice),
         quantize_multiplier(scales[1] / twice),
-        quantize_multiplier(twice**sides.degree / ((1 << sides.left_shift * sides.degree) * scales[2])),
+        quantize_multiplier(twice**sides.degree / ((1 << left_shift * sides.degree) * scales[2])),
     )
+
+
+def sides_shift(node: Binary) -> int:
+    """Bits by which each side of an operator that brings both to one scale is shifted first."""
+    assert isinstance(node.scaling, Sides)
+    return SHIFT_16 if node.output.dtype == "int16" else node.scaling.left_shift
 
 
 def binary_scales(node: Binary) -> dict[str, tuple[int, int]]:

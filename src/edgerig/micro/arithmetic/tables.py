@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.conversion import clamp, dequantize, quantize, to_integers
+from edgerig.micro.arithmetic.int16 import curve
 from edgerig.micro.arithmetic.overflow import refuse_overflow
 from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier, real_range, scale_by
 from edgerig.micro.arithmetic.roots import inverse_root, sqrt_scale
@@ -24,16 +25,19 @@ from edgerig.micro.ir.operators.functions import Abs, Exp, Gelu, LeakyRelu, Log,
 
 Array = NDArray[Any]
 
+#: Those that take 16 bits.
+FUNCTIONS_16 = (Logistic, Tanh, Relu, Quantize)
 
-def table(node: Node) -> NDArray[np.int8] | NDArray[np.uint8]:
-    """The output of a function of one 8-bit value for each of its 256 values, from the lowest on.
+
+def table(node: Node) -> Array:
+    """The output of a function of one integer for each of its values, from the lowest on: 256, of 16 bits 65,536.
 
     Raises:
         CompileError: The node is no such function.
     """
     function = TABLES.get(type(node))
-    if function is None:
-        raise CompileError(f"There is no table for {node.where()}.")
+    if function is None or (node.input.dtype == "int16" and not isinstance(node, FUNCTIONS_16)):
+        raise CompileError(f"There is no table for {node.where()} of {node.input.dtype}.")
     low, high = RANGES[node.input.dtype]
     return function(node, np.arange(low, high + 1, dtype=np.int64))
 
@@ -44,7 +48,7 @@ def real_function(node: Unary, x: Array) -> Array:
 
 
 def look_up(node: Node, content: Array) -> Array:
-    """A function of one 8-bit value of each element, by its table."""
+    """A function of one integer of each element, by its table."""
     return np.asarray(table(node)[content.astype(np.int64) - RANGES[node.input.dtype][0]])
 
 
@@ -66,13 +70,17 @@ def _step(part: Node, content: Array) -> Array:
     return quantize(content, part.output)
 
 
-def _logistic(node: Node, values: Array) -> Array:
+def _logistic(node: Logistic, values: Array) -> Array:
+    if node.input.dtype == "int16":
+        return curve(node, values)
     # Beyond exp(80) the result is 0 in single precision.
     powers = np.exp(np.minimum(-_real(node, values).astype(np.float64), 80)).astype(np.float32)
     return _from_real(node, np.float32(1) / (np.float32(1) + powers))
 
 
-def _tanh(node: Node, values: Array) -> Array:
+def _tanh(node: Tanh, values: Array) -> Array:
+    if node.input.dtype == "int16":
+        return curve(node, values)
     return _from_real(node, np.tanh(_real(node, values).astype(np.float64)).astype(np.float32))
 
 

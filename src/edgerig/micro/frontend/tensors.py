@@ -8,7 +8,7 @@ from edgerig.micro.arithmetic.requantize import RANGES
 from edgerig.models.graph.types import Tensor
 
 #: Types whose scale and zero point mean something.
-QUANTIZED = frozenset({"int4", "int8", "uint8", "int16", "int32"})
+QUANTIZED = frozenset({"int4", "int8", "uint8", "int16", "int32", "int64"})
 
 #: Scales below it, and those above its reciprocal, are those of no real network.
 SMALLEST_SCALE = 1e-37
@@ -48,4 +48,9 @@ def quantization_of(tensor: Tensor) -> Quantization | None:
     low, high = RANGES.get(tensor.dtype, (0, 0))
     if not all(low <= zero <= high for zero in quantization.zero_points):
         raise ModelError(f"{called} has a zero point that its type does not have.")
+    if tensor.dtype == "int16" and any(quantization.zero_points):
+        raise CompileError(
+            f"{called} is int16 and has the zero point {next(filter(None, quantization.zero_points))}.",
+            "Integers of 16 bits are quantized symmetrically, with the zero point 0: quantize the network again.",
+        )
     return quantization

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.micro.arithmetic.int16 import requantization16
 from edgerig.micro.arithmetic.requantize import real_range, requantization, scale_by, scale_once, scale_twice
 from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import (
@@ -105,6 +106,8 @@ def batch_matmul(node: BatchMatMul, inputs: list[Array]) -> list[Array]:
 
 def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
     """Bias, requantization, activation; channels are the last axis of ``sums``."""
+    if inputs[0].dtype == np.int16:
+        return requantization16(node).apply(sums)
     if inputs[0].dtype != np.int8:
         low, high = real_range(node.activation)
         bias = inputs[2].reshape(-1) if len(inputs) > 2 else 0.0
@@ -116,7 +119,7 @@ def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
 
 
 def _wide(image: Array) -> Any:
-    return np.int64 if image.dtype == np.int8 else np.float64
+    return np.float64 if image.dtype == np.float32 else np.int64
 
 
 OPERATIONS: dict[type[Node], Operation] = {

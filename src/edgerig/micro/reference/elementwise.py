@@ -26,7 +26,7 @@ def subtract(node: Sub, inputs: list[Array]) -> list[Array]:
 
 def multiply(node: Mul, inputs: list[Array]) -> list[Array]:
     """MUL."""
-    if inputs[0].dtype != np.int8:
+    if inputs[0].dtype == np.float32:
         return [_clamp(node, inputs[0] * inputs[1])]
     first, second = map(_centred, inputs, node.inputs)
     scaled = scale_by(product_scale(node), first * second)
@@ -34,7 +34,7 @@ def multiply(node: Mul, inputs: list[Array]) -> list[Array]:
 
 
 def _sum(node: Binary, inputs: list[Array], sign: int) -> list[Array]:
-    if inputs[0].dtype != np.int8:
+    if inputs[0].dtype == np.float32:
         return [_clamp(node, inputs[0] + sign * inputs[1])]
     scales = sides_scales(node)
     first, second = _on_one_scale(node, inputs, scales)
@@ -90,9 +90,9 @@ def _clamp(node: Binary, values: Array) -> Array:
         # As in LiteRT, what is infinite becomes the greatest float.
         low, high = finite_range(node.activation)
         return np.clip(values, low, high).astype(np.float32)
-    if node.output.dtype == "int8":
+    if node.output.dtype in ("int8", "int16"):
         least, most = activation_range(node.activation, node.output)
-        return np.clip(values, least, most).astype(np.int8)
+        return np.clip(values, least, most).astype(node.output.dtype)
     return values.astype(node.output.dtype)
 
 

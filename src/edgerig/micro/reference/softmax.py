@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.micro.arithmetic.int16 import softmax16
 from edgerig.micro.arithmetic.requantize import scale_by
 from edgerig.micro.arithmetic.scales import DIFFERENCE_BITS, log_softmax_inverse, softmax_scale
 from edgerig.micro.ir import Node, Softmax
@@ -23,6 +24,8 @@ def softmax(node: Softmax, inputs: list[Array]) -> list[Array]:
         real = values.astype(np.float64)
         powers = np.exp((real - real.max(-1, keepdims=True)) * np.float32(node.beta))
         return [(powers / powers.sum(-1, keepdims=True)).astype(np.float32)]
+    if values.dtype == np.int16:
+        return [softmax16(node, values)]
     return [_integer(node, values)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -9,9 +10,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.ir.core import Node, Sizes
+from edgerig.micro.ir.core import Node, Sizes, Value
 from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
 from edgerig.micro.ir.operators.record import OperatorRecord, Row
+
+#: How far the logarithm of a scale may be from a whole number; LiteRT's own limit is 0.001.
+_NEARLY = 0.0011
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,13 @@ class Div(Binary):
     scaling = "none"
 
 
+def _check_powers(reader: OperatorReader, *values: Value) -> None:
+    """Refuse sums of int16 that LiteRT shifts, since all their scales are powers of 2 or nearly so."""
+    exponents = [math.log2(value.scale) for value in values]
+    if all(abs(exponent - round(exponent)) < _NEARLY for exponent in exponents):
+        reader.refuse("it is int16 of scales that are powers of 2 (pot_scale_int16), which LiteRT computes otherwise")
+
+
 def binary(kind: type[Binary]) -> Builder:
     """Reads an operator of this family."""
 
@@ -135,6 +146,8 @@ def binary(kind: type[Binary]) -> Builder:
             reader.wrong(f"combines {list(first.shape)} and {list(second.shape)}")
         if not first.dtype == second.dtype == reader.output.dtype:
             reader.refuse(f"it mixes {first.dtype}, {second.dtype} and {reader.output.dtype}")
+        if first.dtype == "int16" and reader.option("pot_scale_int16", False):
+            _check_powers(reader, first, second, reader.output)
         if kind.scaling == "slope" and first.shape != reader.output.shape:
             reader.wrong(f"gives a value of {list(first.shape)} slopes of {list(second.shape)}")
         if kind.scaling == "none" and first.dtype != "float32":

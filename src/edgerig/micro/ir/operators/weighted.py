@@ -13,6 +13,8 @@ from edgerig.micro.ir.operators.windows import window, window_count, windows
 
 #: How far the scale of a bias may be from that of the sums, in scales of the output, as in TensorFlow Lite.
 _BIAS_TOLERANCE = 0.02
+#: The number of the type int32 in TFLite's schema.
+_INT32 = 2
 
 
 @dataclass(eq=False)
@@ -132,19 +134,26 @@ def check_weighted(reader: OperatorReader, channels: int, axis: int) -> None:
     """Types and scales of input, weights, bias and output."""
     image, weights, output = reader.input(), reader.weights(), reader.output
     kinds = (image.dtype, weights.dtype, output.dtype)
-    supported = [("int8", "int8", "int8"), ("float32", "float32", "float32")]
+    supported = [("int8", "int8", "int8"), ("int16", "int8", "int16"), ("float32", "float32", "float32")]
     if kinds not in (supported if not reader.widened else [("int8", "int16", "int8")]):
         reader.refuse(
             f"its input is {kinds[0]}, its weights {kinds[1]}, its output {kinds[2]}; "
-            "supported: all three int8, or all three float32"
+            "supported: all three int8, int16 with weights of int8, or all three float32"
         )
     check_scales(reader, weights, channels, axis)
     bias = reader.optional(2)
     if bias is not None:
-        wanted = "int32" if image.dtype == "int8" else "float32"
+        wanted = _bias_type(reader, image)
         if not bias.constant or bias.dtype != wanted or bias.elements != channels:
             reader.refuse(f"its bias is {bias.dtype} {list(bias.shape)}; it must be a constant {wanted} [{channels}]")
         check_bias_scale(reader, weights, bias)
+
+
+def _bias_type(reader: OperatorReader, image: Value) -> str:
+    """With 16-bit activations LiteRT takes the bias for what the options say, int64 unless they say int32."""
+    if image.dtype == "int16":
+        return "int32" if reader.option("quantized_bias_type") == _INT32 else "int64"
+    return "int32" if image.dtype == "int8" else "float32"
 
 
 def check_bias_scale(reader: OperatorReader, weights: Value, bias: Value) -> None:
@@ -159,7 +168,7 @@ def check_bias_scale(reader: OperatorReader, weights: Value, bias: Value) -> Non
 
 def check_scales(reader: OperatorReader, weights: Value, channels: int, axis: int) -> None:
     for value in (reader.input(), reader.output):
-        if value.dtype == "int8" and (value.quantization is None or len(value.quantization.scales) != 1):
+        if value.dtype in ("int8", "int16") and (value.quantization is None or len(value.quantization.scales) != 1):
             reader.refuse(f"{value.name} has no scale, or several")
     if weights.dtype != "int8":
         return

@@ -31,6 +31,7 @@ from edgerig.micro.kernels.portable.float32 import (
     ResizeF32,
     TransposeConvF32,
 )
+from edgerig.micro.kernels.portable.int16 import KERNELS_16
 from edgerig.micro.kernels.portable.joins import Concatenate, PackKernel, SplitKernel, UnpackKernel
 from edgerig.micro.kernels.portable.labels import LabelKernel
 from edgerig.micro.kernels.portable.lstm import LstmKernel
@@ -87,6 +88,7 @@ PORTABLE: tuple[Kernel, ...] = (
     Table8(),
     BinaryS8(),
     SoftmaxS8(),
+    *KERNELS_16,
     ResizeS8(),
     QuantizeFrom32(),
     DequantizeTo32(),

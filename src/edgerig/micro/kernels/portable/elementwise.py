@@ -19,6 +19,8 @@ from edgerig.micro.options import Options
 
 FLOAT32 = (("float32", "float32"),)
 BYTES = ("int8", "uint8")
+#: Ends of names of C functions.
+_SUFFIXES = {"int8": "s8", "uint8": "u8", "int16": "s16"}
 AXES = 5
 #: Functions of one float in ``micro_curves_f32.c``.
 CURVES = frozenset({"LOGISTIC", "TANH", "HARD_SWISH", "EXP", "LOG", "GELU"})
@@ -81,10 +83,7 @@ class _Binary(Portable):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Binary)
-        walk = _walk(node)
-        assert walk is not None
-        text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], **self._numbers(node))
-        settings = context.struct("binary", f"micro_binary_{self.type_name}", text)
+        settings = self.settings(node, context)
         a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
         function = f"micro_{node.op.lower()}_{self.type_name}_run"
         return Lowered(
@@ -93,6 +92,13 @@ class _Binary(Portable):
             ("micro_binary.h",),
             declarations=(f"MICRO_BINARY_{self.type_name.upper()}({function});",),
         )
+
+    def settings(self, node: Binary, context: Context) -> str:
+        """The struct of the operator."""
+        walk = _walk(node)
+        assert walk is not None
+        text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], **self._numbers(node))
+        return context.struct("binary", f"micro_binary_{self.type_name}", text)
 
     def _numbers(self, node: Binary) -> dict[str, Any]:
         raise NotImplementedError
@@ -163,43 +169,43 @@ class CurveF32(Portable):
 
 
 class QuantizeFrom32(Portable):
-    """Float to int8 or uint8."""
+    """Float to integers."""
 
     name = "portable-quantize"
     node = Quantize
-    types = (("float32", "int8"), ("float32", "uint8"))
+    types = (("float32", "int8"), ("float32", "uint8"), ("float32", "int16"))
     source = "micro_convert"
-    supports = "float32, int8 or uint8 to int8 or uint8"
+    supports = "float32 to int8, uint8 or int16; int8 or uint8 to int8 or uint8"
 
     def lower(self, node: Node, context: Context) -> Lowered:
         x, y, to = context.read(node.input), context.write(node.output), node.output
-        letter = "s" if to.dtype == "int8" else "u"
-        return self.lowered(f"micro_quantize_{letter}8({x}, {y}, {to.elements}, {c_float(to.scale)}, {to.zero_point});")
+        kind = _SUFFIXES[to.dtype]
+        return self.lowered(f"micro_quantize_{kind}({x}, {y}, {to.elements}, {c_float(to.scale)}, {to.zero_point});")
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        # From the first on: each is read before anything is written there.
-        return ((node.output, node.input),)
+        # From the first on: each is read before anything is written there. Only bytes may lie over floats in C.
+        return ((node.output, node.input),) if node.output.dtype in BYTES else ()
 
 
 class DequantizeTo32(Portable):
-    """int8 or uint8 to float."""
+    """Integers to float."""
 
     name = "portable-dequantize"
     node = Dequantize
-    types = (("int8", "float32"), ("uint8", "float32"))
+    types = (("int8", "float32"), ("uint8", "float32"), ("int16", "float32"))
     source = "micro_convert"
-    supports = "int8 or uint8 to float32"
+    supports = "int8, uint8 or int16 to float32"
 
     def lower(self, node: Node, context: Context) -> Lowered:
         x, y, source = context.read(node.input), context.write(node.output), node.input
-        letter = "s" if source.dtype == "int8" else "u"
+        kind = _SUFFIXES[source.dtype]
         return self.lowered(
-            f"micro_dequantize_{letter}8({x}, {y}, {source.elements}, {c_float(source.scale)}, {source.zero_point});"
+            f"micro_dequantize_{kind}({x}, {y}, {source.elements}, {c_float(source.scale)}, {source.zero_point});"
         )
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         # From the last on: each is read before anything is written there.
-        return ((node.output, node.input),)
+        return ((node.output, node.input),) if node.input.dtype in BYTES else ()
 
 
 class CastKernel(Portable):

@@ -16,7 +16,8 @@ from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
 
 
-def _pool(context: Context, node: Pool2D) -> str:
+def pool_struct(context: Context, node: Pool2D) -> str:
+    """The struct of a pooling of integers."""
     _, height, width, depth = node.input.shape
     low, high = activation_range(node.activation, node.output)
     text = struct(
@@ -51,7 +52,9 @@ class MaxPoolS8(Portable):
         assert isinstance(node, MaxPool2D)
         x, y = context.read(node.input), context.write(node.output)
         access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
-        return replace(self.lowered(f"micro_max_pool_s8_run(&{_pool(context, node)}, {x}, {y});"), accesses=(access,))
+        return replace(
+            self.lowered(f"micro_max_pool_s8_run(&{pool_struct(context, node)}, {x}, {y});"), accesses=(access,)
+        )
 
 
 class AveragePoolS8(Portable):
@@ -67,7 +70,7 @@ class AveragePoolS8(Portable):
         assert isinstance(node, AveragePool2D)
         x, y = context.read(node.input), context.write(node.output)
         sums = context.scratch(4 * node.input.shape[3], "int32_t")
-        lowered = self.lowered(f"micro_average_pool_s8_run(&{_pool(context, node)}, {x}, {y}, {sums});")
+        lowered = self.lowered(f"micro_average_pool_s8_run(&{pool_struct(context, node)}, {x}, {y}, {sums});")
         return replace(lowered, accesses=(by_pixels(node.output, node.input, window_begins(node)),))
 
 

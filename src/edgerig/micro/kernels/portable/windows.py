@@ -35,7 +35,7 @@ class _Windows(Kernel):
         )
         content = two_to_a_byte(node.weights.array) if self.packed else node.weights.array
         text = struct(
-            **_sizes(node),
+            **sizes(node),
             input_zero=node.input.zero_point,
             output_zero=requantize.zero_point,
             low=requantize.low,
@@ -58,7 +58,8 @@ def two_to_a_byte(numbers: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(pairs[:, 0] | pairs[:, 1] << 4, np.uint8)
 
 
-def _sizes(node: Weighted) -> dict[str, Any]:
+def sizes(node: Weighted) -> dict[str, Any]:
+    """Fields of the struct of a layer that goes window by window."""
     ones = dict.fromkeys(("kernel_height", "kernel_width", "stride_y", "stride_x", "dilation_y", "dilation_x"), 1)
     if isinstance(node, FullyConnected):
         channels, depth = node.weights.shape

@@ -15,16 +15,18 @@ SAME, VALID = 0, 1
 
 
 class Draw:
-    """Random choices for the operator ``op``, of type ``int8`` or ``float32``."""
+    """Random choices for the operator ``op``, of type ``int8``, ``int16`` or ``float32``."""
 
     def __init__(self, op: str, seed: int, dtype: str) -> None:
         self.rng = np.random.default_rng(seed)
         self.op, self.dtype = op, dtype
         self.net = TfliteBuilder()
+        #: Type of the bias of int16 layers.
+        self.wide_bias = "int64"
 
     @property
     def quantized(self) -> bool:
-        return self.dtype == "int8"
+        return self.dtype != "float32"
 
     def whole(self, low: int, high: int) -> int:
         """From low to high, both included."""
@@ -34,6 +36,8 @@ class Draw:
         return float(np.exp(self.rng.uniform(np.log(low), np.log(high))))
 
     def zero(self) -> int:
+        if self.dtype == "int16":
+            return 0
         return int(self.rng.choice([-128, -7, 0, 12, 127, self.whole(-128, 127)]))
 
     def quantization(self) -> tuple[float, int]:
@@ -62,6 +66,8 @@ class Draw:
 
     def content(self, shape: tuple[int, ...]) -> Any:
         """Content of a constant activation."""
+        if self.dtype == "int16":
+            return self.rng.integers(-32768, 32768, shape)
         return self.rng.integers(-128, 128, shape) if self.quantized else self.rng.normal(size=shape)
 
     def indices(self, name: str, values: Any, shape: tuple[int, ...] | None = None) -> int:
@@ -85,9 +91,12 @@ class Draw:
     def bias(self, channels: int, scales: list[float]) -> int:
         if not self.quantized:
             return self.net.tensor("b", (channels,), "float32", self.rng.normal(size=channels).astype(np.float32))
-        data = self.rng.integers(-3000, 3000, channels)
+        if self.dtype == "int16":
+            data, kind = self.rng.integers(-700_000, 700_000, channels), self.wide_bias
+        else:
+            data, kind = self.rng.integers(-3000, 3000, channels), "int32"
         several = len(set(scales)) > 1
-        return self.net.tensor("b", (channels,), "int32", data, scale=scales if several else scales[:1])
+        return self.net.tensor("b", (channels,), kind, data, scale=scales if several else scales[:1])
 
     def output_scale(self, source: float, scales: list[float], count: int) -> float:
         """A scale that suits the range of the results, or does not; 0 for float32."""
@@ -98,6 +107,10 @@ class Draw:
 
     def operator(self, inputs: list[int], outputs: list[int], **options: Any) -> None:
         """The operator itself, with the options table that its record names."""
+        if self.dtype == "int16" and self.op in ("ADD", "SUB"):
+            options["potScaleInt16"] = bool(self.whole(0, 1))
+        if self.wide_bias == "int32" and self.op in ("CONV_2D", "FULLY_CONNECTED"):
+            options["quantizedBiasType"] = 2
         self.net.operator(self.op, inputs, outputs, RECORDS[self.op].options or None, **options)
 
     def build(self, inputs: list[int], outputs: list[int]) -> bytes:

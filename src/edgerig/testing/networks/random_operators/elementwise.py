@@ -57,9 +57,14 @@ def function(draw: Draw) -> bytes:
     source = (scale, -128 if node.positive else draw.zero())
     x = draw.input(shape, like=source)
     target = (scale * draw.scale(0.3, 1.5), draw.zero())
-    y = draw.input(shape, "y", node.int8_output or target)
+    y = draw.input(shape, "y", fixed_output(draw, node.int8_output) or target)
     draw.operator([_positive(draw, x, shape) if node.positive else x], [y], **_parameters(draw, node))
     return draw.build([x], [y])
+
+
+def fixed_output(draw: Draw, int8: tuple[float, int] | None) -> tuple[float, int] | None:
+    """Scale and zero point that LiteRT asks of an output; of int16 always the same."""
+    return (1 / 32768, 0) if int8 and draw.dtype == "int16" else int8
 
 
 def _positive(draw: Draw, x: int, shape: tuple[int, ...]) -> int:
@@ -83,7 +88,7 @@ def softmax(draw: Draw) -> bytes:
     """SOFTMAX."""
     shape = (draw.whole(1, 3), draw.whole(1, 20))
     x = draw.input(shape, like=(draw.scale(0.001, 1.0), draw.zero()))
-    y = draw.input(shape, "y", (1 / 256, -128))
+    y = draw.input(shape, "y", fixed_output(draw, (1 / 256, -128)))
     draw.operator([x], [y], beta=float(draw.rng.choice([1.0, 1.0, 0.5, 2.0])))
     return draw.build([x], [y])
 
@@ -137,12 +142,15 @@ def arg_extreme(draw: Draw) -> bytes:
 def convert(draw: Draw) -> bytes:
     """QUANTIZE and DEQUANTIZE: float to integer and back, and one integer to another."""
     shape = draw.image(5)
-    kinds = ("int8", "uint8")
+    kinds = ("int8", "uint8") if draw.dtype != "int16" else ("int16", "int8")
     first, second = kinds[draw.whole(0, 1)], kinds[draw.whole(0, 1)]
     scale = draw.scale()
 
     def integer(name: str, kind: str, size: float) -> int:
-        zero = draw.whole(0, 255) if kind == "uint8" else draw.zero()
+        if draw.dtype == "int16":
+            zero = draw.whole(-128, 127) if kind == "int8" else 0
+        else:
+            zero = draw.whole(0, 255) if kind == "uint8" else draw.zero()
         return draw.net.tensor(name, shape, kind, scale=size, zero_point=zero)
 
     def real(name: str) -> int:
