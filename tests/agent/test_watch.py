@@ -31,16 +31,16 @@ STARTS = """
 import subprocess, sys
 from pathlib import Path
 from edgerig.agent.watch import end
-subprocess.run(["true"])
-unreaped = subprocess.Popen(["true"])
 print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
 sys.stdin.readline()
-end(Path(sys.argv[1]))
+end(Path(sys.argv[1]), orphaned=True)
 """
 
 
 @pytest.mark.parametrize("leads", [True, False])
-def test_what_a_worker_has_started_ends_with_it_where_it_leads_its_session(leads: bool, tmp_path: Path) -> None:
+def test_what_an_orphaned_worker_has_started_ends_with_it_where_it_leads_its_session(
+    leads: bool, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", STARTS, str(tmp_path / "session")]
     with subprocess.Popen(
         command, text=True, start_new_session=leads, stdin=subprocess.PIPE, stdout=subprocess.PIPE

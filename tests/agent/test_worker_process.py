@@ -1,11 +1,15 @@
 """What a worker's process is started with."""
 
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
-from edgerig.agent.worker_process import environment
+from edgerig.agent.worker_process import WorkerProcess, environment
+from edgerig.environments.interpreter import Interpreter
 
 
 def test_numpy_starts_no_threads_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,3 +20,20 @@ def test_numpy_starts_no_threads_in_a_worker(monkeypatch: pytest.MonkeyPatch) ->
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1"]
+
+
+@pytest.mark.parametrize("way", ["end", "kill"])
+def test_what_a_worker_has_started_ends_when_it_has_ended(way: str, tmp_path: Path) -> None:
+    started, program = tmp_path / "started", tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {started}\n")
+    program.chmod(0o755)
+    interpreter = Interpreter(executable=str(program), version="3.11", prefix=str(tmp_path), packages={})
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker = WorkerProcess(theirs, parent_folder=tmp_path, interpreter=interpreter)
+        worker.process.wait(60)
+        left = psutil.Process(int(started.read_text()))
+        assert left.is_running()
+        getattr(worker, way)()
+    psutil.wait_procs([left], timeout=60)
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE

@@ -22,32 +22,24 @@ def watch(fileno: int, lifeline: int, folder: Path) -> None:
     poll = select.poll()
     poll.register(fileno, getattr(select, "POLLRDHUP", 0) | select.POLLHUP)
     poll.register(lifeline, select.POLLHUP)
-    while not poll.poll(_LOOK_SECONDS * 1000):
+    while not (gone := poll.poll(_LOOK_SECONDS * 1000)):
         _cut_short(sys.stderr.fileno())
-    end(folder)
+    end(folder, orphaned=any(which == lifeline for which, _ in gone))
 
 
-def end(folder: Path) -> NoReturn:
-    """End the process at once: taking the interpreter down takes about 8 % of the CPU time of a short session. What it
-    has started, such as an engine's tool that measures or compiles, ends with it.
+def end(folder: Path, *, orphaned: bool = False) -> NoReturn:
+    """End the process at once: taking the interpreter down takes about 8 % of the CPU time of a short session.
+
+    What it has started, such as an engine's tool that measures or compiles, is ended by its parent, and by itself where
+    it is ``orphaned``.
 
     Both threads may come here together. What is printed lies in the folder, so that nothing need be flushed, which can
     fail.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    if os.getpgrp() == os.getpid() and _has_children():
+    if orphaned and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)
-
-
-def _has_children() -> bool:
-    """Whether a process that this one has started is still running; one that has ended is taken notice of."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
 
 
 def _cut_short(printed: int) -> None:

@@ -152,14 +152,21 @@ class WorkerProcess:
         self._clean()
 
     def kill(self) -> None:
-        """End it now, and what it has started, which is of its session."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        """End it now."""
+        self.process.kill()
         self.process.wait()
         self._clean()
 
+    def _end_started(self) -> None:
+        """End what it has started, which is of its group: that keeps its number while it has members."""
+        try:
+            os.getpgid(self.process.pid)
+        except ProcessLookupError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
     def _clean(self) -> None:
+        self._end_started()
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
