@@ -133,6 +133,8 @@ def size(folder: Path, symbols: int, rate: float | None, board: str | None, as_j
     say(table(firmware.sizes, symbols, terminal_width(sys.stdout)))
     for line in cost_lines(cost, firmware.sizes.stack, rate):
         say(line)
+    if "overclocked" in firmware.build:
+        say(f"  overclocked: {firmware.build['overclocked']}; time and share are none of the data sheet's chip")
 
 
 @command.command()
