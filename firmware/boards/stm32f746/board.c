@@ -51,10 +51,12 @@ enum { PLL_N = !OVERCLOCKED ? 2 * CLOCK_MHZ : FROM_CRYSTAL ? CLOCK_MHZ / 5 * 6 :
 /* The buses stay within their own limits. */
 enum { APB1_OVER = OVERCLOCKED ? 8 : 4, APB2_OVER = OVERCLOCKED ? 4 : 2 };
 
-_Static_assert(BOARD_CLOCK_HZ == HSI_HZ || (PLL_N >= LEAST_N && PLL_N <= MOST_N), "the PLL has no such N");
-_Static_assert(BOARD_CLOCK_HZ == HSI_HZ || (FROM_CRYSTAL ? HSE_MHZ : HSI_HZ / MHZ) * PLL_N == 2 * CLOCK_MHZ * PLL_M,
-               "the PLL gives another clock");
-_Static_assert(BOARD_CLOCK_HZ / APB1_OVER <= MOST_APB1 && BOARD_CLOCK_HZ / APB2_OVER <= MOST_APB2, "a bus is too fast");
+/* Checked while this is compiled: an array of -1 bytes is none. */
+typedef char the_pll_has_this_n[BOARD_CLOCK_HZ == HSI_HZ || (PLL_N >= LEAST_N && PLL_N <= MOST_N) ? 1 : -1];
+typedef char the_pll_gives_this_clock
+    [BOARD_CLOCK_HZ == HSI_HZ || (FROM_CRYSTAL ? HSE_MHZ : HSI_HZ / MHZ) * PLL_N == 2 * CLOCK_MHZ * PLL_M ? 1 : -1];
+typedef char
+    no_bus_is_too_fast[BOARD_CLOCK_HZ / APB1_OVER <= MOST_APB1 && BOARD_CLOCK_HZ / APB2_OVER <= MOST_APB2 ? 1 : -1];
 
 static void barrier(void)
 {
