@@ -35,26 +35,31 @@
 #define SCB_ICIALLU 0xE000EF50u
 #define SCB_DCISW 0xE000EF60u
 
-enum { MHZ = 1000000, HSI_HZ = 16 * MHZ, HSE_MHZ = 25, OVERDRIVE_FROM = 180 * MHZ };
+enum { MHZ = 1000000, HSI_HZ = 16 * MHZ, OVERDRIVE_FROM = 180 * MHZ };
 enum { WAIT_STATES = (BOARD_CLOCK_HZ - 1) / (30 * MHZ) };
 /* What the data sheet allows. */
-enum { MOST_CLOCK = 216 * MHZ, MOST_APB1 = 54 * MHZ, MOST_APB2 = 108 * MHZ, LEAST_N = 50, MOST_N = 432 };
-enum {
-    CLOCK_MHZ = BOARD_CLOCK_HZ / MHZ,
-    OVERCLOCKED = BOARD_CLOCK_HZ > MOST_CLOCK,
-    FROM_CRYSTAL = CLOCK_MHZ <= 216 || CLOCK_MHZ % 5 == 0
-};
+#define MOST_CLOCK (216 * MHZ)
+#define MOST_APB1 (54 * MHZ)
+#define MOST_APB2 (108 * MHZ)
+#define LEAST_N 50
+#define MOST_N 432
+
+#define CLOCK_MHZ (BOARD_CLOCK_HZ / MHZ)
+#define OVERCLOCKED (BOARD_CLOCK_HZ > MOST_CLOCK)
+#define FROM_CRYSTAL (!OVERCLOCKED || CLOCK_MHZ % 5 == 0)
 /* The PLL's source over M is from 1 to 2 MHz; that times N is twice the clock. Above 216 MHz, M = 25 would take an N that
  * there is not: M = 15 gives multiples of 5 MHz, the internal oscillator over 8 all others. */
-enum { PLL_M = !OVERCLOCKED ? 25 : FROM_CRYSTAL ? 15 : 8 };
-enum { PLL_N = !OVERCLOCKED ? 2 * CLOCK_MHZ : FROM_CRYSTAL ? CLOCK_MHZ / 5 * 6 : CLOCK_MHZ };
+#define PLL_SOURCE_MHZ (FROM_CRYSTAL ? 25 : 16)
+#define PLL_M (!OVERCLOCKED ? 25 : FROM_CRYSTAL ? 15 : 8)
+#define PLL_N (!OVERCLOCKED ? 2 * CLOCK_MHZ : FROM_CRYSTAL ? CLOCK_MHZ / 5 * 6 : CLOCK_MHZ)
 /* The buses stay within their own limits. */
-enum { APB1_OVER = OVERCLOCKED ? 8 : 4, APB2_OVER = OVERCLOCKED ? 4 : 2 };
+#define APB1_OVER (OVERCLOCKED ? 8 : 4)
+#define APB2_OVER (OVERCLOCKED ? 4 : 2)
 
 /* Checked while this is compiled: an array of -1 bytes is none. */
-typedef char the_pll_has_this_n[BOARD_CLOCK_HZ == HSI_HZ || (PLL_N >= LEAST_N && PLL_N <= MOST_N) ? 1 : -1];
-typedef char the_pll_gives_this_clock
-    [BOARD_CLOCK_HZ == HSI_HZ || (FROM_CRYSTAL ? HSE_MHZ : HSI_HZ / MHZ) * PLL_N == 2 * CLOCK_MHZ * PLL_M ? 1 : -1];
+#define USES_PLL (BOARD_CLOCK_HZ != HSI_HZ)
+typedef char the_pll_has_this_n[!USES_PLL || (PLL_N >= LEAST_N && PLL_N <= MOST_N) ? 1 : -1];
+typedef char the_pll_gives_this_clock[!USES_PLL || PLL_SOURCE_MHZ * PLL_N == 2 * CLOCK_MHZ * PLL_M ? 1 : -1];
 typedef char
     no_bus_is_too_fast[BOARD_CLOCK_HZ / APB1_OVER <= MOST_APB1 && BOARD_CLOCK_HZ / APB2_OVER <= MOST_APB2 ? 1 : -1];
 
