@@ -26,6 +26,8 @@ from edgerig.testing.networks.reference_runs import Oracle, RefusedError, Remote
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 SCALES = [0.01, 0.02, 0.03, 0.04]
+#: LiteRT refuses anchors whose sides are below zero, as random integers make them.
+STORED = tuple(op for op in OPERATORS if op != "TFLite_Detection_PostProcess")
 SHAPED = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
@@ -67,7 +69,7 @@ def test_constants_with_a_scale_for_each_channel_are_what_they_are(zeros: list[i
     assert difference(Oracle(data).run([ones])[0], network.run([ones])[0]) == 0
 
 
-@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize("op", STORED)
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(op: str, seed: int) -> None:
@@ -83,7 +85,7 @@ def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(op: 
 def test_generated_code_of_stored_constants_says_what_litert_says(tmp_path: Path) -> None:
     files = {
         f"{op}_{seed}": dequantize_constants(random_operator(op, seed, "float32"), seed)
-        for op in OPERATORS
+        for op in STORED
         for seed in range(200, 203)
     }
     networks = load_all([compile_model(data, name, Options()) for name, data in files.items()], tmp_path, ("-O1",))

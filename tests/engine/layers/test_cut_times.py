@@ -84,7 +84,8 @@ def test_layers_add_up_to_the_network_in_every_round_and_have_intervals(bundle: 
             assert time.low is not None
             assert time.high is not None
             assert time.low <= time.value == float(np.median(layer.seconds)) <= time.high
-            assert time.high > time.low
+            # A layer of some ten nanoseconds may take as many steps of the clock in all rounds.
+            assert (time.high > time.low) == (len(set(layer.seconds)) > 1)
             assert rows[layer.name].cells[index].cut == time
         first = [time.warnings for time in times if isinstance(time, Measurement) and time.warnings]
         assert first == [(FIRST,)]
