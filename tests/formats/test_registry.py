@@ -139,11 +139,15 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "c-array",
         "c-source",
+        "iree",
         "keras",
+        "mnn",
+        "ncnn",
         "onnx",
         "openvino",
         "savedmodel",
         "tensorrt",
         "tflite",
         "torch",
+        "tvm",
     ]

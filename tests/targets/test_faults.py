@@ -39,14 +39,24 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+#: Workers of servers that other tests keep as long as this process lives.
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS.clear()
+    OTHERS.update(workers())
+
+
 def workers(parent: int | None = None) -> set[int]:
-    """Worker processes that ``parent``, by default this process, has started and that are still there."""
+    """Worker processes that ``parent``, by default this process in this test, has started and that are still there."""
     found = set()
     for children in Path(f"/proc/{parent or os.getpid()}/task").glob("*/children"):
         for child in children.read_text().split():
             if alive(int(child)):
                 found.add(int(child))
-    return found
+    return found - OTHERS
 
 
 def alive(pid: int) -> bool:

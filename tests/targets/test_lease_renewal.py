@@ -19,8 +19,18 @@ def eventually(condition, seconds=15.0) -> bool:
     return condition()
 
 
+#: Threads of targets that other tests have not closed yet.
+OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS.clear()
+    OTHERS.update(keepers())
+
+
 def keepers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "edgerig lease"]
+    return [thread for thread in threading.enumerate() if thread.name == "edgerig lease" and thread not in OTHERS]
 
 
 @pytest.fixture

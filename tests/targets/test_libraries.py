@@ -1,6 +1,7 @@
 """Clients of an agent have code loaded from those libraries alone that the agent was started with."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,11 @@ def test_agent_loads_no_code_that_it_was_not_started_with(
     agent = start_agent(runtimes=("litert",), limits=WorkerLimits(libraries=("libedgetpu.so.1",)))
     text = str(delegate_library)
     named = {key: text if value == "{}" else [{text: value[0]["{}"]}] for key, value in settings.items()}
-    with pytest.raises(InferenceError, match=r"loads no code from .*: clients may name libedgetpu\.so\.1") as error:
-        target_for(str(agent.address), {}).open(artifact, "litert", named)
+    with (
+        closing(target_for(str(agent.address), {})) as target,
+        pytest.raises(InferenceError, match=r"loads no code from .*: clients may name libedgetpu\.so\.1") as error,
+    ):
+        target.open(artifact, "litert", named)
     assert f"--library {delegate_library}" in (error.value.hint or "")
 
 
@@ -42,7 +46,10 @@ def test_agent_that_allows_a_library_runs_it_and_tells_what_it_took(
     start_agent: Callable[..., Agent], artifact: Artifact, delegate_library: Path
 ) -> None:
     agent = start_agent(runtimes=("litert",), limits=WorkerLimits(libraries=(str(delegate_library),)))
-    with target_for(str(agent.address), {}).open(artifact, "litert", {"delegate": str(delegate_library)}) as session:
+    with (
+        closing(target_for(str(agent.address), {})) as target,
+        target.open(artifact, "litert", {"delegate": str(delegate_library)}) as session,
+    ):
         census = session.census(X)
     assert isinstance(census, Census)
     (verdict,) = verdicts(census)
@@ -55,8 +62,11 @@ def test_agent_runs_no_machine_code_unless_it_was_started_with_the_name_of_its_r
 ) -> None:
     """Refused before anything of the engine is imported, which need not be installed here."""
     agent = start_agent()
-    with pytest.raises(InferenceError, match=f"runtime '{name}' are machine code") as error:
-        target_for(str(agent.address), {}).open(artifact, name, {})
+    with (
+        closing(target_for(str(agent.address), {})) as target,
+        pytest.raises(InferenceError, match=f"runtime '{name}' are machine code") as error,
+    ):
+        target.open(artifact, name, {})
     assert f"--runtime {name}" in (error.value.hint or "")
     check_machine_code(make("runtime", name, Runtime), (name,))
     check_machine_code(make("runtime", name, Runtime), None)
