@@ -35,6 +35,7 @@ def settings_with(compiler: str, **given: Any) -> BuildSettings:
     return BuildSettings(compiler=compiler, **given)
 
 
+@pytest.mark.slow
 def test_folder_holds_an_elf_an_image_and_a_description(network: Network, tmp_path: Path) -> None:
     made = build_firmware(BOARD, network, tmp_path / "fw")
     assert sorted(path.name for path in (tmp_path / "fw").iterdir()) == [

@@ -165,6 +165,7 @@ def test_console_takes_commands_from_the_command_line(net: Path, capsys: pytest.
     assert "TOTAL TIME=" in text
 
 
+@pytest.mark.slow
 def test_console_of_a_board_in_qemu(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
     need("qemu-system-arm")
     assert call("firmware", "console", "qemu:mps2-an386", "--model", net, "-c", "CMD=2") == 0
@@ -233,6 +234,7 @@ def test_the_console_of_a_bare_name_suggests_the_address(capsys: pytest.CaptureF
     assert "Did you mean 'stm32f746'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_in_an_emulator_only_cannot_be_flashed(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

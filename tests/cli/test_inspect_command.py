@@ -48,6 +48,7 @@ def test_the_table_shows_operators_totals_and_quantization(tmp_path: Path) -> No
         assert words in done.stdout, words
 
 
+@pytest.mark.slow
 def test_figures_are_never_cut(tmp_path: Path) -> None:
     path = dense_tflite(tmp_path / "net.tflite", features=3000, classes=1000)
     for columns in ("60", "80", "200"):

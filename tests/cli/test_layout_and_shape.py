@@ -150,6 +150,7 @@ def test_several_inputs_are_fed_with_random_numbers_by_name(call: Call) -> None:
         assert about["high"] == pytest.approx(scale * (127 - zero_point))
 
 
+@pytest.mark.slow
 def test_integers_have_a_range_that_can_be_named(call: Call) -> None:
     integers_onnx(Path("net.onnx"), "N")
     quick = ("bench", "net.onnx", "--task", "none", "--samples", "20", "--no-profile", "--json")

@@ -46,6 +46,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(cli, ["run", *words])
 
 
+@pytest.mark.slow
 def test_each_rig_has_a_folder_and_all_end_in_one_table(rig: Path, tmp_path: Path) -> None:
     done = run(str(rig), "--out", str(tmp_path / "tiny"), "--json")
     assert done.exit_code == 0, done.output

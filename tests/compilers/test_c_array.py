@@ -98,6 +98,7 @@ def test_names_are_made_fit_for_c(text: str, name: str) -> None:
     assert c_identifier(text) == name
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_every_text_gives_a_free_identifier(text: str) -> None:
     name = c_identifier(text)

@@ -189,6 +189,7 @@ def test_a_truncated_mask_and_a_missing_folder_are_named(tmp_path: Path) -> None
         dataset_of(root / "images").prepare()
 
 
+@pytest.mark.slow
 def test_a_network_is_judged_pixel_by_pixel(root: Path, tmp_path: Path) -> None:
     """A network that answers with the brightness, whose threshold made the masks."""
     net = brightness_onnx(tmp_path / "net.onnx")

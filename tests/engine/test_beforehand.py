@@ -156,6 +156,7 @@ def test_a_label_is_told_from_scores(dtype: str, said: str, tmp_path: Path) -> N
     assert "`random`" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_a_network_that_keeps_state_is_told_once_beside_its_numbers(tmp_path: Path) -> None:
     """The warm-up moves the state, so that a comparison with the float model is one of other states."""
     (tmp_path / "counter.tflite").write_bytes(counting_network())

@@ -101,6 +101,7 @@ def test_identical_samples_are_named_and_the_network_is_not_blamed() -> None:
     assert "does not depend on its input" in (why_vacuous(scores, scores, others) or "")
 
 
+@pytest.mark.slow
 def test_inputs_that_are_clamped_are_counted_and_warned_of_at_the_quality(
     float_net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -148,6 +148,7 @@ class Reader(plugins.Plugin):
         return self.also
 
 
+@pytest.mark.slow
 def test_files_named_in_settings_count_by_content_and_not_by_path(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("x")
@@ -306,6 +307,7 @@ def test_reference_scores_follow_the_dataset(digit_net: Path, data: Data) -> Non
     assert np.isfinite(dataset.split("test").inputs(slice(0, 1), Preprocessing())).all()
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_on_samples_that_have_changed(data: Data, tmp_path: Path) -> None:
     network = networks.dense_tflite(tmp_path / "small.tflite", 4, 2)
     matrix = {"runtimes": [{"use": "litert", "name": name} for name in "ab"]}

@@ -95,12 +95,14 @@ def test_an_unexpected_error_of_one_device_ends_its_cells_alone(digit_net: Path,
         assert "digits-litert-bad" in (out / name).read_text(), name
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once(digit_net: Path, tmp_path: Path) -> None:
     matrix = [{"runtimes": ["litert"], "targets": ["local", {"use": f"{__name__}:Stops", "name": "bad"}]}]
     with pytest.raises(Interrupted, match="1 of 2 cells are finished"):
         edgerig.run(rig(digit_net, matrix=matrix), out=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_device_that_does_not_close_costs_nothing_that_was_measured(
     digit_net: Path, tmp_path: Path, heard: Any
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_device_that_does_not_close_costs_nothing_that_was_measured(
     assert any("the door is stuck" in line for line in heard.lines)
 
 
+@pytest.mark.slow
 def test_a_device_whose_state_cannot_be_understood_is_named(digit_net: Path, tmp_path: Path) -> None:
     matrix = [{"runtimes": ["litert"], "targets": [f"{__name__}:CannotSay"]}]
     with pytest.raises(TargetError, match=r"CannotSay cannot be asked for its state: unexpected KeyError"):
@@ -132,6 +135,7 @@ class Refuses(Float16):
         raise CompileError("this one never works")
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_costs_its_own_cells(digit_net: Path, tmp_path: Path) -> None:
     assert issubclass(Refuses, ModelCompiler)
     matrix = [{"compilers": [{"use": f"{__name__}:Refuses", "name": "bad"}, "none"], "runtimes": ["litert"]}]

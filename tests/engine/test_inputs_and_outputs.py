@@ -297,6 +297,7 @@ def test_free_axes_need_a_shape_and_take_it(colours: Path, tmp_path: Path) -> No
         run({"file": str(net), "shapes": {"other": [1, 3, *SIZE]}}, colours, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_judged_output_whose_shape_only_the_engine_knows(tmp_path: Path) -> None:
     """Compress takes the columns that a constant tells; how many, shape inference does not know."""
     from onnx import numpy_helper
@@ -331,6 +332,7 @@ def test_a_journal_of_batches_goes_on_after_whole_inferences(tmp_path: Path) -> 
     assert other.samples == 0, "two times do not belong to eight samples one by one"
 
 
+@pytest.mark.slow
 def test_a_rig_may_judge_nothing(tmp_path: Path) -> None:
     """With another number of outputs than the dataset has classes."""
     rng = np.random.default_rng(0)

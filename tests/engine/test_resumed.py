@@ -53,6 +53,7 @@ def undo(out: Path) -> None:
     second.unlink()
 
 
+@pytest.mark.slow
 def test_host_time_that_an_earlier_session_took_is_no_zero(
     tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_cell_that_ran_with_other_preprocessing_is_measured_again(tmp_path: Pa
     assert all(cell.quality.metrics[0].value == 1.0 for cell in run(str(path), data, out, resume=True).cells)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_against_another_float_model(tmp_path: Path, data: dict[str, str]) -> None:
     path, out = networks.dense_tflite_int8(tmp_path / "net.tflite"), tmp_path / "out"
     reference = networks.dense_tflite(tmp_path / "float.tflite")

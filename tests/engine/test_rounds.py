@@ -73,6 +73,7 @@ def three(net: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResul
     return result, Bundle(folder / "out"), counters
 
 
+@pytest.mark.slow
 def test_cells_of_a_device_take_turns_and_each_round_is_a_process(three: tuple[RunResult, Bundle, list[Path]]) -> None:
     result, _, counters = three
     assert order(result) == ["a1", "b1", "b2", "a2", "a3", "b3"]
@@ -176,6 +177,7 @@ def test_one_round_has_no_interval(net: Path, tmp_path: Path) -> None:
 # ---- how many
 
 
+@pytest.mark.slow
 def test_auto_ends_when_the_interval_is_narrow_enough(net: Path, tmp_path: Path) -> None:
     (cell,) = edgerig.run(rig(net, {"seconds": 0.001}, rounds="auto", width=50.0), out=tmp_path / "out").cells
     assert len(cell.rounds) == 5

@@ -67,6 +67,7 @@ def test_a_run_measures_and_keeps_everything(digit_net: Path, tmp_path: Path) ->
     assert Path(cell.artifact.path).read_bytes() == digit_net.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_block_with_fewer_samples_is_compared_on_those(digit_net: Path, tmp_path: Path) -> None:
     few = {"runtimes": ["litert"], "targets": [{"use": "local", "name": "few"}], "samples": 20}
     matrix = [{"runtimes": ["litert"]}, few]
@@ -97,6 +98,7 @@ def test_quality_is_that_of_the_network_itself(digit_net: Path, tmp_path: Path) 
     assert result.cells[0].agreement.same_class == 1.0  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_fast_networks_are_measured_for_long_enough(digit_net: Path, tmp_path: Path) -> None:
     data = rig(digit_net)
     data["measure"]["seconds"] = 0.05
@@ -116,6 +118,7 @@ def test_nobody_waits_for_an_hour_of_transport_to_get_a_second_of_inference(
     assert len(Bundle(tmp_path / "out").samples("digits-litert-local")["times_ns"]) == SAMPLES
 
 
+@pytest.mark.slow
 def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path: Path) -> None:
     data = rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}])
     first = edgerig.run(data, out=tmp_path / "out")
@@ -220,6 +223,7 @@ def test_a_run_that_fails_before_its_first_cell_leaves_the_folder_as_it_was(digi
     assert [path.name for path in tmp_path.glob("out*")] == ["out"]
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_run_that_measured_nothing_stands_in_no_ones_way(digit_net: Path, tmp_path: Path) -> None:
     edgerig.run(rig(digit_net, name="other"), out=tmp_path / "out")
     (tmp_path / "out" / "results.json").unlink()

@@ -131,6 +131,7 @@ def test_a_fixed_batch_runs_in_turn_and_says_so(own: int, inferences: int, colou
         assert f"{inferences} inferences in turn" in " ".join(remarks((cell,)))
 
 
+@pytest.mark.slow
 def test_a_runtime_that_cannot_set_a_batch_says_so_before_it_measures(
     vectors: Path, tmp_path: Path, heard: Any
 ) -> None:

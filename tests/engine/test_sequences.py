@@ -121,6 +121,7 @@ def test_each_of_several_streams_begins_anew(folder: Path, x: NDArray[np.float32
     assert len({round_.outputs for round_ in result.cells[0].rounds}) == 1
 
 
+@pytest.mark.slow
 def test_the_windows_of_a_sample_share_a_state_and_samples_do_not(
     folder: Path, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_the_windows_of_a_sample_share_a_state_and_samples_do_not(
     assert len({round_.outputs for round_ in result.cells[0].rounds}) == 1
 
 
+@pytest.mark.slow
 def test_samples_that_are_no_sequence_know_nothing_of_each_other(
     folder: Path, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_samples_that_are_no_sequence_know_nothing_of_each_other(
     assert any("it is reset at each sample" in text for text in result.warnings)
 
 
+@pytest.mark.slow
 def test_what_cannot_reset_state_is_refused_by_name_before_anything_is_measured(folder: Path, tmp_path: Path) -> None:
     data = {"use": "npz", "file": str(folder / "stream.npz")}
     engine = f"{__name__}:Forgetful"

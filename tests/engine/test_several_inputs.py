@@ -263,10 +263,12 @@ def anomalies(tmp_path: Path, output: str, **task: Any) -> NDArray[Any]:
     return np.asarray(scores)
 
 
+@pytest.mark.slow
 def test_an_output_that_reconstructs_several_inputs_is_held_against_those_that_are_named(tmp_path: Path) -> None:
     anomalies(tmp_path, "y", inputs=["b", "a"])
 
 
+@pytest.mark.slow
 def test_a_score_of_several_inputs_takes_none_of_them(tmp_path: Path) -> None:
     anomalies(tmp_path, "score")
 

@@ -72,6 +72,7 @@ def test_what_each_is_compared_with_stands_with_it(nets: Path, tmp_path: Path) -
     assert a.agreement.same_class == 1.0
 
 
+@pytest.mark.slow
 def test_a_reference_that_is_named_goes_before_any_other(nets: Path, tmp_path: Path) -> None:
     models = [str(nets / "a.tflite"), {"file": str(nets / "b.tflite"), "reference": str(nets / "other.tflite")}]
     result = edgerig.run(rig(*models), out=tmp_path / "out")
@@ -166,6 +167,7 @@ def test_more_samples_than_there_are_is_said_before_anything_is_measured(nets: P
         assert any(text in warning for warning in result.warnings)
 
 
+@pytest.mark.slow
 def test_files_of_one_name_from_two_runs_are_told_apart(nets: Path, tmp_path: Path) -> None:
     paths = []
     for number, seed in ((1, 0), (2, 5)):

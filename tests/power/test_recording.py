@@ -29,6 +29,7 @@ def test_samples_that_are_means_add_up_exactly_over_whole_periods() -> None:
         samples.energy(-0.01, 1.0)
 
 
+@pytest.mark.slow
 def test_the_uncertainty_holds_the_true_energy_of_steps_between_samples() -> None:
     """Of 400 random square waves, sampled at random moments with marks known to half an interval, at least 95 %."""
     rng = np.random.default_rng(1)

@@ -31,6 +31,7 @@ def html_of(text: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_docutils_reads_it_without_complaint(demo: Loaded, make: Any, tmp_path: Path) -> None:
     html = html_of(render([demo, make.run(rows=make.DEMO[3:4], name="b1", seed=50)], "rst"), tmp_path)
     for part in ("<h2>Variants", "int8 · litert · local", "median latency", "★ ", "<em>emulated</em>", "<pre class"):

@@ -38,6 +38,7 @@ def report(run: tuple[Path, RunResult]) -> Report:
     return build_report([run[0]])
 
 
+@pytest.mark.slow
 def test_a_cell_of_fewer_samples_is_compared_on_those(run: tuple[Path, RunResult], report: Report) -> None:
     (view,) = report.shared
     assert (view.fewest, view.most) == (20, 60)

@@ -63,6 +63,7 @@ def test_layers_take_the_time_of_the_network_and_bear_its_names(digit_file: Path
     assert arena.value < plain.value
 
 
+@pytest.mark.slow
 def test_two_networks_in_one_process_keep_out_of_each_other_s_way(digit_file: Path, int8_tflite: Path) -> None:
     with Micro() as one, Micro() as other:
         one.load(digit_file)

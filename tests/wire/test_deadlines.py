@@ -127,6 +127,7 @@ def test_device_waits_between_messages_as_long_as_its_idle_time(worker):
     client.download_statistics()
 
 
+@pytest.mark.slow
 def test_device_gives_up_a_host_that_takes_an_answer_byte_by_byte(worker, content_of_faulty):
     ours, thread = worker
     client = WireClient(PairLink(ours), who="the device", timeout=10)

@@ -140,6 +140,7 @@ def test_shares_of_predicted_classes_are_compared() -> None:
     assert (rows["class car"].earlier, rows["class car"].later, rows["class car"].drifted) == (0.9, 0.4, True)
 
 
+@pytest.mark.slow
 def test_frames_that_a_server_kept_are_compared_from_the_command_line(call: Call, tmp_path: Path) -> None:
     keep(tmp_path / "day", 150, 0.9, "car")
     keep(tmp_path / "day2", 150, 0.9, "car", seed=1)

@@ -80,6 +80,7 @@ def check_percentiles(load: UnderLoad, arrays: dict[str, Any]) -> None:
         assert (getattr(load, name).p50.clock or "").startswith(clock)
 
 
+@pytest.mark.slow
 def test_streams_run_on_sessions_of_their_own(net: Path, tmp_path: Path) -> None:
     cell, load = measured(net, tmp_path, scenario="streams", streams=3)
     arrays = raw(tmp_path, cell)

@@ -112,6 +112,7 @@ def test_convolutions_are_bit_exact_on_the_board(built: tuple[OperatorBench, dic
         bench.compare(cases[name], rng)
 
 
+@pytest.mark.slow
 def test_convolutions_are_exact_when_made_for_a_cortex_m4(tmp_path: Path) -> None:
     bench = OperatorBench(tmp_path, cpu="cortex-m4")
     cases = [_add(bench, name) for name in ("any-0", "block-1", "pool-3", "winograd-1", "float-1", "float-pool-1")]

@@ -62,6 +62,7 @@ def test_each_end_of_an_export_is_told_and_costs_itself_alone(tmp_path: Path) ->
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "why"),
     [
@@ -83,6 +84,7 @@ def test_each_end_of_an_import_is_told(
     assert why in cell.message
 
 
+@pytest.mark.slow
 def test_what_is_unchanged_is_not_run_again_unless_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_grid_that_is_stopped_kills_what_runs(tmp_path: Path) -> None:
     assert not [text for text in outcomes if "endless" in text], "what was stopped has no outcome to be cached"
 
 
+@pytest.mark.slow
 def test_what_was_given_up_is_tried_again_with_other_bounds(tmp_path: Path) -> None:
     assert grid_of(tmp_path, ["sound"], [], bounds=Bounds(seconds=0.01)).networks[0].status == "hung"
     assert grid_of(tmp_path, ["sound"], []).networks[0].status == "exported"

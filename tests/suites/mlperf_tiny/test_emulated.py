@@ -92,6 +92,7 @@ garbage = st.binary(max_size=12).map(lambda data: data.replace(b"%", b""))
 commands = st.one_of(st.sampled_from([*COMMANDS, WHOLE_SAMPLE]).map(str.encode), garbage)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(commands, garbage), max_size=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_simulated_board_answers_as_the_device_on_linux(

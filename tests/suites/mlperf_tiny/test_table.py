@@ -48,6 +48,7 @@ def judged(name: str, value: float, samples: int) -> Quality:
     return Quality(samples=samples, metrics=(MetricValue(name=name, value=value, higher_is_better=True),))
 
 
+@pytest.mark.slow
 def test_a_row_has_what_the_run_measured(result: RunResult) -> None:
     (row,) = suite_rows({"kws01": result})
     cell = result.cells[0]

@@ -50,6 +50,7 @@ def export(bench: Bench, engine: str, **options: Any) -> dict[str, str]:
     return {path.name: path.read_text() for path in paths}
 
 
+@pytest.mark.slow
 def test_argo_reads_every_key_of_the_workflow(bench: Bench) -> None:
     need_module("hera.workflows.models", "hera")
     from hera.workflows.models import Workflow

@@ -28,6 +28,7 @@ def states(results: dict[str, Result]) -> dict[str, str]:
     return {name: result.state for name, result in results.items()}
 
 
+@pytest.mark.slow
 def test_nothing_changed_nothing_run(bench: Bench) -> None:
     first = bench.run(TWO_STEPS)
     assert states(first) == {"first": "run", "second": "run"}
@@ -74,6 +75,7 @@ def test_a_copy_that_was_changed_is_mended_and_a_damaged_result_made_again(bench
     assert header.read_text() == text
 
 
+@pytest.mark.slow
 def test_one_step_alone_takes_the_results_of_those_before_it(bench: Bench) -> None:
     lonely = bench.run(TWO_STEPS, only=("second",))["second"]
     assert lonely.state == "failed"
@@ -98,6 +100,7 @@ def test_a_skipped_step_stands_for_its_last_result(bench: Bench) -> None:
     assert states(bench.run(None, "start=1", "symbol=x")) == {"first": "skipped", "second": "unchanged"}
 
 
+@pytest.mark.slow
 def test_what_does_not_make_its_output_fails_and_what_follows_is_not_run(bench: Bench) -> None:
     text = TWO_STEPS.replace("build/net.h", "build/other.h")
     results = bench.run(text)

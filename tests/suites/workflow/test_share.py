@@ -29,6 +29,7 @@ def run_on(machine: str, bench: Bench, *only: str) -> dict[str, Result]:
     return {result.step: result for result in run_workflow(workflow, options, Progress(), cache)}
 
 
+@pytest.mark.slow
 def test_what_one_machine_has_run_the_others_take_from_the_store(bench: Bench) -> None:
     bench.write(TWO_STEPS)
     first = run_on("a", bench, "first")["first"]
