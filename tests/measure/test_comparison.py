@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.later import Later
 
@@ -30,6 +30,7 @@ def interval(low: float, high: float) -> Estimate:
     return Estimate(ratio=(low + high) / 2, low=low, high=high, count=4, level=LEVEL, spread=0.0)
 
 
+@settings(deadline=None)
 @given(ratios, st.floats(0.001, 0.2))
 def test_the_interval_of_pairs_is_students(values: list[float], level: float) -> None:
     found = estimate(values, level)

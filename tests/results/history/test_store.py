@@ -203,6 +203,21 @@ def test_many_at_once_index_each_run_once(history: History) -> None:
     assert len(history.runs()) == 3
 
 
+def test_a_new_index_that_another_process_is_making_is_waited_for(history: History) -> None:
+    other = sqlite3.connect(history.folder / INDEX, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE begun (number INTEGER)")
+
+    def finish() -> None:
+        other.execute("ROLLBACK")
+        other.close()
+
+    later = threading.Timer(0.5, finish)
+    later.start()
+    assert history.update() == 3
+    later.join()
+
+
 def test_a_baseline_has_a_name_which_outlives_the_index(history: History) -> None:
     history.update()
     bundle = history.folder / "2026-01-01"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ INDEX, NAMES = "history.sqlite", "baselines.json"
 VERSION = 1
 #: Seconds to wait for another process that writes.
 _BUSY = 10.0
+#: Seconds between two tries where SQLite does not wait.
+_AGAIN = 0.01
 _UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
 _TABLES = """
 CREATE TABLE runs (
@@ -275,7 +278,7 @@ class History:
             index = self._memory or sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
             index.execute("PRAGMA foreign_keys = ON")
             if _version(index) == 0:
-                index.execute("PRAGMA journal_mode = WAL")
+                _log_ahead(index)
                 _make_tables(index)
             if _version(index) != VERSION:
                 raise StorageError(
@@ -302,6 +305,19 @@ def cannot_be_written(error: StorageError) -> bool:
 
 def _version(index: sqlite3.Connection) -> int:
     return int(index.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _log_ahead(index: sqlite3.Connection) -> None:
+    """Have a new index write ahead; for this switch SQLite itself does not wait for others that use the file."""
+    end = time.monotonic() + _BUSY
+    while True:
+        try:
+            index.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_AGAIN)
 
 
 def _make_tables(index: sqlite3.Connection) -> None:
