@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+from micro_layers import table as layer_table
 from micro_networks import OFFICIALLY, networks, official_folder, weights_of
 
 from edgerig.boards.toolchain import Choice, find_toolchain
@@ -79,7 +80,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"networks": [msgspec.to_builtins(row) for row in rows], "missed": missed}, indent=1))
     else:
-        layers = [line for row in rows if arguments.layers for line in layer_table(row)]
+        layers = [
+            line for row in rows if arguments.layers for line in layer_table(row.network, row.layers, row.instructions)
+        ]
         print("\n".join([*table(rows), *layers, "", *missed]))
     return 1 if missed else 0
 
@@ -106,22 +109,6 @@ def table(rows: list[Row]) -> list[str]:
             *(f"{row.peer / 1e6:.3f}", f"{row.total / row.peer:.2f}", f"{row.arena:,}"),
         )
         lines.append("| " + " | ".join((row.network, weights_of(row.network), *figures)) + " |")
-    return lines
-
-
-def layer_table(row: Row) -> list[str]:
-    """Markdown, a row for each layer."""
-    lines = [
-        "",
-        row.network,
-        "",
-        "| layer | input | kernel | MACs | instructions | a MAC |",
-        "|---|---|---|---|---|---|",
-    ]
-    for layer, count in zip(row.layers, row.instructions, strict=True):
-        each = f"{count / layer.macs:.2f}" if layer.macs else "-"
-        shape = "x".join(map(str, layer.inputs[0]))
-        lines.append(f"| {layer.op} | {shape} | {layer.kernel} | {layer.macs:,} | {count:,} | {each} |")
     return lines
 
 

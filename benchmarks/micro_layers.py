@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -91,9 +92,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"networks": [msgspec.to_builtins(row) for row in rows], "faults": wrong}, indent=1))
     else:
-        print(
-            "\n".join([*summary(rows), *(line for row in rows if arguments.layers for line in table(row)), "", *wrong])
-        )
+        shown = rows if arguments.layers else []
+        layers = [line for row in shown for line in table(row.network, row.layers, row.instructions)]
+        print("\n".join([*summary(rows), *layers, "", *wrong]))
     return 1 if wrong else 0
 
 
@@ -139,16 +140,16 @@ def summary(rows: list[Counted]) -> list[str]:
     return lines
 
 
-def table(row: Counted) -> list[str]:
+def table(network: str, layers: Sequence[Layer], instructions: Sequence[int]) -> list[str]:
     """Markdown, a row for each layer."""
     lines = [
         "",
-        row.network,
+        network,
         "",
         "| layer | input | kernel | MACs | instructions | a MAC |",
         "|---|---|---|---|---|---|",
     ]
-    for layer, count in zip(row.layers, row.instructions, strict=True):
+    for layer, count in zip(layers, instructions, strict=True):
         each = f"{count / layer.macs:.2f}" if layer.macs else "-"
         shape = "x".join(map(str, layer.inputs[0]))
         lines.append(f"| {layer.op} | {shape} | {layer.kernel} | {layer.macs:,} | {count:,} | {each} |")
