@@ -114,6 +114,14 @@ def float_net(keras_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def onnx_net(float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The same network as float ONNX."""
+    from edgerig.compilers.onnx import Onnx
+
+    return Onnx().compile(float_net, tmp_path_factory.mktemp("onnx"))
+
+
+@pytest.fixture(scope="session")
 def run_litert() -> Callable[..., NDArray[np.float32]]:
     """Runs a TFLite file on float inputs, quantizing at the boundary by the file's own scales.
 

@@ -7,45 +7,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compilers.on_onnx import OnOnnx
 from tests.environments_made import AGENT, made_environment
 from tests.needs import need_engine
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.mnn import Mnn, MnnDynamic, MnnDynamicSettings, MnnFloat16, MnnSettings
-from edgerig.compilers.onnx import Onnx
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError
 from edgerig.models.files import open_artifact
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.mnn import Mnn as MnnRuntime
-from edgerig.testing.contracts.compiler import CompilerContract
 from edgerig.testing.networks import dense_onnx
 from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 
 need_engine("MNN", "mnn")
 
 
-@pytest.fixture(scope="module")
-def onnx_net(float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return Onnx().compile(float_net, tmp_path_factory.mktemp("onnx"))
-
-
-class OnOnnx(CompilerContract):
+class TestMnn(OnOnnx):
     """One of its tests compiles twice and compares: the converter itself draws an identity for each file."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, onnx_net: Artifact) -> Artifact:
-        return onnx_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls) -> None:
-        return None
-
-
-class TestMnn(OnOnnx):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:

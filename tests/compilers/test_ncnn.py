@@ -10,20 +10,19 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from tests.compilers.on_onnx import OnOnnx
 from tests.environments_made import AGENT, made_environment
 from tests.needs import need_engine
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.ncnn import Ncnn, NcnnFloat16
-from edgerig.compilers.onnx import Onnx
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, NotInstalledError
 from edgerig.measure.census import Census
 from edgerig.models.files import open_artifact
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.ncnn import Ncnn as NcnnRuntime
-from edgerig.testing.contracts.compiler import CompilerContract
 from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import dense_onnx
 from edgerig.testing.networks.several_ends import two_in_three_out_onnx
@@ -31,23 +30,6 @@ from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 # Both: pip install ncnn; pip install --no-deps pnnx.
 need_engine("ncnn", "ncnn")
 need_engine("pnnx", "ncnn")
-
-
-@pytest.fixture(scope="module")
-def onnx_net(float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return Onnx().compile(float_net, tmp_path_factory.mktemp("onnx"))
-
-
-class OnOnnx(CompilerContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, onnx_net: Artifact) -> Artifact:
-        return onnx_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls) -> None:
-        return None
 
 
 class TestNcnn(OnOnnx):

@@ -29,8 +29,8 @@ class TestOnnxInt8(OnFloatTflite):
 class TestOnnxInt8OfOnnx(OnFloatTflite):
     @pytest.fixture(scope="class")
     @classmethod
-    def artifact(cls, float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-        return Onnx().compile(float_net, tmp_path_factory.mktemp("onnx"))
+    def artifact(cls, onnx_net: Artifact) -> Artifact:
+        return onnx_net
 
     @pytest.fixture(scope="class")
     @classmethod
