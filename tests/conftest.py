@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import pytest_rerunfailures
 from tests.environments_made import AGENT, LITERT, made_environment
 from tests.heard import Heard
 from tests.needs import need_module
@@ -91,12 +92,27 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
     """Processes that the tests start hear Ctrl-C, also where a shell started the tests in its background.
 
     Such a shell lets SIGINT be ignored, and what is ignored stays so in every child.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _count_failures_here(config)
+
+
+def _count_failures_here(config: pytest.Config) -> None:
+    """Let a worker of pytest-xdist count for itself how often a test failed.
+
+    pytest-rerunfailures asks the main process before every test, byte by byte and over a socket that Nagle's algorithm
+    holds back for 40 ms: in a long suite that is minutes. Only a test that ends its worker would be told apart by it,
+    and such a test is to fail at once.
+    """
+    asked = getattr(config, "failures_db", None)
+    if isinstance(asked, pytest_rerunfailures.ClientStatusDB):
+        asked.sock.close()
+        config.failures_db = pytest_rerunfailures.StatusDB()
 
 
 def pytest_collection() -> None:
