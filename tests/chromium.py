@@ -22,6 +22,10 @@ FLAGS = (
     "--disable-sync",
 )
 
+#: Scripts that open all that is folded, and show all tabs at once.
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true);"
+SHOW_ALL = OPEN_ALL + "document.querySelectorAll('.panel').forEach(p => p.hidden = false);"
+
 #: Text nodes that are visible, with the contrast of their colour against what lies behind them (WCAG 2.1, 1.4.3).
 CONTRAST = """
 const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
