@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# How many tests run at once: more than there are cores, since many wait for a process, a clock or a line.
-JOBS ?= 5
+# How many tests run at once: more than there are cores, since many wait for a process, a clock or a line; each collects them all.
+JOBS ?= 4
 PARALLEL := -n $(JOBS) --dist worksteal
 
 # Tests start hundreds of processes: none of them need compile edgerig's sources anew.

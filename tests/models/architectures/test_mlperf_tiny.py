@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from edgerig import plugins
+from edgerig.artifact import Artifact
 from edgerig.compilers.chains import compile_chains, plan_chains
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.mlperf_tiny.base import TinyDataset, TinySettings
@@ -28,11 +31,11 @@ from edgerig.models.architectures.dscnn import DsCnn
 from edgerig.models.architectures.mobilenetv1 import MobileNetV1
 from edgerig.models.architectures.resnet8 import ResNet8
 from edgerig.models.architectures.streaming_dscnn import StreamingDsCnn
-from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.models.base import ModelWrapper
 from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import graph_in
 from edgerig.progress import Progress
-from edgerig.testing.contracts.model import ModelContract
+from edgerig.testing.contracts.model import BRIEF, ModelContract
 
 
 class Case(NamedTuple):
@@ -69,9 +72,22 @@ def dataset_of(name: str, root: Path) -> Dataset:
     return cls((WakeWordSettings if name == "sww01" else TinySettings)(root=str(root)))
 
 
+@pytest.fixture(scope="module")
+def trained_of(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Artifact]:
+    """One brief training of each network, for the contract and for the compiler."""
+
+    @functools.cache
+    def trained(name: str) -> Artifact:
+        return CASES[name].wrapper.train(dataset_of(name, root), BRIEF, tmp_path_factory.mktemp(name))
+
+    return trained
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_quantized_they_have_the_published_parameters_and_macs(name: str, root: Path, tmp_path: Path) -> None:
+def test_quantized_they_have_the_published_parameters_and_macs(
+    name: str, root: Path, trained_of: Callable[[str], Artifact], tmp_path: Path
+) -> None:
     benchmark, case, dataset = BENCHMARKS[name], CASES[name], dataset_of(name, root)
     network = case.wrapper.build(640 if name == "ad01" else len(dataset.classes))
     assert network.count_params() == case.parameters
@@ -79,8 +95,7 @@ def test_quantized_they_have_the_published_parameters_and_macs(name: str, root: 
     assert sum(math.prod(weight.shape) for weight in fixed) == case.fixed
     assert tuple(network.output.shape[1:]) == (benchmark.outputs,)
     # Training moves biases from 0: the compiler would share those that are equal.
-    brief = TrainSettings(epochs=1, batch_size=4, train_samples=4)
-    trained = case.wrapper.train(dataset, brief, tmp_path / "trained")
+    trained = trained_of(name)
     chains = plan_chains(["int8"], {}, trained, dataset)
     (*_, compiled), failures = compile_chains(chains, trained, tmp_path, dataset, Progress())
     assert not failures
@@ -109,6 +124,11 @@ class TestDsCnnContract(ModelContract):
     def dataset(cls, root: Path) -> Dataset:
         return dataset_of("kws01", root)
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, trained_of: Callable[[str], Artifact]) -> Artifact:
+        return trained_of("kws01")
+
 
 @pytest.mark.slow
 class TestMobileNetV1Contract(ModelContract):
@@ -122,6 +142,11 @@ class TestMobileNetV1Contract(ModelContract):
     def dataset(cls, root: Path) -> Dataset:
         return dataset_of("vww01", root)
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, trained_of: Callable[[str], Artifact]) -> Artifact:
+        return trained_of("vww01")
+
 
 @pytest.mark.slow
 class TestStreamingDsCnnContract(ModelContract):
@@ -134,3 +159,8 @@ class TestStreamingDsCnnContract(ModelContract):
     @classmethod
     def dataset(cls, root: Path) -> Dataset:
         return dataset_of("sww01", root)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls, trained_of: Callable[[str], Artifact]) -> Artifact:
+        return trained_of("sww01")

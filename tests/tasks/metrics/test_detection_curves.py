@@ -49,12 +49,14 @@ def test_curves_are_those_of_scikit_learn(seed: int, decimals: int) -> None:
     np.testing.assert_allclose(precision_recall(scores, anomalous), (precision[-2::-1], recall[-2::-1]), atol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [0, 1, 6])
 @pytest.mark.parametrize("seed", range(20))
 def test_the_best_f1_is_that_of_scikit_learn_over_all_scores(seed: int, decimals: int) -> None:
     scores, anomalous = case(seed, decimals)
-    by_score = {float(score): metrics.f1_score(anomalous, scores >= score) for score in np.unique(scores)}
+    thresholds = np.unique(scores)
+    # A column for each threshold: a call for each takes a hundred times as long.
+    truth, told = np.repeat(anomalous[:, None], len(thresholds), axis=1), scores[:, None] >= thresholds
+    by_score = dict(zip(thresholds.tolist(), metrics.f1_score(truth, told, average=None), strict=True))
     threshold = best_f1_threshold(scores, anomalous)
     best = max(by_score.values())
     assert by_score[threshold] == pytest.approx(best, abs=1e-9)
