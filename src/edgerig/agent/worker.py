@@ -6,6 +6,11 @@ when its parent, which holds the other end of its standard input, is gone.
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":  # The collector would look through all that is imported: a twelfth of the start.
+    gc.disable()
+
 import contextlib
 import logging
 import os
@@ -14,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from edgerig import child_logs, plugins
 from edgerig.agent.elsewhere import HandedOver, hand_over, interpreter_of, taken_over
@@ -178,8 +182,6 @@ class Worker:
         with contextlib.suppress(OSError):
             self._send(Kind.ERROR, request, pack(failure))
 
-    # ---- answers
-
     def _hello(self, frame: Frame) -> Answer:
         return answer_hello(frame, self.runtimes, self._reader.limits)
 
@@ -327,8 +329,6 @@ class Worker:
     def _log(self, frame: Frame) -> Answer:
         return b"", [memoryview(last_output(self.folder / ERRORS, LOG_BYTES).encode())]
 
-    # ---- the network
-
     def _loaded(self) -> Runtime:
         if self.runtime is None:
             raise InferenceError("No network is loaded.", "Send MODEL first.")
@@ -369,6 +369,8 @@ class Worker:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve one session."""
+    gc.freeze()
+    gc.enable()
     options = argument_parser(__doc__).parse_args(arguments)
     if options.log_fd is not None:
         child_logs.forward_to_pipe(options.log_fd, Levels(*options.log_levels))
@@ -395,6 +397,3 @@ if __name__ == "__main__":
         main()
     except EdgerigError as error:
         raise SystemExit(str(error)) from error
-
-
-__all__: list[Any] = ["Worker", "main"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from edgerig.measure.intervals import round_interval
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
@@ -96,6 +95,9 @@ def common_rail(rounds: Sequence[Mapping[str, float]]) -> str | None:
     >>> common_rail([{"VDD_IN": 2.0, "VDD_CPU": 1.0}, {"VDD_IN": 2.1}])
     'VDD_IN'
     """
+    # Here, since every worker imports this module, and takes longer over statistics than over the rest of it.
+    from statistics import median
+
     rails = [rail for rail in rounds[0] if all(rail in joules for joules in rounds)] if rounds else []
     return max(rails, key=lambda name: median(joules[name] for joules in rounds), default=None)
 
