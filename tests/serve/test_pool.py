@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.serve.fragile import DEADLY, REFUSED
 from edgerig.errors import DatasetError, InferenceError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.serve import Server
+from edgerig.serve.busy_wait import BusyWait
 from edgerig.serve.pool import Pool
 from edgerig.serve.requests import Answer, Request
 from edgerig.targets.resolve import target_for
@@ -155,3 +157,34 @@ def test_a_session_that_died_while_it_had_nothing_to_do_is_replaced(float_net: P
 def test_a_pool_has_room_for_something(float_net: Path) -> None:
     with pytest.raises(UsageError, match="at least one session"):
         Pool(open_artifact(float_net), target_for("local"), "litert", sessions=0)
+
+
+def test_answers_that_are_waited_for_on_a_processor_are_the_same(float_net: Path, monkeypatch: Any) -> None:
+    """Also where the engine refuses a sample, or dies of it, while the event loop waits."""
+    waits: list[bool] = []
+    monkeypatch.setattr("edgerig.serve.pool.LONGEST_NS", 10**12)
+    monkeypatch.setattr(BusyWait, "allowance", lambda self, now_ns: 1_000_000_000)
+    monkeypatch.setattr(BusyWait, "waited", lambda self, in_vain: waits.append(in_vain))
+    fine, refused, deadly = samples(1), np.full((1, 8), REFUSED, np.float32), np.full((1, 8), DEADLY, np.float32)
+    runtime = "tests.serve.fragile:Fragile"
+    with Server(float_net, listen="127.0.0.1:0", sessions=1, runtime=runtime) as server:
+        for _ in range(3):
+            np.testing.assert_allclose(server.infer({"x": fine}).outputs["y"], expected(fine), rtol=1e-5)
+        with pytest.raises(InferenceError, match="refused"):
+            server.infer({"x": refused})
+        with pytest.raises(TargetError):
+            server.infer({"x": deadly})
+        while not server.pool.ready:
+            time.sleep(0.01)
+        np.testing.assert_allclose(server.infer({"x": fine}).outputs["y"], expected(fine), rtol=1e-5)
+    # The first tells that the network is quick; the one that dies gives no answer.
+    assert waits[:2] == [False, False]
+    assert True in waits
+
+
+def test_samples_that_take_long_are_shared_out_evenly_and_quick_ones_stay_together(float_net: Path) -> None:
+    with Server(float_net, listen="127.0.0.1:0", sessions=2) as server:
+        pool = server.pool
+        for sample_ns, samples_, share in [(10e6, 4, 2), (10e6, 5, 3), (10e6, 1, 1), (20e3, 4, 10), (20e3, 40, 20)]:
+            pool._sample_ns = sample_ns
+            assert pool.share(samples_) == share

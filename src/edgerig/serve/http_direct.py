@@ -47,12 +47,18 @@ class DirectRequests(ABC):
 
 
 class KnownHeads:
-    """Remembers which heads are those of requests that are answered directly."""
+    """Remembers which heads are those of requests that are answered directly.
+
+    Attributes:
+        default_headers, default_lines: What every answer has, and its bytes.
+    """
 
     def __init__(self, requests: DirectRequests) -> None:
         self.requests = requests
         self._heads: dict[bytes, Head] = {}
         self.get = self._heads.get
+        self.default_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.default_lines = b""
 
     def learn(self, head: bytes, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Look at a head that the parser has read."""

@@ -67,6 +67,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     #: Such a request that is being answered, what came behind it, and whether to hang up after it.
     _request: Request | None = None
     _behind, _last = b"", False
+    #: When the connection has been silent for too long since the last request that was answered directly.
+    _silent_until = 0.0
     #: The bytes that the parser sees, where they may begin with a whole head.
     _seen = b""
 
@@ -152,7 +154,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         head = self.known.get(data[:end]) if end > 4 else None
         if head is None or len(data) - end > head.length:
             return False
-        self._unset_keepalive_if_required()
         self._stop_timer()
         self._direct, self._missing = (head, data[:end], [data[end:]]), head.length - len(data) + end
         if self._missing:
@@ -204,17 +205,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._request = self._direct = None
         if self.transport.is_closing():
             return
-        defaults = b"".join([b"%s: %s\r\n" % header for header in self.server_state.default_headers])
         end = b"connection: close\r\n\r\n" if self._last else b"\r\n"
-        self.transport.write(b"".join([STATUS_LINE[status], defaults, head, end, *body]))
+        self.transport.write(b"".join([STATUS_LINE[status], self._default_lines(), head, end, *body]))
         self.server_state.total_requests += 1
         if self._last:
             self.transport.close()
             return
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._silent_until = self.loop.time() + self.timeout_keep_alive
+        if self.timeout_keep_alive_task is None:
+            self._wait_for_silence(self.timeout_keep_alive)
         self.flow.resume_reading()
         if self._behind:
             self.loop.call_soon(self._take)
+
+    def _default_lines(self) -> bytes:
+        """The lines of an answer's head that all have; uvicorn makes new ones each second."""
+        assert self.known is not None
+        headers, known = self.server_state.default_headers, self.known
+        if headers is not known.default_headers:
+            known.default_headers = headers
+            known.default_lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+        return known.default_lines
 
     def _take(self) -> None:
         data, self._behind = self._behind, b""
@@ -231,7 +242,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._end(400)
 
+    def _wait_for_silence(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def timeout_keep_alive_handler(self) -> None:
+        busy = self._request is not None or self._direct is not None
+        left = self.timeout_keep_alive if busy else self._silent_until - self.loop.time()
+        if left > 0:
+            # Requests came meanwhile: a timer for each would cost more than this one, which looks again.
+            self._wait_for_silence(left)
+            return
         # Whoever has not read its answer by now holds memory for it.
         if self.transport.get_write_buffer_size():
             self.transport.abort()

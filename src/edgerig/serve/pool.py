@@ -16,8 +16,9 @@ from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
 from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
+from edgerig.serve.busy_wait import LONGEST_NS, BusyWait
 from edgerig.serve.lane import SLOTS, Lane, Opened, Results
-from edgerig.serve.requests import Answer, Array, Batch, Request, joined
+from edgerig.serve.requests import Answer, Array, Batch, Request, joined, total
 from edgerig.serve.ring_lane import RingLane
 from edgerig.serve.statistics import Executions
 from edgerig.serve.tensors import NetworkTensors, Rows
@@ -32,6 +33,8 @@ QUEUE, BATCH = 8192, 64
 QUEUE_BYTES = 512 << 20
 #: Seconds that a batch may take, by the times of those before it: those in it are answered at its end.
 BATCH_SECONDS = 0.1
+#: Seconds of inferences that are worth a batch of their own: it costs some 0.1 ms of the server and the session.
+WORTH_SECONDS = 0.0002
 #: Largest input of a sample, in bytes, that the event loop itself quantizes and sends.
 SMALL = 64 << 10
 
@@ -87,6 +90,7 @@ class Pool:
         self._scheduled = False
         #: Time of a sample on the device, of late; unknown before the first.
         self._sample_ns = math.inf
+        self._busy_wait = BusyWait()
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -188,6 +192,12 @@ class Pool:
 
     # ---- requests
 
+    def share(self, samples: int) -> int:
+        """How many of so many samples one session gets: as many as each other one, unless they take so little time
+        that a batch more costs more than it saves."""
+        worth = int(WORTH_SECONDS * 1e9 / self._sample_ns)
+        return max(1, worth, -(-samples // max(1, self.live)))
+
     @property
     def ready(self) -> bool:
         """Whether requests are taken and a session is there to run them."""
@@ -286,11 +296,19 @@ class Pool:
             idle = next((lane for lane in self._lanes if lane.up and lane.slots == SLOTS), None)
             if idle is not None:
                 self._give(idle, Batch([request]))
+                self._wait_for(idle, request)
                 return request
         self._requests.append(request)
         self.waiting += request.count
         self._schedule()
         return request
+
+    def _wait_for(self, lane: Lane | RingLane, request: Request) -> None:
+        """Have the answer at once, where that pays."""
+        if isinstance(lane, RingLane) and self._sample_ns < LONGEST_NS:
+            allowance = self._busy_wait.allowance(request.entered_ns)
+            if allowance:
+                self._busy_wait.waited(in_vain=not lane.wait(allowance))
 
     # ---- on the loop
 
@@ -323,7 +341,7 @@ class Pool:
         lane.put(batch)
 
     def _next_batch(self) -> Batch | None:
-        share = max(1, -(-self.waiting // max(1, self.live)))
+        share = self.share(self.waiting)
         within_time = int(BATCH_SECONDS * 1e9 / self._sample_ns)
         limit = max(1, min(self.batch, share, within_time))
         chosen, count, now = list[Request](), 0, time.perf_counter_ns()
@@ -347,6 +365,7 @@ class Pool:
     def _finish(self, lane: Lane | RingLane, batch: Batch, result: Results | Exception | None) -> None:
         lane.slots += 1
         self._running -= 1
+        self._busy_wait.answered(time.perf_counter_ns())
         if isinstance(result, Results):
             self._note_time(result, batch.count)
             batch.answer(result.outputs, result.times_ns, self.tensors.batch, (result.input_ns, result.output_ns))
@@ -362,7 +381,7 @@ class Pool:
             self._schedule()
 
     def _note_time(self, result: Results, count: int) -> None:
-        spent_ns = int(result.times_ns.sum())
+        spent_ns = total(result.times_ns)
         self.executions.add(len(result.times_ns), spent_ns, result.input_ns, result.output_ns)
         sample_ns = max(1.0, spent_ns / count)
         before = self._sample_ns

@@ -83,7 +83,7 @@ class Request:
     @property
     def network_ns(self) -> int:
         """The inferences' time together."""
-        return int(self.times_ns.sum())
+        return total(self.times_ns)
 
     def answer(self, outputs: Rows, times_ns: NDArray[np.int64]) -> None:
         """Give its outputs to whoever waits."""
@@ -101,6 +101,11 @@ class Request:
         except Exception:
             # The others of its batch wait for their answers, too.
             _logger.exception("a request could not be answered")
+
+
+def total(times_ns: NDArray[np.int64]) -> int:
+    """The sum of times, mostly of a single one: numpy takes ten times as long to add up one as to give it."""
+    return int(times_ns[0]) if len(times_ns) == 1 else int(times_ns.sum())
 
 
 def joined(parts: Sequence[Request], rows: Rows) -> Request:
@@ -138,6 +143,11 @@ class Batch:
             outputs: For each output an array of all rows. times_ns: Of each inference, of ``batch`` rows.
             conversion_ns: What making the inputs, and the outputs' rows, took.
         """
+        if len(self.requests) == 1:
+            request = self.requests[0]
+            request.input_ns, request.output_ns = conversion_ns
+            request.answer(outputs, times_ns)
+            return
         first = 0
         for request in self.requests:
             request.input_ns, request.output_ns = conversion_ns

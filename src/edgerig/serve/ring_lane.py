@@ -76,6 +76,13 @@ class RingLane:
             self._look = self._loop.call_later(self._runs.patience, self._look_at_time)
         self._runs.begin(calls)
 
+    def wait(self, ns: int) -> bool:
+        """Wait for an answer so long, and tell whoever asked: whether there was one."""
+        if self._runs is None or not self._runs.wait(ns):
+            return False
+        self._answered()
+        return True
+
     async def stop(self) -> None:
         """Close the session; to be called when nothing runs any more."""
         self._stopping = True

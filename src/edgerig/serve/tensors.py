@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.datasets.network_inputs import network_inputs, plain_name
-from edgerig.datasets.preprocess import dequantize, quantize_input
 from edgerig.errors import RequestError
+from edgerig.serve.conversions import dequantizer, quantizer
 from edgerig.tensors import TensorSpec
 from edgerig.text import one_line
 
@@ -46,6 +46,8 @@ class NetworkTensors:
         self.dtypes = tuple(np.dtype(spec.dtype) for spec in self.inputs)
         elements = [spec.elements // self.batch for spec in self.inputs]
         self.row_bytes = sum(count * max(4, dtype.itemsize) for count, dtype in zip(elements, self.dtypes, strict=True))
+        self._quantizers = tuple(map(quantizer, self.inputs))
+        self._dequantizers = tuple(map(dequantizer, self.outputs))
         self._plain = {plain_name(spec.name): spec.name for spec in self.inputs}
 
     def rows(self, tensors: Mapping[str, Array], *, raw: bool = False) -> Rows:
@@ -98,7 +100,7 @@ class NetworkTensors:
             else tuple(np.concatenate(column) for column in zip(*requests, strict=True))
         )
         if not raw:
-            whole = tuple(quantize_input(array, spec) for array, spec in zip(whole, self.inputs, strict=True))
+            whole = tuple([quantize(array) for array, quantize in zip(whole, self._quantizers, strict=True)])
         return [in_calls(array, self.batch) for array in whole]
 
     def answers(self, outputs: Sequence[Array], count: int, *, raw: bool) -> Rows:
@@ -108,10 +110,10 @@ class NetworkTensors:
         Raises:
             InferenceError: An output does not divide into samples.
         """
-        rows = tuple(from_calls(array, self.batch, count) for array in outputs)
+        rows = tuple([from_calls(array, self.batch, count) for array in outputs])
         if raw:
             return rows
-        return tuple(dequantize(array, spec) for array, spec in zip(rows, self.outputs, strict=True))
+        return tuple([real(array) for array, real in zip(rows, self._dequantizers, strict=True)])
 
     def by_name(self, answers: Rows) -> dict[str, Array]:
         """Outputs by their names."""

@@ -65,6 +65,7 @@ class Slot:
 
     Attributes:
         times: Shape (rows,), int64. inputs, outputs: For each tensor an array (rows, *call_shape).
+        first_inputs, first_outputs: Of these the first inference, (1, *call_shape).
     """
 
     def __init__(
@@ -78,6 +79,9 @@ class Slot:
             arrays.append(np.ndarray((rows, *spec.call_shape), spec.dtype, memory, offset))
             offset += _aligned(rows * spec.nbytes)
         self.inputs, self.outputs = tuple(arrays[: len(inputs)]), tuple(arrays[len(inputs) :])
+        self.first_inputs, self.first_outputs = (
+            tuple([array[:1] for array in arrays]) for arrays in (self.inputs, self.outputs)
+        )
 
     def write_head(self, number: int, count: int, failure: int = 0) -> None:
         """Say what the slot holds now."""

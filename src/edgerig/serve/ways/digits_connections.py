@@ -214,7 +214,7 @@ class Groups:
 
     def submit(self, pieces: list[tuple[Connection, int]], digits: Any) -> None:
         """Run the digits of several connections, so many of each, in portions for each session."""
-        most = min(self.clients.pool.batch, -(-len(digits) // max(1, self.clients.pool.live)))
+        most = min(self.clients.pool.batch, self.clients.pool.share(len(digits)))
         portion, start, count = list[tuple[Connection, int, list[bytes | None]]](), 0, 0
         for connection, samples in pieces:
             if portion and count + samples > most:

@@ -92,6 +92,8 @@ class RingRuns:
             # Kept from here on, but for the memory's own, which its mapping outlives.
             undo.pop_all()
             os.close(memory)
+        self._poll = select.poll()
+        self._poll.register(self.fd, select.POLLIN)
         self._number = 0
         self._work: collections.deque[_Work] = collections.deque()
         #: The slots that are written and not answered: whose work, how many inferences, since when (ns).
@@ -139,6 +141,14 @@ class RingRuns:
             if any(descriptor == self.lost_fd for descriptor, _ in ready):
                 raise self.loss()
 
+    def wait(self, ns: int) -> bool:
+        """Whether `receive` has something to do within so long; the thread keeps its processor."""
+        ready, end = self._poll.poll, time.perf_counter_ns() + ns
+        while not ready(0):
+            if time.perf_counter_ns() > end:
+                return False
+        return True
+
     def _write(self) -> None:
         """Write as much into the ring as it has room for."""
         for work in self._work:
@@ -151,8 +161,12 @@ class RingRuns:
         first, count = work.written, min(self._rows, work.count - work.written)
         self._number += 1
         slot = self._ring.slot(self._number)
-        for target, array in zip(slot.inputs, work.inputs, strict=True):
-            target[:count] = array[first : first + count]
+        if work.count == 1:
+            for target, array in zip(slot.first_inputs, work.inputs, strict=True):
+                target[...] = array
+        else:
+            for target, array in zip(slot.inputs, work.inputs, strict=True):
+                target[:count] = array[first : first + count]
         slot.write_head(self._number, count)
         work.written += count
         self._sent.append((work, count, time.perf_counter_ns()))
@@ -199,7 +213,8 @@ class RingRuns:
         span = time.perf_counter_ns() - start
         if rows > 1 or not 0 < int(times[0]) <= span:
             answers.check_times(times, self._clock, span, self._client.who)
-        return Ran(tuple([array[:rows].copy() for array in slot.outputs]), times)
+        outputs = slot.first_outputs if rows == 1 else [array[:rows] for array in slot.outputs]
+        return Ran(tuple([array.copy() for array in outputs]), times)
 
     def _nonsense(self, what: str) -> AnswerError:
         self._client.broken = True
