@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,3 +123,48 @@ def test_a_server_that_stops_hangs_up_after_requests_that_came_together(float_ne
         # Long before the deadline.
         assert connection.closed()
         stopping.join()
+
+
+class Loop:
+    """A clock that a test sets, and the timers that were set on it."""
+
+    def __init__(self) -> None:
+        self.now, self.timers = 0.0, list[float]()
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, function: Any) -> object:
+        self.timers.append(self.now + seconds)
+        return object()
+
+
+def test_one_timer_measures_the_silence_after_many_requests() -> None:
+    loop, closed = Loop(), list[float]()
+    connection: Any = BoundedHttpProtocol.__new__(BoundedHttpProtocol)
+    connection.loop, connection.timeout_keep_alive = loop, 75
+    connection.transport = SimpleNamespace(
+        is_closing=lambda: False, get_write_buffer_size=lambda: 0, close=lambda: closed.append(loop.now)
+    )
+    connection._silent_until, loop.now = 130.0, 100.0
+    # Asked meanwhile: the rest of the time since the last answer.
+    connection.timeout_keep_alive_handler()
+    assert (loop.timers, closed) == ([130.0], [])
+    # A request that is under way is no silence.
+    loop.now, connection._request = 130.0, object()
+    connection.timeout_keep_alive_handler()
+    assert (loop.timers, closed) == ([130.0, 205.0], [])
+    loop.now, connection._request = 205.0, None
+    connection.timeout_keep_alive_handler()
+    assert closed == [205.0]
+
+
+def test_a_connection_that_is_silent_after_a_direct_answer_ends(
+    float_net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgerig.serve.http.KEEP_ALIVE_SECONDS", 1)
+    with Server(float_net, listen="127.0.0.1:0", sessions=1) as server, Connection(server) as connection:
+        for _ in range(3):
+            connection.send(message(samples(1)))
+            check(server, connection, samples(1))
+        assert connection.socket.recv(1) == b""

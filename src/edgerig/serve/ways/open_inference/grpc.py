@@ -18,10 +18,12 @@ from edgerig.errors import (
 )
 from edgerig.serve.bodies import LARGEST
 from edgerig.serve.listening import Access
+from edgerig.serve.records import Watched
 from edgerig.serve.refusals import text_of
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.open_inference.datatypes import own_numbers
+from edgerig.serve.ways.open_inference.grpc_known import KnownRequests
 from edgerig.serve.ways.open_inference.grpc_messages import fill, input_tensors, wanted_outputs
 from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
@@ -35,8 +37,9 @@ from edgerig.serve.ways.open_inference.metadata import (
 )
 from edgerig.wire.tls import CA, CERTIFICATE, KEY
 
+SERVICE = "inference.GRPCInferenceService"
 #: Calls that need no token, as health over HTTP.
-OPEN = ("/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady")
+OPEN = (f"/{SERVICE}/ServerLive", f"/{SERVICE}/ServerReady")
 
 
 class OpenInferenceGrpc(Way):
@@ -75,6 +78,8 @@ class OpenInferenceGrpc(Way):
         interceptors = [] if access.token is None else [_admission(access)]
         self._server = aio.server(options=options, interceptors=interceptors)
         generic = _GenericHandlers(self._server)
+        # Before the service's own, of which there is one for each call: the first that knows a call has it.
+        generic.add_generic_rpc_handlers((_direct_inference(service),))
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_servicer(service, self.real), generic)
         host, port = listener.getsockname()[:2]
         # gRPC opens its ports itself.
@@ -142,22 +147,59 @@ def _status_of(error: EdgerigError) -> Any:
     return grpc.StatusCode.UNAVAILABLE if isinstance(error, Overloaded | TargetError) else grpc.StatusCode.INTERNAL
 
 
+async def _infer(service: Service, request: Any, watched: Watched) -> tuple[Any, list[int], bool]:
+    """The answer to a request; and which outputs were wanted, and whether in the network's own numbers."""
+    from tritonclient.grpc import service_pb2 as messages
+
+    check_model(service, request.model_name, request.model_version)
+    tensors = service.pool.tensors
+    arrays, wanted = input_tensors(request), wanted_outputs(request, tensors)
+    raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
+    watched.request = done = await service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
+    assert done.outputs is not None
+    answer = messages.ModelInferResponse(model_name=service.name, model_version=VERSION, id=request.id)
+    fill(answer, tensors, done.outputs, wanted, raw=bool(request.raw_input_contents))
+    return answer, wanted, raw
+
+
+def _direct_inference(service: Service) -> Any:
+    """A handler of ``ModelInfer`` that gets and gives bytes: those that it knows it does not read as a message."""
+    import grpc
+    from google.protobuf.message import DecodeError
+    from tritonclient.grpc import service_pb2 as messages
+
+    known_requests = KnownRequests(service.name, VERSION, service.pool.tensors)
+
+    async def answer(message: bytes) -> bytes:
+        with service.records.watch(OpenInferenceGrpc.name) as watched:
+            known = known_requests.find(message)
+            if known is not None:
+                watched.request = done = await service.pool.run(known.rows(message), raw=known.raw)
+                assert done.outputs is not None
+                return known_requests.answer(known, done.outputs, messages.ModelInferResponse)
+            try:
+                request = messages.ModelInferRequest.FromString(message)
+            except DecodeError as error:
+                raise RequestError("The message is no ModelInferRequest.") from error
+            answer, wanted, raw = await _infer(service, request, watched)
+            known_requests.learn(message, request, raw=raw, wanted=wanted)
+            data: bytes = answer.SerializeToString()
+            return data
+
+    async def handle(message: bytes, context: Any) -> Any:
+        try:
+            return await answer(message)
+        except EdgerigError as error:
+            await context.abort(_status_of(error), text_of(error))
+
+    method = grpc.unary_unary_rpc_method_handler(handle)
+    return grpc.method_handlers_generic_handler(SERVICE, {"ModelInfer": method})
+
+
 def _servicer(service: Service, real: bool) -> Any:
-    """The service's calls: a class of its own, since its base is there only where Triton's client is."""
+    """The service's calls but ``ModelInfer``: a class made here, since its base is there only with Triton's client."""
     from tritonclient.grpc import service_pb2 as messages
     from tritonclient.grpc import service_pb2_grpc
-
-    async def infer(request: Any) -> Any:
-        with service.records.watch(OpenInferenceGrpc.name) as watched:
-            check_model(service, request.model_name, request.model_version)
-            tensors = service.pool.tensors
-            arrays, wanted = input_tensors(request), wanted_outputs(request, tensors)
-            raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})
-            watched.request = done = await service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
-            assert done.outputs is not None
-            answer = messages.ModelInferResponse(model_name=service.name, model_version=VERSION, id=request.id)
-            fill(answer, tensors, done.outputs, wanted, raw=bool(request.raw_input_contents))
-            return answer
 
     def metadata(request: Any) -> Any:
         check_model(service, request.name, request.version)
@@ -211,17 +253,13 @@ def _servicer(service: Service, real: bool) -> Any:
                 response.models.add(**model)
             return response
 
-        async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
-            try:
-                return await infer(request)
-            except EdgerigError as error:
-                await context.abort(_status_of(error), text_of(error))
-
         async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
             async for request in requests:
                 answer = messages.ModelStreamInferResponse()
                 try:
-                    answer.infer_response.CopyFrom(await infer(request))
+                    with service.records.watch(OpenInferenceGrpc.name) as watched:
+                        infer_response, _, _ = await _infer(service, request, watched)
+                    answer.infer_response.CopyFrom(infer_response)
                 except EdgerigError as error:
                     answer.error_message = text_of(error)
                 yield answer
