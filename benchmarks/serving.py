@@ -3,10 +3,12 @@
     python benchmarks/serving.py [--json] [--quick] [--memory-requests 1000000]
 
 The network is that of the digits (93,322 parameters, random weights), float32 and int8. ``bare`` is one process a core
-that sets, invokes and gets; ``serve`` is `edgerig digits serve` with as many sessions, asked by a client on the same
-cores, which takes its share of them (`serving_client.py`). Bare and served take turns in each round; ratios are taken
-within a round. CPU times stand beside them, as they depend little on what else the machine does: of an inference in
-the bare interpreter, and of a request in server and sessions.
+that sets, invokes and gets; ``edgerig`` is `edgerig digits serve` with as many sessions, and ``C`` the one program that
+`edgerig digits build` makes, with as many workers and its own portable kernels. A client in C (`serving_client.c`,
+built with the system's compiler) asks them on the same cores and takes its share of these: one in Python takes as much
+as a network. All take turns in each round; ratios are taken within a round. CPU times stand beside them, as they depend
+little on what else the machine does: of an inference in the bare interpreter, of a request in server and sessions, and
+in the client.
 """
 
 from __future__ import annotations
@@ -29,11 +31,16 @@ import psutil
 import serving_echo
 
 from edgerig.testing.networks.known_networks import digits
+from edgerig.wire.digits import encode_inference_request
 
 #: Goals: of the bare interpreter's throughput; seconds of 500 connections at once; p99 over the median; over an echo.
 KEPT, ONE_EACH, BURST_500, TAIL, ECHO = 0.6, 0.25, 0.5, 10.0, 1.3
 BURSTS = (10, 20, 500, 5000)
 CLIENT = Path(__file__).with_name("serving_client.py")
+LOAD = Path(__file__).with_name("serving_client.c")
+#: Requests that a pipelining connection has under way.
+WINDOW = 64
+REQUEST = encode_inference_request(np.random.default_rng(0).random(784))
 #: Kind of client, connections.
 LOADS = (("pipelined", 1), ("pipelined", 8), ("kept", 64), ("kept", 512), ("one-each", 64))
 
@@ -72,11 +79,25 @@ def all_bare(path: Path, seconds: float) -> dict[str, float]:
     }
 
 
-class Served:
-    """`edgerig digits serve` of a network, with HTTP and gRPC beside it."""
+class Load:
+    """The client in C, built in a folder."""
 
-    def __init__(self, process: subprocess.Popen[str], ports: dict[str, int]) -> None:
-        self.process, self.ports = process, ports
+    def __init__(self, folder: Path) -> None:
+        self.program, self.requests = folder / "serving_client", folder / "requests"
+        subprocess.run(["cc", "-O2", "-o", str(self.program), str(LOAD)], check=True)
+        self.requests.write_bytes(REQUEST * WINDOW)
+
+    def words(self, port: int, kind: str, connections: int, seconds: float) -> list[str]:
+        """Its command."""
+        way, window = ("one-each", 1) if kind == "one-each" else ("kept", WINDOW if kind == "pipelined" else 1)
+        return [str(self.program), str(port), way, str(self.requests), str(connections), str(window), str(seconds)]
+
+
+class Served:
+    """A digits server and its processes; ``ports`` by the names of the ways in."""
+
+    def __init__(self, process: subprocess.Popen[str], ports: dict[str, int], load: Load) -> None:
+        self.process, self.ports, self._load = process, ports, load
         self._processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
 
     def cpu_seconds(self) -> float:
@@ -88,53 +109,85 @@ class Served:
         """Bytes of the server and its sessions in memory."""
         return sum(process.memory_info().rss for process in self._processes)
 
-    def ask(self, kind: str, number: int, seconds: float, *more: float) -> dict[str, Any]:
-        """What a client tells; with the CPU time a request of what serves, where it counts requests."""
-        words = [sys.executable, str(CLIENT), str(self.ports["digits"]), kind, str(number), str(seconds)]
+    def busy(self, kind: str, connections: int, seconds: float) -> dict[str, Any]:
+        """What it answers where it is kept busy; with its CPU time of a request, and the client's."""
         before = self.cpu_seconds()
+        words = self._load.words(self.ports["digits"], kind, connections, seconds)
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+        result: dict[str, Any] = json.loads(done.stdout)
+        result["server_cpu_us"] = (self.cpu_seconds() - before) / result["requests"] * 1e6
+        return result
+
+    def ask(self, kind: str, number: int, seconds: float, *more: float) -> dict[str, Any]:
+        """What a client in Python tells."""
+        words = [sys.executable, str(CLIENT), str(self.ports["digits"]), kind, str(number), str(seconds)]
         done = subprocess.run([*words, *map(str, more)], stdout=subprocess.PIPE, check=True)
         result: dict[str, Any] = json.loads(done.stdout)
-        if "requests" in result:
-            result["server_cpu_us"] = (self.cpu_seconds() - before) / result["requests"] * 1e6
         return result
 
 
 @contextmanager
-def serving(path: Path) -> Iterator[Served]:
-    """A server of ``path`` with a session for each core."""
+def serving(path: Path, load: Load) -> Iterator[Served]:
+    """A server of ``path`` with a session for each core, and HTTP and gRPC beside the digits' protocol."""
     words = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(path), "--listen", "127.0.0.1:0"]
     words += ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--sessions", str(cores()), "--quiet"]
+    with listening(words, 3) as (process, ports):
+        yield Served(process, ports, load)
+
+
+@contextmanager
+def serving_in_c(path: Path, load: Load) -> Iterator[Served]:
+    """The server in C, with a worker for each core."""
+    from edgerig.boards.digits_program import build_digits_program
+    from edgerig.models.files import open_artifact
+
+    program = path.with_suffix("")
+    build_digits_program(open_artifact(path), program)
+    with listening([str(program), "--workers", str(cores()), "127.0.0.1:0"], 1) as (process, ports):
+        # Its workers are there.
+        load_of_one = load.words(ports["digits"], "kept", 1, 0.1)
+        subprocess.run(load_of_one, stdout=subprocess.DEVNULL, check=True)
+        yield Served(process, ports, load)
+
+
+@contextmanager
+def listening(words: list[str], count: int) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+    """A server that tells ``count`` ports."""
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         ports = {}
-        for _ in range(3):
+        for _ in range(count):
             address, _, name = process.stdout.readline().removeprefix("listening on ").strip().partition(" ")
-            ports[name.strip("()")] = int(address.rpartition(":")[2])
-        yield Served(process, ports)
+            ports[name.strip("()") or "digits"] = int(address.rpartition(":")[2])
+        yield process, ports
     finally:
         process.terminate()
         process.wait()
 
 
-def throughput(path: Path, served: Served, seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """For each load rates, ratios within rounds, and CPU times."""
-    series: dict[tuple[str, int], list[tuple[dict[str, Any], dict[str, Any]]]] = {load: [] for load in LOADS}
+def throughput(path: Path, servers: dict[str, Served], seconds: float, rounds: int) -> list[dict[str, Any]]:
+    """For each load and server rates, ratios within rounds, and CPU times."""
+    series: dict[tuple[str, int, str], list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for _ in range(rounds):
         for load in LOADS:
-            series[load].append((all_bare(path, seconds), served.ask(*load, seconds)))
+            alone = all_bare(path, seconds)
+            for name, served in servers.items():
+                series.setdefault((*load, name), []).append((alone, served.busy(*load, seconds)))
     return [
         {
             "load": kind,
             "connections": connections,
+            "server": name,
             "bare_rate": statistics.median(alone["rate"] for alone, _ in pairs),
             "rate": statistics.median(asked["rate"] for _, asked in pairs),
             "ratio": statistics.median(asked["rate"] / alone["rate"] for alone, asked in pairs),
+            "ratios": sorted(asked["rate"] / alone["rate"] for alone, asked in pairs),
             "bare_cpu_us": statistics.median(alone["cpu_us"] for alone, _ in pairs),
             "server_cpu_us": statistics.median(asked["server_cpu_us"] for _, asked in pairs),
             "client_cpu_us": statistics.median(asked["cpu_us"] for _, asked in pairs),
         }
-        for (kind, connections), pairs in series.items()
+        for (kind, connections, name), pairs in series.items()
     ]
 
 
@@ -144,7 +197,7 @@ def memory(served: Served, requests: int) -> dict[str, Any]:
     done, resident = 0.0, dict[str, float]()
     for mark in marks:
         while done < mark:
-            done += served.ask("pipelined", 8, 0.5 if mark < requests else 5.0)["requests"]
+            done += served.busy("pipelined", 8, 0.5 if mark < requests else 5.0)["requests"]
         resident[f"after {done:,.0f}"] = served.resident() / 1e6
     return resident
 
@@ -155,9 +208,11 @@ def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"digits_{dtype}.tflite"
         path.write_bytes(digits(dtype))
-        with serving(path) as served:
-            result: dict[str, Any] = {"network": dtype, "cores": cores()}
-            result["throughput"] = throughput(path, served, seconds, rounds)
+        load = Load(Path(folder))
+        with serving(path, load) as served:
+            result: dict[str, Any] = {"network": dtype, "cores": cores(), "load_before": os.getloadavg()[0]}
+            with serving_in_c(path, load) as in_c:
+                result["throughput"] = throughput(path, {"edgerig": served, "C": in_c}, seconds, rounds)
             result["bursts"] = {count: served.ask("burst", count, 0) for count in BURSTS}
             saturated = next(row["rate"] for row in result["throughput"] if row["load"] == "kept")
             result["half"] = served.ask("open-loop", 256, 5 * seconds, saturated / 2)
@@ -166,6 +221,7 @@ def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
             result["network_us"] = result["throughput"][0]["bare_cpu_us"]
             if memory_requests:
                 result["memory"] = memory(served, memory_requests)
+            result["load_after"] = os.getloadavg()[0]
     return result
 
 
@@ -178,7 +234,8 @@ def _input(path: Path) -> tuple[str, tuple[int, ...]]:
 
 def goals(result: dict[str, Any]) -> dict[str, bool]:
     """Whether each goal is reached."""
-    ratios = {load: [row["ratio"] for row in result["throughput"] if row["load"] == load] for load, _ in LOADS}
+    rows = [row for row in result["throughput"] if row["server"] == "edgerig"]
+    ratios = {load: [row["ratio"] for row in rows if row["load"] == load] for load, _ in LOADS}
     echo, network = result["echo"], result["network_us"]
     return {
         f"kept connections {KEPT:.0%}": min(ratios["kept"] + ratios["pipelined"]) >= KEPT,
@@ -193,11 +250,13 @@ def goals(result: dict[str, Any]) -> dict[str, bool]:
 
 def show(result: dict[str, Any]) -> None:
     """Tables for people."""
-    print(f"\n{result['network']}, {result['cores']} cores")
+    loads = f"load by all programs {result['load_before']:.1f} before, {result['load_after']:.1f} after"
+    print(f"\n{result['network']}, {result['cores']} cores, {loads}")
     for row in result["throughput"]:
         print(
-            f"  {row['load']:>9} x{row['connections']:<4} {row['rate']:8,.0f}/s of {row['bare_rate']:8,.0f}/s bare: "
-            f"{row['ratio']:.2f}; CPU us: bare {row['bare_cpu_us']:.1f}, server {row['server_cpu_us']:.1f}, "
+            f"  {row['server']:>7} {row['load']:>9} x{row['connections']:<4} {row['rate']:8,.0f}/s of "
+            f"{row['bare_rate']:8,.0f}/s bare: {row['ratio']:.2f} ({row['ratios'][0]:.2f} to {row['ratios'][-1]:.2f}); "
+            f"CPU us: bare {row['bare_cpu_us']:.1f}, server {row['server_cpu_us']:.1f}, "
             f"client {row['client_cpu_us']:.1f}"
         )
     for count, burst in result["bursts"].items():

@@ -1,7 +1,8 @@
 """Clients of `serving.py`, in a process of their own: `python serving_client.py PORT WAY NUMBER SECONDS`; prints JSON.
 
 They send the digits' protocol with as little work of their own as Python allows: bytes that were made once, replies
-that are counted and not looked at (a server's own tests do that).
+that are counted and not looked at (a server's own tests do that). What keeps a server busy is in C
+(`serving_client.c`): here it would take as much of the cores as the server.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ import numpy as np
 from edgerig.wire.digits import REPLY_SIZE, encode_inference_request
 
 REQUEST = encode_inference_request(np.random.default_rng(0).random(784))
-#: Requests that a pipelining connection has under way.
-WINDOW = 64
 
 
 def connect(port: int) -> socket.socket:
@@ -29,55 +28,6 @@ def connect(port: int) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", port), 60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
-
-
-def kept(port: int, connections: int, seconds: float, window: int) -> dict[str, Any]:
-    """``window`` requests under way on each of some connections, that are kept."""
-    clients = {client.fileno(): client for client in (connect(port) for _ in range(connections))}
-    poll, received, waves = select.epoll(), dict.fromkeys(clients, 0), REQUEST * window
-    for client in clients.values():
-        poll.register(client, select.EPOLLIN)
-    start, cpu, count = time.perf_counter(), time.process_time(), 0
-    for client in clients.values():
-        client.sendall(waves)
-    while time.perf_counter() - start < seconds:
-        for fd, _ in poll.poll(1):
-            size = len(clients[fd].recv(1 << 16))
-            if not size:
-                raise SystemExit("the server hung up")
-            received[fd] += size
-            count += size
-            if received[fd] == REPLY_SIZE * window:
-                received[fd] = 0
-                clients[fd].sendall(waves)
-    took = time.perf_counter() - start
-    requests = count / REPLY_SIZE
-    return {"rate": requests / took, "cpu_us": (time.process_time() - cpu) / requests * 1e6, "requests": requests}
-
-
-def one_each(port: int, connections: int, seconds: float) -> dict[str, Any]:
-    """A connection for each request, so many at once."""
-    poll, clients, count = select.epoll(), dict[int, tuple[socket.socket, float]](), 0
-
-    def begin() -> None:
-        client = connect(port)
-        client.sendall(REQUEST)
-        clients[client.fileno()] = client, time.perf_counter()
-        poll.register(client, select.EPOLLIN)
-
-    start, cpu = time.perf_counter(), time.process_time()
-    for _ in range(connections):
-        begin()
-    while time.perf_counter() - start < seconds:
-        for fd, _ in poll.poll(1):
-            client, _ = clients.pop(fd)
-            if len(client.recv(REPLY_SIZE)) != REPLY_SIZE:
-                raise SystemExit("a reply is not whole")
-            client.close()
-            count += 1
-            begin()
-    took = time.perf_counter() - start
-    return {"rate": count / took, "cpu_us": (time.process_time() - cpu) / count * 1e6, "requests": count}
 
 
 def burst(port: int, connections: int) -> dict[str, Any]:
@@ -140,9 +90,6 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     port, way, number, seconds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
     result = {
-        "pipelined": lambda: kept(port, number, seconds, WINDOW),
-        "kept": lambda: kept(port, number, seconds, 1),
-        "one-each": lambda: one_each(port, number, seconds),
         "burst": lambda: burst(port, number),
         "open-loop": lambda: open_loop(port, number, seconds, float(sys.argv[5])),
     }[way]()
