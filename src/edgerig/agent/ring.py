@@ -143,11 +143,11 @@ class RingServer:
     def _answer(self, slot: Slot, number: int, count: int) -> None:
         try:
             if count == 1 and self._warm:
-                sample, places = self._single[slot]
+                sample, targets = self._single[slot]
                 elapsed, outputs = self._runtime.run_one(sample)
                 slot.times[0] = elapsed
                 self._count(elapsed)
-                if not _copied(outputs, places):
+                if not _copied(outputs, targets):
                     _put(slot, count, outputs)
             else:
                 result = self._infer([array[:count] for array in slot.inputs])
@@ -172,12 +172,12 @@ def _first_of(arrays: Sequence[Array], specs: Sequence[TensorSpec]) -> tuple[Arr
     return tuple(array[:1].reshape(spec.shape) for array, spec in zip(arrays, specs, strict=True))
 
 
-def _copied(outputs: Sequence[Array], places: Sequence[Array]) -> bool:
-    """Put the outputs of a single inference in their places, if each is exactly of its place's shape and dtype."""
-    for array, place in zip(outputs, places, strict=True):
-        if array.shape != place.shape or array.dtype != place.dtype:
+def _copied(outputs: Sequence[Array], targets: Sequence[Array]) -> bool:
+    """Copy the outputs of a single inference to ``targets``, if each is exactly of its target's shape and dtype."""
+    for array, target in zip(outputs, targets, strict=True):
+        if array.shape != target.shape or array.dtype != target.dtype:
             return False
-        place[...] = array
+        target[...] = array
     return True
 
 

@@ -6,25 +6,22 @@ import asyncio
 import collections
 import contextlib
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from edgerig.artifact import Artifact
-from edgerig.engine.sequences import keeps_state
 from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.busy_wait import LONGEST_NS, BusyWait
 from edgerig.serve.lane import SLOTS, Lane, Opened, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined, total
 from edgerig.serve.ring_lane import RingLane
+from edgerig.serve.sessions import Sessions
 from edgerig.serve.statistics import Executions
 from edgerig.serve.tensors import NetworkTensors, Rows
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.ring_runs import RingRuns
-from edgerig.targets.remote.session import WireSession
 from edgerig.text import cause_of
 
 #: Samples that may wait, and that a session runs at once, by default.
@@ -74,10 +71,10 @@ class Pool:
     ) -> None:
         if min(sessions, queue, batch) < 1:
             raise UsageError("A pool has at least one session, room for one sample, and batches of one.")
-        self.artifact, self.target, self.runtime, self.options = artifact, target, runtime, dict(options or {})
+        self.artifact, self.target, self.runtime = artifact, target, runtime
         self.sessions, self.queue, self.batch = sessions, queue, batch
-        self.answer_seconds = answer_seconds
-        self.each_alone = keeps_state(artifact)
+        self._sessions = Sessions(artifact, target, runtime, options or {}, answer_seconds)
+        self.each_alone = self._sessions.each_alone
         self.waiting = 0
         self.tensors: NetworkTensors
         self.executions = Executions()
@@ -95,8 +92,6 @@ class Pool:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
         self._unreachable: Exception | None = None
-        # Targets keep books of their sessions; only sessions of this machine are independent.
-        self._opening = contextlib.nullcontext() if target.side_by_side else threading.Lock()
 
     # ---- life
 
@@ -107,57 +102,23 @@ class Pool:
             TargetError: The target is not there. InferenceError: Its engine refuses the network.
             IncompatibleError: It holds fewer sessions, or the network's shape is not fixed.
         """
-        self.target.allow_sessions(self.sessions)
-        first = self._open()
-        try:
-            report = first.load_report
-            self.tensors = NetworkTensors(self.artifact.name, report.inputs, report.outputs)
-            self.time_model = first.time_model()
-            with ThreadPoolExecutor(max(1, self.sessions - 1)) as executor:
-                others = [executor.submit(self._open) for _ in range(self.sessions - 1)]
-        except BaseException:
-            first.close()
-            raise
-        opened = [first, *(future.result() for future in others if future.exception() is None)]
-        failed = [error for future in others if (error := future.exception()) is not None]
-        try:
-            if failed:
-                raise failed[0]
-            for session in opened:
-                self._opened.append((session, self._ring(session)))
-        except BaseException:
-            for _, ring in self._opened:
-                if ring is not None:
-                    ring.close()
-            self._opened = []
-            for session in opened:
-                session.close()
-            raise
+        self._opened = self._sessions.open_all(self.sessions, self._describe)
 
-    def _open(self) -> Session:
-        with self._opening:
-            session = self.target.open(self.artifact, self.runtime, self.options)
-        if self.answer_seconds is not None and isinstance(session, WireSession) and session.pid is not None:
-            session.client.expect_within(self.answer_seconds)
-        return session
+    def _describe(self, session: Session) -> int:
+        """Learn from the first session what the network is; inferences of the largest batch."""
+        report = session.load_report
+        self.tensors = NetworkTensors(self.artifact.name, report.inputs, report.outputs)
+        self.time_model = session.time_model()
+        return self._calls()
 
-    def _ring(self, session: Session) -> RingRuns | None:
-        """Memory shared with a session of this machine, unless its network's state must be reset by messages."""
-        if self.each_alone or not RingRuns.serves(session):
-            return None
-        assert isinstance(session, WireSession)
-        return RingRuns(session, -(-self.batch // self.tensors.batch))
+    def _calls(self) -> int:
+        return -(-self.batch // self.tensors.batch)
 
-    def _open_with_ring(self) -> Opened:
-        session = self._open()
-        try:
-            return session, self._ring(session)
-        except BaseException:
-            session.close()
-            raise
+    def _open_one(self) -> Opened:
+        return self._sessions.open(self._calls())
 
     def _lane(self, session: Session, ring: RingRuns | None) -> Lane | RingLane:
-        calls = (self.tensors, self._open_with_ring, self._finish, self._lane_is)
+        calls = (self.tensors, self._open_one, self._finish, self._lane_is)
         if ring is not None and self.tensors.row_bytes <= SMALL:
             return RingLane(session, ring, *calls)
         return Lane(session, ring, *calls, each_alone=self.each_alone)
