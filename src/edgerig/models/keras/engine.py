@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -28,7 +29,9 @@ def import_keras() -> ModuleType:
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
         import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
-        import keras
+
+        with _without("sklearn"):
+            import keras
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or "keras") from error
     _refuse_backend(keras.backend.backend())
@@ -36,6 +39,22 @@ def import_keras() -> ModuleType:
         keras.config.set_image_data_format("channels_last")
     module: ModuleType = keras
     return module
+
+
+@contextlib.contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Let an import do without a package that it only tries, unless that is imported already.
+
+    Keras has wrappers for scikit-learn, whose import is a third of Keras's own: each process would pay it.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _refuse_backend(name: str) -> None:

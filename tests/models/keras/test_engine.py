@@ -1,0 +1,38 @@
+"""Importing Keras costs no more than Keras."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from edgerig.models.keras.engine import _without
+
+
+@pytest.mark.slow
+def test_keras_is_imported_without_scikit_learn_which_can_be_imported_afterwards() -> None:
+    pytest.importorskip("sklearn")
+    code = """if True:
+        import sys
+        from edgerig.models.keras.engine import import_keras
+        keras = import_keras()
+        assert "sklearn" not in sys.modules
+        assert keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).count_params() == 3
+        import sklearn
+        assert sklearn.__version__
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_imported_already_stays() -> None:
+    with _without("importlib"):
+        assert sys.modules["importlib"] is importlib
+    assert sys.modules["importlib"] is importlib
+
+
+def test_what_is_left_out_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    with pytest.raises(ImportError), _without("wave"):
+        importlib.import_module("wave")
+    assert importlib.import_module("wave").Error
