@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "clock.h"
-#include "cortex_m.h"
+#include "processor.h"
 #include "machine.h"
 #include "text.h"
 #include "tiny_text.h"
@@ -157,13 +157,13 @@ void tiny_byte(board_line line, uint8_t byte)
 /* A crash brought the processor here: where it was, as a line that is no message of the protocol. */
 static void tell_fault(void)
 {
-    if (cortex_last_fault.magic == FAULT_MAGIC) {
+    if (processor_last_fault.magic == FAULT_MAGIC) {
         tiny_put("fault before: pc ");
-        text_hex(tiny_sink, cortex_last_fault.pc);
-        tiny_put(" lr ");
-        text_hex(tiny_sink, cortex_last_fault.lr);
-        tiny_put(" CFSR ");
-        text_hex(tiny_sink, cortex_last_fault.status);
+        text_hex(tiny_sink, processor_last_fault.pc);
+        tiny_put(PROCESSOR_LINK);
+        text_hex(tiny_sink, processor_last_fault.lr);
+        tiny_put(PROCESSOR_STATUS);
+        text_hex(tiny_sink, processor_last_fault.status);
         tiny_put("\r\n");
     }
 }
@@ -182,5 +182,5 @@ void tiny_boot(void)
         }
         tiny_put("m-init-done\r\nm-ready\r\n");
     }
-    cortex_last_fault.magic = 0;
+    processor_last_fault.magic = 0;
 }

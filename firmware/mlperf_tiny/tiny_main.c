@@ -1,7 +1,7 @@
 /* The firmware of a board that is a device of MLPerf Tiny: each of its lines answers whoever sends commands on it. */
 #include "board.h"
 #include "clock.h"
-#include "cortex_m.h"
+#include "processor.h"
 #include "model.h"
 #include "tiny.h"
 
@@ -17,7 +17,7 @@ static void serve(board_line line)
 int main(void)
 {
     board_init();
-    (void)cortex_count_start();
+    (void)processor_count_start();
     model_init();
     tiny_boot();
     for (;;) {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "cortex_m.h"
+#include "processor.h"
 #include "tiny_text.h"
 
 static uint32_t size, filled;

@@ -280,11 +280,16 @@ STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes",
 )
 def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, network: Network, tmp_path: Path) -> None:
     settings = settings_with(compiler)
-    board, tool = load_board(name), find_toolchain(compiler)  # type: ignore[arg-type]
+    board = load_board(name)
+    if compiler == "gcc" and board.architecture == "riscv32":
+        need("riscv64-unknown-elf-gcc")
+    tool = find_toolchain(compiler, board.cpu)  # type: ignore[arg-type]
     write_config(tmp_path, board, network, settings, {"a": 'quoted "\\?', "b": "ü"})
     write_sample(tmp_path / "sample.h", network)
     flags = (*compile_flags(board, network, settings, tool, tmp_path), *STRICT, "-O1")
-    common = sorted((firmware_folder() / "boards" / "common").glob("*.c")) if name == "stm32f746" else []
+    folder = firmware_folder() / "boards" / "common"
+    shared = {"stm32f746": (folder, folder / "cortex_m"), "virt-rv32imc": (folder, folder / "riscv")}
+    common = [path for part in shared.get(name, ()) for path in sorted(part.glob("*.c"))]
     for source in (*common, *((Path(board.folder) / one).resolve() for one in board.sources)):
         done = tool.run((*flags, "-c", str(source), "-o", str(tmp_path / "x.o")), tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), source

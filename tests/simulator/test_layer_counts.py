@@ -51,6 +51,18 @@ def test_what_qemu_runs_counts_as_the_simulated_board_does(cpu: str, tmp_path: P
         assert fewer[0] < wanted[0]
 
 
+@pytest.mark.slow
+def test_riscv_counts_exactly_and_beats_portable_code_there(tmp_path: Path) -> None:
+    need("qemu-system-riscv32")
+    both = counts(chain(("RELU", "RELU"), cpu="rv32imc"), tmp_path / "both")
+    assert counts(chain(("RELU", "RELU"), cpu="rv32imc"), tmp_path / "again") == both
+    assert both[:1] == counts(chain(("RELU",), cpu="rv32imc"), tmp_path / "one")
+    portable = chain(("RELU", "RELU"), cpu="portable")
+    portable.write(tmp_path / "portable")
+    slower = count_layers(tmp_path / "portable", portable.manifest, cpu="rv32imc")
+    assert all(slow > 1.3 * fast for slow, fast in zip(slower, both, strict=True))
+
+
 def test_floats_are_counted(tmp_path: Path) -> None:
     source = chain(("NONE",), "float32")
     (count,) = counts(source, tmp_path / "float")

@@ -317,25 +317,25 @@ def test_unaligned_access_enters_the_fault_handler_with_its_status(accessing: Fi
     ask(board, b"CMD=2")
     assert board.resets == 1
     assert [fault.what for fault in board.faults] == ["unaligned access"]
-    status = int.from_bytes(board.peek(board.symbols["cortex_last_fault"] + 12, 4), "little")
+    status = int.from_bytes(board.peek(board.symbols["processor_last_fault"] + 12, 4), "little")
     assert status == 1 << 24  # UNALIGNED, of the usage faults
     board.watch_alignment(False)
     assert "TOTAL TIME=" in ask(board, b"CMD=2")
 
 
 def test_stack_is_painted_and_its_peak_grows_with_use(simulator: Simulator) -> None:
-    before = simulator.call("cortex_stack_peak")
+    before = simulator.call("processor_stack_peak")
     bottom = simulator.symbols["er_stack_bottom"]
     assert simulator.peek(bottom, 4) == bytes.fromhex("3cc3a55a")
     assert 100 < before < 2000
     simulator.poke(bottom + 1024, b"\0\0\0\0")
-    assert simulator.call("cortex_stack_peak") == 4096 - 1024
+    assert simulator.call("processor_stack_peak") == 4096 - 1024
 
 
 def test_memory_survives_a_reset_and_starts_are_counted(simulator: Simulator) -> None:
     place = BOARD.memory.ram.origin + 0x4_0000
     simulator.poke(place, b"still here")
-    kept = simulator.symbols["cortex_last_fault"] + 24
+    kept = simulator.symbols["processor_last_fault"] + 24
     first = int.from_bytes(simulator.peek(kept, 4), "little")
     ask(simulator, b"CMD=4")
     assert simulator.peek(place, 10) == b"still here"

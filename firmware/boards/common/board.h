@@ -28,6 +28,9 @@ uint32_t board_ticks(void);
 /* Pulls the pin that board.toml calls `trigger` low for at least a microsecond; where there is one. */
 void board_pull_pin(void);
 
+/* Starts the processor anew. Of boards whose processor is RISC-V, which knows no common way. */
+void board_reset(void) __attribute__((noreturn));
+
 /* Why the processor started: "power", "pin", "watchdog", "software"; NULL if the board does not tell. */
 const char *board_reset_cause(void);
 

@@ -4,7 +4,7 @@
 
 #include "board.h"
 #include "clock.h"
-#include "cortex_m.h"
+#include "processor.h"
 #include "machine.h"
 #include "network.h"
 #include "sample.h"
@@ -188,7 +188,7 @@ static void show_build(void)
         put("\n");
     }
     text_left(sink, "stack", 16);
-    text_number(sink, cortex_stack_peak(), 0);
+    text_number(sink, processor_stack_peak(), 0);
     put(" of ");
     text_number(sink, (uint32_t)((uintptr_t)er_stack_top - (uintptr_t)er_stack_bottom), 0);
     put(" B used\n");
@@ -215,7 +215,7 @@ static void obey(void)
         show_build();
         break;
     case '4':
-        cortex_reset();
+        processor_reset();
     default:
         help();
         break;

@@ -2,7 +2,7 @@
 #ifndef CORTEX_M_H
 #define CORTEX_M_H
 
-#include <stdint.h>
+#include "processor.h"
 
 #define SYST_CSR 0xE000E010u
 #define SYST_RVR 0xE000E014u
@@ -18,29 +18,6 @@
 #define DWT_CTRL 0xE0001000u
 #define DWT_CYCCNT 0xE0001004u
 #define DWT_LAR 0xE0001FB0u
-
-/* Lie where the linker script says. */
-extern uint32_t er_stack_bottom[], er_stack_top[], er_free[], er_ram_end[];
-
-/* What a crash leaves behind for the next start. */
-typedef struct cortex_fault {
-    uint32_t magic; /* FAULT_MAGIC: the rest is meant */
-    uint32_t pc, lr, status, hard, address;
-    uint32_t starts; /* since the power came */
-    uint32_t starts_check;
-} cortex_fault;
-
-enum { FAULT_MAGIC = 0x0FA17ED0 };
-
-extern cortex_fault cortex_last_fault;
-
-/* Numbers each start: differs from the last one as long as the power stays. */
-uint32_t cortex_count_start(void);
-
-void cortex_reset(void) __attribute__((noreturn));
-
-/* The most bytes of stack that were in use since the start. */
-uint32_t cortex_stack_peak(void);
 
 /* Starts the timer that counts for boards without a cycle counter, and reads it. */
 void cortex_systick_start(void);

@@ -6,7 +6,7 @@
 #include "build_config.h"
 #include "clock.h"
 #include "console.h"
-#include "cortex_m.h"
+#include "processor.h"
 #include "machine.h"
 #include "network.h"
 #include "text.h"
@@ -55,7 +55,7 @@ static void put(void *context, const uint8_t *bytes, uint32_t count)
 static void measure_memory(void *context)
 {
     (void)context;
-    memory[STACK_PEAK].bytes = cortex_stack_peak();
+    memory[STACK_PEAK].bytes = processor_stack_peak();
 }
 
 static const uint8_t *tell_log(void *context, uint32_t *count)
@@ -144,16 +144,16 @@ static void log_number(const char *what, uint32_t number)
 /* Tells what brought the processor here, and forgets it. */
 static void note_start(void)
 {
-    cortex_fault *fault = &cortex_last_fault;
+    processor_fault *fault = &processor_last_fault;
 
-    device.boot = cortex_count_start();
+    device.boot = processor_count_start();
     device.reset_cause = board_reset_cause();
     log_number("started, boot ", (uint32_t)device.boot);
     if (fault->magic == FAULT_MAGIC) {
         device.reset_cause = "fault";
         log_number("\nfault before: pc ", fault->pc);
-        log_number(" lr ", fault->lr);
-        log_number(" CFSR ", fault->status);
+        log_number(PROCESSOR_LINK, fault->lr);
+        log_number(PROCESSOR_STATUS, fault->status);
         log_number(" HFSR ", fault->hard);
         log_number(" address ", fault->address);
         fault->magic = 0;
@@ -189,7 +189,7 @@ static void serve(void)
         digits_line_poll();
 #endif
         if (reset_wanted) {
-            cortex_reset();
+            processor_reset();
         }
     }
 }

@@ -32,11 +32,16 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A UART: its name in the manual, the address of its registers, bits a second."""
+    """A UART: its name in the manual, the address of its registers, bits a second.
+
+    Attributes:
+        device: What it is for QEMU, where it is none of the machine's own.
+    """
 
     name: str
     base: int
     baud: int = 115200
+    device: str = ""
 
 
 class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +79,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         name: Its folder's name, as in ``sim:<name>``.
         title: Name for people.
-        cpu: As GCC calls it: ``cortex-m7``.
+        cpu: As GCC calls it: ``cortex-m7``; of RISC-V the architecture: ``rv32imc``.
         fpu: As GCC calls it: ``fpv5-sp-d16``; empty if it has none.
         kernels: The CPU that kernels are chosen for; its own by default.
         clock_hz: The clock that the board is meant to run at.
@@ -82,7 +87,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if its clock is fixed.
         overclock_mhz: The most that its code can set above ``clock_hz``, outside of the data sheet; 0 if it cannot.
         sources: The board's own C files, from its folder.
-        simulator: ``unicorn`` or ``qemu``; ``machine`` is the board's name there.
+        simulator: ``unicorn`` or ``qemu``; ``machine`` is the board's name there; ``qemu``: more words of its command.
         trigger: The pin that the firmware of a benchmark pulls low for a power monitor, as the board's print calls it;
             empty if its code has none.
         flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files, ``{elf:tcl}`` for one quoted for openocd.
@@ -91,7 +96,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     name: str = ""
     title: str
-    cpu: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
+    cpu: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imc"]
     fpu: str = ""
     kernels: str = ""
     clock_hz: Bytes
@@ -100,6 +105,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sources: tuple[str, ...]
     simulator: Literal["unicorn", "qemu", ""] = ""
     machine: str = ""
+    qemu: tuple[str, ...] = ()
     memory: Memory
     lines: Lines
     counter: Counter
@@ -107,6 +113,11 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     trigger: str = ""
     flash: dict[str, tuple[str, ...]] = {}
     folder: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """``arm`` or ``riscv32``."""
+        return "riscv32" if self.cpu.startswith("rv32") else "arm"
 
     def check_clock(self, clock_hz: int | None, overclock: bool = False) -> None:
         """Check that firmware can be built for that clock; the board's own, or None, is always valid.

@@ -17,7 +17,7 @@ from edgerig.boards.config import write_config, write_console, write_memory, wri
 from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Console, Firmware, Network, read_firmware
 from edgerig.boards.network import check_digits, check_kernels
 from edgerig.boards.sizes import measure, open_elf, table
-from edgerig.boards.toolchain import Toolchain, find_toolchain
+from edgerig.boards.toolchain import Toolchain, find_toolchain, is_riscv
 from edgerig.cache import StageCache
 from edgerig.errors import CompileError, UsageError, storing
 
@@ -55,7 +55,7 @@ def build_firmware(
         if console is not None:
             raise UsageError(f"A firmware that speaks {console.name} does not answer digits.", "Leave one of them out.")
         check_digits(board, network)
-    toolchain = find_toolchain(settings.compiler)
+    toolchain = find_toolchain(settings.compiler, board.cpu)
     build = _manifest(board, network, settings, toolchain)
     if console is not None:
         build["console"] = console.name
@@ -164,6 +164,8 @@ def sources(
     for path in sorted((firmware / "boards" / "common").glob("*.c")):
         if console is None or path.name not in _SPEAK_THE_WIRE:
             yield "board", path
+    family = "riscv" if is_riscv(board.cpu) else "cortex_m"
+    yield from (("board", path) for path in sorted((firmware / "boards" / "common" / family).glob("*.c")))
     for name in board.sources:
         yield "board", (Path(board.folder) / name).resolve()
 

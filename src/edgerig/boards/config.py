@@ -45,8 +45,8 @@ def write_config(
     described: dict[str, str | int] = {
         "BOARD_NAME": quoted(board.name),
         "BOARD_TITLE": quoted(board.title),
-        "BOARD_CPU": quoted(board.cpu.replace("cortex-m", "Cortex-M")),
-        "BOARD_ARCHITECTURE": quoted("arm"),
+        "BOARD_CPU": quoted(board.cpu.replace("cortex-m", "Cortex-M").replace("rv32imc", "RV32IMC")),
+        "BOARD_ARCHITECTURE": quoted(board.architecture),
         "BOARD_HAS_FPU": int(bool(board.fpu)),
         "BOARD_CLOCK_HZ": clock,
         "BOARD_TICK_HZ": f"UINT64_C({clock})",

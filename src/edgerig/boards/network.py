@@ -30,13 +30,15 @@ PREFIX = "model"
 _DIGIT = 28
 #: Processor features, of those in `CPUS`, that kernels require.
 _FLOAT = frozenset({"fpu", "fpv5", "mve"})
-_NEEDED = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
+_ARM = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
+_NEEDED = _ARM | {"rv32m"}
 _FEATURES = {
     "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
-    "cortex-m7": _NEEDED - {"mve"},
-    "cortex-m33": _NEEDED - {"mve"},
-    "cortex-m55": _NEEDED,
+    "cortex-m7": _ARM - {"mve"},
+    "cortex-m33": _ARM - {"mve"},
+    "cortex-m55": _ARM,
+    "rv32imc": frozenset({"rv32m"}),
 }
 
 

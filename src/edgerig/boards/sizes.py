@@ -64,7 +64,7 @@ def open_elf(path: Path) -> Any:
     """The ELF file ``path``, read whole.
 
     Raises:
-        UsageError: pyelftools is not installed. ModelError: it is no ELF file for a little-endian ARM.
+        UsageError: pyelftools is not installed. ModelError: it is no ELF file for a little-endian ARM or RISC-V.
     """
     import io
 
@@ -81,8 +81,8 @@ def open_elf(path: Path) -> Any:
         raise ModelError(f"Cannot read {path}: {error.strerror}.") from error
     except (ELFError, ValueError) as error:
         raise ModelError(f"{path} is no ELF file: {error}.") from error
-    if elf.get_machine_arch() != "ARM" or not elf.little_endian:
-        raise ModelError(f"{path} is not for a little-endian ARM processor.")
+    if elf.get_machine_arch() not in ("ARM", "RISC-V") or not elf.little_endian:
+        raise ModelError(f"{path} is not for a little-endian ARM or RISC-V processor.")
     return elf
 
 

@@ -1,4 +1,4 @@
-"""C compilers for Cortex-M: ``ziglang`` from pip, or ``arm-none-eabi-gcc``."""
+"""C compilers for Cortex-M and RISC-V: ``ziglang`` from pip, or Debian's GCC for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from edgerig.errors import CompileError, UsageError
 from edgerig.install import install_command
 
 Choice = Literal["auto", "ziglang", "gcc"]
+#: GCC for Arm and for RISC-V, and Debian's package.
 GCC = "arm-none-eabi-gcc"
+_RISCV_GCC = "riscv64-unknown-elf-gcc"
+_PACKAGES = {GCC: "gcc-arm-none-eabi", _RISCV_GCC: "gcc-riscv64-unknown-elf"}
 #: Seconds that one file may take.
 PATIENCE = 180.0
 #: Any target but this machine, whose C library zig would look for before it tells its version.
@@ -49,6 +52,10 @@ class Toolchain(msgspec.Struct, frozen=True):
 
     def machine(self, cpu: str, fpu: str) -> tuple[str, ...]:
         """Flags for a core as GCC calls it, with the FPU ``fpu`` or, if that is empty, without."""
+        if is_riscv(cpu):
+            if self.name == "gcc":
+                return (f"-march={cpu}_zicsr", "-mabi=ilp32", "-mcmodel=medany")
+            return ("-target", "riscv32-freestanding", "-mcpu=generic_rv32+m+c", "-fno-sanitize=all")
         if self.name == "gcc":
             flags = ("-mthumb", f"-mcpu={cpu}")
             if not fpu:
@@ -112,22 +119,28 @@ class Toolchain(msgspec.Struct, frozen=True):
             raise CompileError(f"{self.version} does not work: {error}.") from error
 
 
-def find_toolchain(choice: Choice = "auto") -> Toolchain:
-    """The chosen compiler; `auto` is ziglang, whose version pip pins, then gcc.
+def is_riscv(cpu: str) -> bool:
+    """Whether a core is one of RISC-V, else of Arm."""
+    return cpu.startswith("rv")
+
+
+def find_toolchain(choice: Choice = "auto", cpu: str = "cortex-m7") -> Toolchain:
+    """The chosen compiler for a core; `auto` is ziglang, whose version pip pins, then gcc.
 
     Raises:
         UsageError: It is not installed; says how to install it.
     """
     zig = zig_compiler()
-    gcc = shutil.which(GCC)
+    name = _RISCV_GCC if is_riscv(cpu) else GCC
+    gcc = shutil.which(name)
     if choice != "gcc" and zig is not None:
         return Toolchain("ziglang", zig, _version((*zig, *_ZIG_TARGET), "ziglang"))
     if choice != "ziglang" and gcc:
-        return Toolchain("gcc", (gcc,), _version((gcc,), GCC))
-    what = {"auto": "a C compiler for Cortex-M", "ziglang": "ziglang", "gcc": GCC}[choice]
+        return Toolchain("gcc", (gcc,), _version((gcc,), name))
+    what = {"auto": f"a C compiler for {cpu}", "ziglang": "ziglang", "gcc": name}[choice]
     raise UsageError(
         f"Building firmware needs {what}, which is not installed.",
-        "apt-get install gcc-arm-none-eabi" if choice == "gcc" else install_command("boards"),
+        f"apt-get install {_PACKAGES[name]}" if choice == "gcc" else install_command("boards"),
     )
 
 

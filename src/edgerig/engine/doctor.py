@@ -28,6 +28,10 @@ PROGRAMS = {
         "emulates boards (target qemu:)",
         "Debian: apt-get install --no-install-recommends qemu-system-arm",
     ),
+    "qemu-system-riscv32": (
+        "emulates RISC-V (target qemu:virt-rv32imc)",
+        "Debian: apt-get install --no-install-recommends qemu-system-misc",
+    ),
     "openocd": ("flashes boards, as pyocd and st-flash do", "Debian: apt-get install openocd"),
 }
 

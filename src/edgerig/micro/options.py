@@ -11,8 +11,7 @@ from edgerig.errors import UnknownNameError
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
 #: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``mve``:
 #: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``). The long multiplications that
-#: Cortex-M0+ lacks are left to the C compiler. The place for what comes next: ``"riscv32": {"rvp"}``; kernels that need
-#: such a feature are then chosen before the others.
+#: Cortex-M0+ lacks are left to the C compiler. ``rv32m``: RISC-V assembly with 31 registers and multiplication.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "cortex-m0plus": frozenset(),
@@ -29,6 +28,7 @@ CPUS: dict[str, frozenset[str]] = {
     "cortex-m85": frozenset({"thumb2", "dsp", "fpu", "fpv5", "mve", "dual-issue"}),
     "cortex-m85+nomve": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
     "cortex-m85+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
+    "rv32imc": frozenset({"rv32m"}),
 }
 
 Optimize = Literal["speed", "size"]

@@ -15,7 +15,7 @@ from edgerig.simulator.simulator import Simulator
 #: Seconds of this machine that the board's start, and the inference, may take each.
 PATIENCE = 120.0
 #: The network's function, and the firmware's that reads how much of its painted stack was written.
-RUN, STACK_PEAK = "model_run", "cortex_stack_peak"
+RUN, STACK_PEAK = "model_run", "processor_stack_peak"
 
 
 class InferenceCost(msgspec.Struct, frozen=True, kw_only=True):

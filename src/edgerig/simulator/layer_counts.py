@@ -1,7 +1,7 @@
-"""Instructions of each layer of generated C for Cortex-M, counted on a simulated processor with enough memory.
+"""Instructions of each layer of generated C, counted on a simulated processor with enough memory.
 
 Cortex-M4 and M7 are counted by unicorn, exactly; Cortex-M33, M55 and M85 on QEMU's Cortex-M55, within a few
-instructions a layer.
+instructions a layer; RISC-V on QEMU's, exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgerig.boards.board import Memory, firmware_folder, load_board
 from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.errors import CompileError, UsageError
 from edgerig.micro.emit.manifest import Manifest
-from edgerig.simulator import qemu_calls
+from edgerig.simulator.qemu_calls import CORTEX_M55, RV32IMC, QemuCalls
 from edgerig.simulator.simulator import Simulator
 
 #: The board whose processor runs the code of every CPU that `counts_for` names.
@@ -56,6 +56,7 @@ _CORES = {
     "cortex-m33": ("qemu", "cortex-m33", "fpv5-sp-d16"),
     "cortex-m55": ("qemu", "cortex-m55", "fp-armv8"),
     "cortex-m85": ("qemu", "cortex-m55", "fp-armv8"),
+    "rv32imc": ("qemu", "rv32imc", ""),
 }
 
 
@@ -65,6 +66,8 @@ COUNTED = tuple(_CORES)
 
 def counted_on(cpu: str) -> tuple[str, bool]:
     """What counts layers for that CPU, in words; and whether a board that has cycles simulates the like of it."""
+    if cpu == "rv32imc":
+        return "QEMU's RV32IMC", False
     if _CORES[cpu.partition("+")[0]][0] == "qemu":
         return "QEMU's Cortex-M55, good to some tens a layer,", False
     return "a simulated Cortex-M7", True
@@ -75,37 +78,39 @@ def counts_for(cpu: str) -> bool:
     return cpu.partition("+")[0] in _CORES
 
 
-def count_layers(folder: Path, manifest: Manifest, toolchain: Toolchain | None = None) -> list[int]:
+def count_layers(
+    folder: Path, manifest: Manifest, toolchain: Toolchain | None = None, cpu: str | None = None
+) -> list[int]:
     """Instructions of each layer in one inference of random inputs, calls included, built with -O2.
 
     Args:
         folder: The generated C.
         manifest: What lies beside it.
         toolchain: The C compiler; `find_toolchain`'s by default.
+        cpu: The CPU that runs it, where it is not the one whose kernels were chosen: portable code runs on any.
 
     Raises:
         UsageError: The CPU has no simulator here, or no C compiler is installed.
         MissingExtraError: unicorn is not installed. CompileError: The code cannot be built.
     """
-    if not counts_for(manifest.cpu):
-        raise UsageError(
-            f"Instructions for the CPU {manifest.cpu} are not counted.", f"Count for {', '.join(COUNTED)}."
-        )
-    toolchain = toolchain or find_toolchain()
+    cpu = cpu or manifest.cpu
+    if not counts_for(cpu):
+        raise UsageError(f"Instructions for the CPU {cpu} are not counted.", f"Count for {', '.join(COUNTED)}.")
+    toolchain = toolchain or find_toolchain(cpu=_CORES[cpu.partition("+")[0]][1])
     with tempfile.TemporaryDirectory() as work:
-        if _CORES[manifest.cpu.partition("+")[0]][0] == "qemu":
-            return _counted_by_qemu(folder, manifest, toolchain, Path(work))
-        return _counted_by_unicorn(folder, manifest, toolchain, Path(work))
+        if _CORES[cpu.partition("+")[0]][0] == "qemu":
+            return _counted_by_qemu(folder, manifest, toolchain, cpu, Path(work))
+        return _counted_by_unicorn(folder, manifest, toolchain, cpu, Path(work))
 
 
-def _counted_by_unicorn(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path) -> list[int]:
+def _counted_by_unicorn(folder: Path, manifest: Manifest, toolchain: Toolchain, cpu: str, work: Path) -> list[int]:
     board = load_board(_BOARD)
     constants = sum(layer.constant_bytes for layer in manifest.layers)
     flash = msgspec.structs.replace(board.memory.flash, length=_whole(constants + 2 * _MEBIBYTE))
     ram = msgspec.structs.replace(board.memory.ram, length=_whole(manifest.memory.arena + _MEBIBYTE))
     (work / "start.c").write_text(START)
     script = _SCRIPT.format(flash=hex(flash.origin), ram=hex(ram.origin), stack=hex(ram.origin + ram.length))
-    elf = _build(folder.resolve(), manifest, toolchain, work, work / "start.c", script)
+    elf = _build(folder.resolve(), manifest, toolchain, cpu, work, work / "start.c", script)
     simulator = Simulator(elf, msgspec.structs.replace(board, memory=Memory(flash, ram)))
     name, layers = manifest.name, len(manifest.layers)
     simulator.call(f"{name}_init")
@@ -115,9 +120,10 @@ def _counted_by_unicorn(folder: Path, manifest: Manifest, toolchain: Toolchain, 
     return [simulator.count(run) for *_, run in _ROW.iter_unpack(table)]
 
 
-def _counted_by_qemu(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path) -> list[int]:
-    elf = _build(folder.resolve(), manifest, toolchain, work, qemu_calls.SOURCE, qemu_calls.LAYOUT, qemu_calls.FLAGS)
-    program, name = qemu_calls.QemuCalls(elf), manifest.name
+def _counted_by_qemu(folder: Path, manifest: Manifest, toolchain: Toolchain, cpu: str, work: Path) -> list[int]:
+    processor = RV32IMC if cpu == "rv32imc" else CORTEX_M55
+    elf = _build(folder.resolve(), manifest, toolchain, cpu, work, processor.source, processor.layout, processor.flags)
+    program, name = QemuCalls(elf, processor), manifest.name
     table = program.peek_at(program.symbols[f"{name}_layers"], len(manifest.layers) * _ROW.size)
     program.run()
     program.call(f"{name}_init")
@@ -150,6 +156,7 @@ def _build(
     folder: Path,
     manifest: Manifest,
     toolchain: Toolchain,
+    cpu: str,
     work: Path,
     start: Path,
     script: str,
@@ -157,8 +164,8 @@ def _build(
 ) -> Path:
     common = firmware_folder() / "boards" / "common"
     (work / "sections.ld").write_text(script)
-    cpu, _, without = manifest.cpu.partition("+")
-    _, core, fpu = _CORES[cpu]
+    name, _, without = cpu.partition("+")
+    _, core, fpu = _CORES[name]
     machine = toolchain.machine(core, "" if without == "nofp" else fpu)
     flags = (
         *(*machine, *toolchain.optimize("2"), "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections"),

@@ -1,8 +1,8 @@
 """Calls of functions on a processor in QEMU, many in one boot: what is to be called, poked and peeked is a script.
 
-For processors that unicorn does not know, such as the Cortex-M55 with Helium::
+For processors that the simulator does not know, the Cortex-M55 with Helium and RISC-V::
 
-    program = QemuCalls(elf, "mps3-an547")
+    program = QemuCalls(elf)
     program.call("net_init")
     program.poke("net_input", 0, sample)
     instructions = program.count("net_run")
@@ -24,16 +24,48 @@ from edgerig.boards.programs import call
 from edgerig.boards.sizes import named, open_elf
 from edgerig.errors import TargetError, UsageError
 
-PROGRAM = "qemu-system-arm"
-INSTALL = "apt-get install --no-install-recommends qemu-system-arm"
 #: One instruction is a nanosecond of QEMU's own time, whatever this machine does meanwhile.
 CLOCK = ("-icount", "shift=0,sleep=off")
-#: C of the program that runs the script, and where script and results lie.
-SOURCE = Path(__file__).with_name("qemu_calls.c")
-SCRIPT, RESULTS = 0x6800_0000, 0x7000_0000
-FLAGS = (f"-DSCRIPT={SCRIPT:#x}u", f"-DRESULTS={RESULTS:#x}u")
-#: Code in the ITCM, constants and variables in the DDR memory, which any network fits into.
-LAYOUT = """\
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A processor in QEMU that runs scripts.
+
+    Attributes:
+        program: QEMU's; ``package``: Debian's that brings it.
+        machine: Words of its command that choose board and processor.
+        source: C of the program that runs the script.
+        layout: Its linker script; any network fits.
+        script, results: Addresses of both.
+        thumb: Added to addresses of functions.
+        tick, turn: Instructions of a tick of the counter, and of a turn of the loop that waits for one.
+    """
+
+    program: str
+    package: str
+    machine: tuple[str, ...]
+    source: Path
+    layout: str
+    script: int
+    results: int
+    thumb: int
+    tick: float
+    turn: int
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Of the C compiler, for the program."""
+        return f"-DSCRIPT={self.script:#x}u", f"-DRESULTS={self.results:#x}u"
+
+
+#: The Cortex-M55 of Arm's board: code in the ITCM, constants and variables in the DDR memory; SysTick of 32 MHz.
+CORTEX_M55 = Processor(
+    program="qemu-system-arm",
+    package="qemu-system-arm",
+    machine=("-M", "mps3-an547"),
+    source=Path(__file__).with_name("qemu_calls.c"),
+    layout="""\
 ENTRY(Reset_Handler)
 SECTIONS {
   /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
@@ -43,11 +75,37 @@ SECTIONS {
   .bss (NOLOAD) : { *(.bss .bss.* COMMON) }
   stack_top = 0x20040000;
 }
-"""
+""",
+    script=0x6800_0000,
+    results=0x7000_0000,
+    thumb=1,
+    tick=1000 / 32,
+    turn=4,
+)
+#: RV32IMC alone, as lowRISC's Ibex has it, on the machine `virt` with 256 MB of memory; it counts instructions itself.
+RV32IMC = Processor(
+    program="qemu-system-riscv32",
+    package="qemu-system-misc",
+    machine=("-M", "virt", "-cpu", "lowrisc-ibex", "-m", "256M", "-bios", "none"),
+    source=Path(__file__).with_name("qemu_calls_riscv.c"),
+    layout="""\
+ENTRY(Reset_Handler)
+SECTIONS {
+  .text 0x80000000 : { KEEP(*(.vectors)) *(.text .text.*) }
+  .rodata : { *(.rodata .rodata.* .srodata .srodata.*) }
+  .data : { *(.data .data.* .sdata .sdata.*) }
+  .bss (NOLOAD) : { *(.bss .bss.* .sbss .sbss.* COMMON) }
+  stack_top = 0x88000000;
+}
+""",
+    script=0x8800_0000,
+    results=0x8C00_0000,
+    thumb=0,
+    tick=1.0,
+    turn=0,
+)
 #: Seconds that a script may take.
 PATIENCE = 300.0
-#: Instructions of a tick of the board's SysTick, 32 MHz, and of one turn of the loop that waits for its edge.
-_TICK, _TURN = 1000 / 32, 4
 _END, _CALL, _COUNT, _POKE, _PEEK = range(5)
 _SPANS = struct.Struct("<4I")
 
@@ -73,29 +131,31 @@ class Result:
 
 @dataclass
 class Count(Result):
-    """Instructions of a call, within a few."""
+    """Instructions of a call, of processors without a counter of them within a few."""
 
     size: int = _SPANS.size
+    processor: Processor = CORTEX_M55
 
     @property
     def instructions(self) -> int:
         """How many, that of the call itself left out."""
         numbers: tuple[int, ...] = _SPANS.unpack(self.value)
         empty_ticks, empty_turns, ticks, turns = numbers
-        return max(0, round((ticks - empty_ticks) * _TICK - (turns - empty_turns) * _TURN))
+        counted = (ticks - empty_ticks) * self.processor.tick - (turns - empty_turns) * self.processor.turn
+        return max(0, round(counted))
 
 
 @dataclass
 class QemuCalls:
-    """A script of calls for one program, whose C has `SOURCE` and `LAYOUT`.
+    """A script of calls for one program, built with the C and the layout of its processor.
 
     Attributes:
         elf: The program.
-        machine: QEMU's name of the board.
+        processor: What it was built for.
     """
 
     elf: Path
-    machine: str = "mps3-an547"
+    processor: Processor = CORTEX_M55
     _script: bytearray = field(default_factory=bytearray)
     _results: list[Result] = field(default_factory=list)
 
@@ -104,12 +164,13 @@ class QemuCalls:
 
     def call(self, function: str, argument: int = 0) -> None:
         """Call a function of one number or none."""
-        self._ask(_CALL, self.symbols[function] | 1, argument)
+        self._ask(_CALL, self.symbols[function] | self.processor.thumb, argument)
 
     def count(self, function: str | int) -> Count:
         """Call a function, by name or address, and count its instructions."""
-        count = Count()
-        self._ask(_COUNT, self.symbols[function] | 1 if isinstance(function, str) else function | 1)
+        count = Count(processor=self.processor)
+        address = self.symbols[function] if isinstance(function, str) else function
+        self._ask(_COUNT, address | self.processor.thumb)
         self._results.append(count)
         return count
 
@@ -134,13 +195,13 @@ class QemuCalls:
         Raises:
             UsageError: QEMU is not installed. TargetError: The program failed.
         """
-        program = find_qemu()
+        program = find_qemu(self.processor)
         with tempfile.TemporaryDirectory() as work:
             script = Path(work) / "script.bin"
             script.write_bytes(bytes(self._script) + struct.pack("<4I", _END, 0, 0, 0))
-            words = [program, "-M", self.machine, "-kernel", str(self.elf.resolve()), "-display", "none", *CLOCK]
+            words = [program, *self.processor.machine, "-kernel", str(self.elf.resolve()), "-display", "none", *CLOCK]
             words += ["-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]
-            words += ["-device", f"loader,file={script},addr={SCRIPT:#x},force-raw=on"]
+            words += ["-device", f"loader,file={script},addr={self.processor.script:#x},force-raw=on"]
             try:
                 done = call(words, PATIENCE, Path(work))
             except (OSError, subprocess.TimeoutExpired) as error:
@@ -165,13 +226,14 @@ class QemuCalls:
         return result
 
 
-def find_qemu() -> str:
-    """QEMU's program for Arm boards.
+def find_qemu(processor: Processor = CORTEX_M55) -> str:
+    """QEMU's program for a processor and its like.
 
     Raises:
         UsageError: It is not installed.
     """
-    program = shutil.which(PROGRAM)
+    program = shutil.which(processor.program)
     if program is None:
-        raise UsageError(f"{PROGRAM} is not installed.", f"On Debian and Ubuntu: {INSTALL}")
+        install = f"apt-get install --no-install-recommends {processor.package}"
+        raise UsageError(f"{processor.program} is not installed.", f"On Debian and Ubuntu: {install}")
     return program

@@ -10,11 +10,19 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.micro.kernels.random_layers import (
+    Generator,
+    any_conv,
+    any_dense,
+    any_depthwise,
+    chained,
+    conv_and_pool,
+)
 from tests.needs import need
 
 from edgerig.errors import CompileError
 from edgerig.micro import planning
-from edgerig.micro.ir import Add, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, Value, Weighted
+from edgerig.micro.ir import Add, FullyConnected, Fused, Node
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
@@ -27,93 +35,6 @@ from edgerig.testing.networks.qemu_operators import QemuBench, Ran
 
 pytestmark = pytest.mark.slow
 
-ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
-CHANNELS = (1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 33, 48)
-Generator = np.random.Generator
-
-
-def zero_points(rng: Generator) -> tuple[int, int]:
-    return int(rng.integers(-128, 128)), int(rng.choice([-128, 0, 127, int(rng.integers(-128, 128))]))
-
-
-def scatter_scales(rng: Generator, node: Weighted) -> None:
-    """Scales over orders of magnitude, channels without weights, biases far off, now and then."""
-    quantization, bias = node.weights.quantization, node.bias
-    assert quantization is not None
-    assert bias is not None
-    if rng.integers(3) == 0:
-        channels = len(quantization.scales)
-        scales = np.array(quantization.scales) * 10 ** rng.uniform(-4, 0, channels)
-        node.weights.quantization = msgspec.structs.replace(quantization, scales=tuple(np.float32(scales).tolist()))
-        silent = rng.random(channels) < 0.3
-        node.weights.array[(..., silent) if isinstance(node, DepthwiseConv2D) else silent] = 0
-        bias.array[rng.random(channels) < 0.2] = int(rng.integers(-(1 << 30), 1 << 30))
-
-
-def any_conv(rng: Generator) -> Node:
-    """Any window that fits into its image."""
-    while True:
-        height, width, outputs = (int(rng.integers(1, 13)) for _ in range(3))
-        pointwise, same = rng.integers(3) == 0, bool(rng.integers(2))
-        kernel = (1, 1) if pointwise else (int(rng.integers(1, 6)), int(rng.integers(1, 6)))
-        stride, dilation = ((int(rng.integers(1, 3)), int(rng.integers(1, 3))) for _ in range(2))
-        reach = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
-        if same or (height >= reach[0] and width >= reach[1]):
-            break
-    node = random_conv(
-        rng,
-        (height, width, int(rng.choice(CHANNELS))),
-        outputs,
-        kernel,
-        stride=stride,
-        dilation=dilation,
-        same=same,
-        activation=str(rng.choice(ACTIVATIONS)),
-        zero_points=zero_points(rng),
-    )
-    scatter_scales(rng, node)
-    return node
-
-
-def any_depthwise(rng: Generator) -> Node:
-    """Any window, 3x3 in half of them; lines of one column among the images."""
-    while True:
-        height, width = int(rng.integers(1, 13)), int(rng.choice([1, *range(1, 13)]))
-        kernel = (3, 3) if rng.integers(2) else (int(rng.integers(1, 7)), int(rng.integers(1, 7)))
-        stride, dilation = ((int(rng.integers(1, 4)), int(rng.integers(1, 3))) for _ in range(2))
-        channels, same = int(rng.choice([2, 3, 5, 8, 12, 16, 24, 40, 64, 130])), bool(rng.integers(2))
-        reach = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
-        if same or (height >= reach[0] and width >= reach[1]):
-            break
-    node = random_conv(
-        rng,
-        (height, width, channels),
-        channels,
-        kernel,
-        stride=stride,
-        dilation=dilation,
-        same=same,
-        activation=str(rng.choice(ACTIVATIONS)),
-        zero_points=zero_points(rng),
-        depthwise=True,
-    )
-    scatter_scales(rng, node)
-    return node
-
-
-def conv_and_pool(rng: Generator) -> Sequence[Node]:
-    """A convolution and a maximum of windows that do not overlap, of odd and even numbers of pixels."""
-    while True:
-        conv = any_conv(rng)
-        window = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-        stride = (window[0] + int(rng.integers(2)), window[1] + int(rng.integers(2)))
-        _, height, width, channels = conv.output.shape
-        if height >= window[0] and width >= window[1]:
-            break
-    sizes = ((height - window[0]) // stride[0] + 1, (width - window[1]) // stride[1] + 1)
-    output = Value("z", (1, *sizes, channels), "int8", conv.output.quantization)
-    return [conv, MaxPool2D("pool", 1, [conv.output], [output], window, stride)]
-
 
 def any_sum(rng: Generator) -> Node:
     """Two tensors of one shape; their scales are such that factors of 20 bits can be exact."""
@@ -125,29 +46,6 @@ def any_sum(rng: Generator) -> Node:
         for name, factor in (("x0", 1), ("x1", ratio), ("y", 2))
     ]
     return Add("add", 0, values[:2], values[2:])
-
-
-def any_dense(rng: Generator) -> Node:
-    """Some rows."""
-    inputs, outputs, rows = int(rng.integers(1, 100)), int(rng.integers(1, 30)), int(rng.choice([1, 1, 2, 5]))
-    conv = random_conv(
-        rng,
-        (rows, 1, inputs),
-        outputs,
-        (1, 1),
-        activation=str(rng.choice(ACTIVATIONS)),
-        zero_points=zero_points(rng),
-    )
-    values = [Value(v.name, s, v.dtype, v.quantization, v.data) for v, s in zip(
-        (*conv.inputs, conv.output), ((rows, inputs), (outputs, inputs), (outputs,), (rows, outputs)), strict=True
-    )]  # fmt: skip
-    values[1].data = values[1].array.reshape(outputs, inputs)
-    return FullyConnected("dense", 0, values[:3], values[3:], conv.activation)
-
-
-def chained(nodes: Node | Sequence[Node]) -> Sequence[Node]:
-    """One node as a list."""
-    return [nodes] if isinstance(nodes, Node) else nodes
 
 
 #: Kernel, and what makes layers for it.

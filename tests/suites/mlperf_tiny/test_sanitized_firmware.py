@@ -29,12 +29,12 @@ DRIVER = r"""
 #include <stdio.h>
 
 #include "board.h"
-#include "cortex_m.h"
+#include "processor.h"
 #include "model.h"
 #include "tiny.h"
 
 uint32_t er_free[27648 / 4];
-cortex_fault cortex_last_fault;
+processor_fault processor_last_fault;
 
 uint32_t board_ticks(void) { static uint32_t now; return now += 1000; }
 void board_put(board_line line, uint8_t byte) { if (line == BOARD_WIRE) { putchar(byte); } }

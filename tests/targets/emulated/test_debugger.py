@@ -42,6 +42,21 @@ def test_the_firmware_stops_where_it_is_told_to(firmware: Firmware, capfd: pytes
     assert "$1 = 42" in text
 
 
+@pytest.mark.slow
+def test_a_firmware_for_risc_v_stops_as_well(
+    write_network: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    need("qemu-system-riscv32", "gdb-multiarch")
+    board = load_board("virt-rv32imc")
+    built = build_firmware(board, write_network(), tmp_path / "fw", BuildSettings(debug=True))
+    words = ["-ex", "break network_init", "-ex", "continue", "-ex", "print $misa & 0xffff"]
+    assert call("qemu:virt-rv32imc", built.folder, "--batch", *words) == 0
+    text = capfd.readouterr().out
+    assert "Breakpoint 1, network_init" in text
+    # I, M and C, and not A, D or F.
+    assert f"$1 = {1 << 8 | 1 << 12 | 1 << 2}" in text
+
+
 def test_the_commands_are_those_of_the_board(firmware: Firmware, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(firmware.folder)
     assert call("qemu:mps2-an500", folder, "--dry-run", "-ex", "info registers") == 0

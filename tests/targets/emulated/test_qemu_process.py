@@ -33,7 +33,10 @@ def crashing(write_network: Any) -> Callable[[str], Firmware]:
     def build(name: str) -> Firmware:
         network = write_network()
         code = Path(network.folder) / "model.c"
-        text = code.read_text().replace("int i, j;\n", 'int i, j;\n    if (in[0] == 42) { __asm__("udf #0"); }\n', 1)
+        none = "unimp" if load_board(name).architecture == "riscv32" else "udf #0"
+        text = code.read_text().replace(
+            "int i, j;\n", 'int i, j;\n    if (in[0] == 42) { __asm__("' + none + '"); }\n', 1
+        )
         code.write_text(text)
         return build_firmware(load_board(name), network, None)
 
@@ -41,7 +44,10 @@ def crashing(write_network: Any) -> Callable[[str], Firmware]:
 
 
 @pytest.fixture(
-    params=["stm32f746", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an386", "mps3-an547"))]
+    params=[
+        "stm32f746",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an386", "mps3-an547", "virt-rv32imc")),
+    ]
 )
 def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) -> Iterator[WireClient]:
     board = load_board(request.param)
@@ -54,7 +60,7 @@ def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) 
         client.hello()
         yield client
         return
-    need("qemu-system-arm")
+    need(emulators.processor_of(board).program)
     firmware = crashing(board.name)
     emulator = emulators.Emulator(firmware, board)
     yield emulators.connect(emulator, firmware, "the board", 20)
@@ -63,7 +69,7 @@ def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) 
 
 def test_a_network_that_crashes_is_told_with_its_function(client: WireClient) -> None:
     client.run([memoryview(HARMLESS)], 1)
-    with pytest.raises(TargetError, match=r"the board went away: its firmware crashed. HardFault.* in layer_0"):
+    with pytest.raises(TargetError, match=r"the board went away: its firmware crashed. (HardFault|Trap) .* in layer_0"):
         client.run([memoryview(FATAL)], 1)
     with pytest.raises(TargetError):
         client.run([memoryview(HARMLESS)], 1)

@@ -334,7 +334,7 @@ def test_reset_is_a_restart_of_which_the_session_hears(int8_net: Path) -> None:
     session.simulator.run()
     assert session.simulator.resets == 1
     assert before != int.from_bytes(
-        session.simulator.peek(session.simulator.symbols["cortex_last_fault"] + 24, 4), "little"
+        session.simulator.peek(session.simulator.symbols["processor_last_fault"] + 24, 4), "little"
     )
     session.close()
 

@@ -89,12 +89,12 @@ class BoardTarget(Target):
         self.require()
         board = self.board
         clock_hz = self.settings.clock_on(board)
-        find_toolchain(self.settings.compiler)
+        find_toolchain(self.settings.compiler, board.cpu)
         self._check_simulator()
         return MachineState(
             host=board.name,
             system="bare metal",
-            architecture="arm",
+            architecture=board.architecture,
             cpu=board.title,
             cores=1,
             memory_bytes=board.memory.ram.length,

@@ -18,10 +18,9 @@ from typing import NamedTuple
 from edgerig.boards.board import Board, load_board
 from edgerig.boards.firmware import Firmware
 from edgerig.errors import TargetError, UsageError
-from edgerig.simulator.qemu_calls import PROGRAM as QEMU
 from edgerig.simulator.qemu_calls import find_qemu
 from edgerig.targets.emulated.base import board_of
-from edgerig.targets.emulated.qemu_process import machine_words, with_us
+from edgerig.targets.emulated.qemu_process import line_words, machine_words, processor_of, with_us
 
 _logger = logging.getLogger(__name__)
 
@@ -74,8 +73,11 @@ def debugging(
             f"Build it for that: edgerig firmware build --board {board.name} --debug-build ..",
         )
     if colon:
-        server = [*machine_words(QEMU if dry else find_qemu(), board, firmware.elf), "-S"]
-        server += ["-serial", "null", "-serial", "null", "-gdb", f"tcp:127.0.0.1:{port}"]
+        processor = processor_of(board)
+        server = [*machine_words(processor.program if dry else find_qemu(processor), board, firmware.elf), "-S"]
+        for name in ("wire", "console"):
+            server += ["-chardev", f"null,id={name}", *line_words(board, name)]
+        server += ["-gdb", f"tcp:127.0.0.1:{port}"]
         first = [f"target remote 127.0.0.1:{port}"]
     else:
         server = _openocd(board, port, dry)

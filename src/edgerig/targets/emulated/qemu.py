@@ -12,7 +12,7 @@ from edgerig.boards.firmware import Firmware
 from edgerig.simulator.qemu_calls import find_qemu
 from edgerig.targets.base import Session
 from edgerig.targets.emulated.base import RUNTIME, BoardTarget
-from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect
+from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect, processor_of
 
 #: Silence in a message, in ms of the board's time, which goes on while this machine is too busy to send the rest: 200
 #: pass in a few seconds. Nothing is ever lost on this line, and who waits too long for an answer is told by `timeout`.
@@ -20,7 +20,8 @@ SILENCE_MS = 120_000
 
 
 class Qemu(BoardTarget):
-    """A board in QEMU, at ``qemu:mps2-an500``. Needs Debian's ``qemu-system-arm``.
+    """A board in QEMU, at ``qemu:mps2-an500``. Needs Debian's ``qemu-system-arm``, or
+    ``qemu-system-misc`` for RISC-V.
 
     QEMU's own time goes by one nanosecond an instruction, so that the board's timer counts instructions. There are no
     cycles and no times: QEMU does not tell which instructions they were.
@@ -28,7 +29,8 @@ class Qemu(BoardTarget):
 
     name = "qemu"
     summary = (
-        "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps2-an505, mps3-an547, netduinoplus2"
+        "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps2-an505, mps3-an547, netduinoplus2, "
+        "virt-rv32imc"
     )
     extra = "boards"
     modules: ClassVar[tuple[str, ...]] = ("elftools",)
@@ -45,7 +47,7 @@ class Qemu(BoardTarget):
         return f"{self.address}: {self.board.title}, emulated by QEMU"
 
     def _check_simulator(self) -> None:
-        find_qemu()
+        find_qemu(processor_of(self.board))
 
     def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
         emulator = Emulator(firmware, self.board)

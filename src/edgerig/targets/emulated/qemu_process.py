@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -24,7 +24,7 @@ from edgerig.boards.sizes import functions, open_elf
 from edgerig.errors import EdgerigError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.simulator.qemu_calls import CLOCK, find_qemu
+from edgerig.simulator.qemu_calls import CLOCK, CORTEX_M55, RV32IMC, Processor, find_qemu
 from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.emulated.session import BoardSession
 from edgerig.wire.client import WireClient
@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 #: Seconds that QEMU and the firmware's start may take.
 START_SECONDS = 30.0
-_FAULT = re.compile(r"fault before: pc ([0-9a-f]{8}) lr ([0-9a-f]{8}) CFSR ([0-9a-f]{8})")
+_FAULT = re.compile(r"fault before: pc ([0-9a-f]{8}) (?:lr|ra) [0-9a-f]{8} (CFSR|mcause) ([0-9a-f]{8})")
 
 
 class Emulator:
@@ -50,13 +50,14 @@ class Emulator:
     """
 
     def __init__(self, firmware: Firmware, board: Board) -> None:
-        program = find_qemu()
+        program = find_qemu(processor_of(board))
         self.wire, theirs = socket.socketpair()
         self.console, terminal = socket.socketpair()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - QEMU writes to it
         words = [*with_us(), *machine_words(program, board, firmware.elf)]
-        for name, end in (("wire", theirs), ("console", terminal)):
-            words += ["-chardev", f"socket,id={name},fd={end.fileno()}", "-serial", f"chardev:{name}"]
+        ends: tuple[tuple[Literal["wire", "console"], socket.socket], ...] = (("wire", theirs), ("console", terminal))
+        for name, end in ends:
+            words += ["-chardev", f"socket,id={name},fd={end.fileno()}", *line_words(board, name)]
         try:
             self.process = subprocess.Popen(
                 words,
@@ -113,7 +114,18 @@ class Emulator:
 def machine_words(program: str, board: Board, elf: Path) -> list[str]:
     """The command of QEMU that runs ``elf`` on ``board``, without its lines."""
     nothing = ("-display", "none", "-monitor", "none", "-nodefaults")
-    return [program, "-M", board.machine, "-kernel", str(elf), *nothing, *CLOCK]
+    return [program, "-M", board.machine, *board.qemu, "-kernel", str(elf), *nothing, *CLOCK]
+
+
+def line_words(board: Board, name: Literal["wire", "console"]) -> list[str]:
+    """Words that connect one of the board's lines to QEMU's character device of that name; in the lines' order."""
+    device = (board.lines.wire if name == "wire" else board.lines.console).device
+    return ["-device", f"{device},chardev={name}"] if device else ["-serial", f"chardev:{name}"]
+
+
+def processor_of(board: Board) -> Processor:
+    """What QEMU has for processors like the board's."""
+    return RV32IMC if board.architecture == "riscv32" else CORTEX_M55
 
 
 def with_us() -> list[str]:
@@ -164,7 +176,8 @@ class EmulatorClient(WireClient):
             fault = _FAULT.search(bytes(again.request(Kind.LOG).payload).decode(errors="replace"))
             if fault:
                 pc = int(fault[1], 16)
-                return f"its firmware crashed. HardFault at {pc:#010x} in {self._function(pc)}, CFSR {fault[3]}."
+                kind = "HardFault" if fault[2] == "CFSR" else "Trap"
+                return f"its firmware crashed. {kind} at {pc:#010x} in {self._function(pc)}, {fault[2]} {fault[3]}."
         return "it restarted."
 
     def _function(self, pc: int) -> str:
@@ -220,11 +233,20 @@ class EmulatedSession(BoardSession):
         # One instruction is a nanosecond.
         return max(1.0, 1e9 / self.built.clock_hz)
 
+    def _boot_seconds(self) -> float:
+        seconds = super()._boot_seconds()
+        self._boot_count = round(seconds * self.built.clock_hz)
+        return seconds
+
     def _load_count(self) -> Quantity:
-        return self._too_coarse("once a session")
+        if self._tick > 1:
+            return self._too_coarse("once a session")
+        return _counted(self._boot_count, f"from the reset to where the firmware listens, {self._counted_by}")
 
     def _first_count(self) -> Quantity:
-        return self._too_coarse("in a single inference")
+        if self._tick > 1:
+            return self._too_coarse("in a single inference")
+        return _counted(self._instructions[0], f"the first inference, {self._counted_by}")
 
     def _too_coarse(self, when: str) -> Unavailable:
         return Unavailable(
@@ -238,8 +260,13 @@ class EmulatedSession(BoardSession):
 
     @property
     def _counted_by(self) -> str:
-        counter = self.board.counter.name
-        return f"by QEMU's -icount and the board's {counter}, which ticks every {self._tick:.0f} instructions"
+        counter, tick = self.board.counter.name, self._tick
+        exact = f"ticks every {tick:.0f} instructions" if tick > 1 else "counts each of them"
+        return f"by QEMU's -icount and the board's {counter}, which {exact}"
+
+
+def _counted(instructions: int, method: str) -> Measurement:
+    return Measurement(value=float(instructions), unit="instructions", kind="emulated", method=method)
 
 
 def connect(emulator: Emulator, firmware: Firmware, who: str, timeout: float) -> EmulatorClient:

@@ -47,6 +47,8 @@ SECTIONS {
   stack_top = 0x20050000;
 }
 """
+#: Of cores with another one than most.
+_FPUS = {"cortex-m4": "fpv4-sp-d16", "rv32imc": ""}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class OperatorBench:
 
     def __init__(self, folder: Path, compiler: Choice = "auto", cpu: str = "cortex-m7") -> None:
         self._folder, self._cpu = folder, cpu
-        self._toolchain = find_toolchain(compiler)
+        self._toolchain = find_toolchain(compiler, cpu)
         self._cases: list[Case] = []
         self._sources: list[Source] = []
         self._simulator: Simulator | None = None
@@ -148,7 +150,7 @@ class OperatorBench:
         (self._folder / "start.c").write_text(start)
         (self._folder / "sections.ld").write_text(script)
         common = firmware_folder() / "boards" / "common"
-        machine = self._toolchain.machine(self._cpu, "fpv4-sp-d16" if self._cpu == "cortex-m4" else "fpv5-sp-d16")
+        machine = self._toolchain.machine(self._cpu, _FPUS.get(self._cpu, "fpv5-sp-d16"))
         flags = (
             *machine,
             "-std=c99",

@@ -1,4 +1,4 @@
-"""Operators and networks for the Cortex-M55, on QEMU: many cases in one program, which is started once.
+"""Operators and networks for the Cortex-M55 and RISC-V, on QEMU: many cases in one program, which is started once.
 
 ::
 
@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.boards.toolchain import Choice
-from edgerig.simulator import qemu_calls
-from edgerig.simulator.qemu_calls import QemuCalls
+from edgerig.simulator.qemu_calls import CORTEX_M55, RV32IMC, QemuCalls
 from edgerig.testing.networks.operators import Case, OperatorBench
 from edgerig.testing.networks.random_operators import random_content
 
@@ -42,19 +41,23 @@ class Ran:
 
 
 class QemuBench(OperatorBench):
-    """Programs of a few nodes each, built into one program for QEMU's Cortex-M55.
+    """Programs of a few nodes each, built into one program for QEMU's Cortex-M55 or RISC-V.
 
     Args:
         folder: Folder for C and objects.
         compiler: The C compiler to use.
+        cpu: ``cortex-m55`` or ``rv32imc``.
     """
 
-    def __init__(self, folder: Path, compiler: Choice = "auto") -> None:
-        super().__init__(folder, compiler, "cortex-m55")
+    def __init__(self, folder: Path, compiler: Choice = "auto", cpu: str = "cortex-m55") -> None:
+        super().__init__(folder, compiler, cpu)
+        self._processor = RV32IMC if cpu == "rv32imc" else CORTEX_M55
 
     def run_all(self, jobs: Sequence[tuple[Case, Sequence[Array]]]) -> list[Ran]:
         """One inference of each, in their order and in one boot; every network begins afresh."""
-        program = QemuCalls(self._build(qemu_calls.SOURCE.read_text(), qemu_calls.LAYOUT, qemu_calls.FLAGS))
+        processor = self._processor
+        elf = self._build(processor.source.read_text(), processor.layout, processor.flags)
+        program = QemuCalls(elf, processor)
         asked = []
         for case, inputs in jobs:
             program.call(f"{case.name}_init")
