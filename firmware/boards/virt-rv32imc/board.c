@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "../common/riscv.h"
+
 /* Of the 16550, a byte each. */
 #define UART_DATA 0u
 #define UART_FIFO 2u
@@ -61,7 +63,7 @@ uint32_t board_ticks(void)
 {
     uint32_t count;
 
-    __asm__ volatile("csrr %0, minstret" : "=r"(count) : : "memory");
+    __asm__ volatile(RISCV_CSR("csrr %0, minstret") : "=r"(count) : : "memory");
     return count;
 }
 

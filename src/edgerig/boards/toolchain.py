@@ -54,7 +54,7 @@ class Toolchain(msgspec.Struct, frozen=True):
         """Flags for a core as GCC calls it, with the FPU ``fpu`` or, if that is empty, without."""
         if is_riscv(cpu):
             if self.name == "gcc":
-                return (f"-march={cpu}_zicsr", "-mabi=ilp32", "-mcmodel=medany")
+                return (f"-march={cpu}", "-mabi=ilp32", "-mcmodel=medany")
             return ("-target", "riscv32-freestanding", "-mcpu=generic_rv32+m+c", "-fno-sanitize=all")
         if self.name == "gcc":
             flags = ("-mthumb", f"-mcpu={cpu}")

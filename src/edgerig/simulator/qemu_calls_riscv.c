@@ -10,6 +10,9 @@ enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_WRITE = 0x05, SYS_EXIT = 0x18 };
 
 enum { WRITE_BINARY = 5, STOPPED = 0x20026, FAILED = 0x20023 };
 
+/* The control registers are an extension of their own. */
+#define CSR(instruction) ".option push\n.option arch, +zicsr\n" instruction "\n.option pop\n"
+
 typedef struct request {
     uint32_t kind, address, argument, bytes;
 } request;
@@ -46,7 +49,7 @@ static uint32_t retired(void)
 {
     uint32_t count;
 
-    __asm__ volatile("csrr %0, minstret" : "=r"(count) : : "memory");
+    __asm__ volatile(CSR("csrr %0, minstret") : "=r"(count) : : "memory");
     return count;
 }
 
@@ -65,9 +68,7 @@ static void nothing(void)
 __attribute__((naked, section(".vectors"), used)) void Reset_Handler(void)
 {
     __asm__ volatile("la sp, stack_top\n"
-                     "la t0, Fault_Handler\n"
-                     "csrw mtvec, t0\n"
-                     "j work\n");
+                     "la t0, Fault_Handler\n" CSR("csrw mtvec, t0") "j work\n");
 }
 
 __attribute__((aligned(4))) void Fault_Handler(void)

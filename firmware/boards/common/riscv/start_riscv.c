@@ -1,6 +1,7 @@
 /* A RISC-V processor from its reset on, in machine mode without interrupts, and what happens when it can go no further. */
 #include "board.h"
 #include "processor.h"
+#include "riscv.h"
 
 void Reset_Handler(void);
 void Fault_Handler(void);
@@ -10,9 +11,7 @@ void riscv_note_fault(uint32_t link);
 __attribute__((naked, section(".vectors"), used)) void Reset_Handler(void)
 {
     __asm__ volatile("la sp, er_stack_top\n"
-                     "la t0, Fault_Handler\n"
-                     "csrw mtvec, t0\n"
-                     "j processor_start\n");
+                     "la t0, Fault_Handler\n" RISCV_CSR("csrw mtvec, t0") "j processor_start\n");
 }
 
 /* A stack that ran over cannot hold the handler: it starts a new one. */
@@ -23,7 +22,7 @@ __attribute__((naked, aligned(4), used)) void Fault_Handler(void)
                      "j riscv_note_fault\n");
 }
 
-#define READ(name, value) __asm__ volatile("csrr %0, " name : "=r"(value))
+#define READ(name, value) __asm__ volatile(RISCV_CSR("csrr %0, " name) : "=r"(value))
 
 __attribute__((used, noreturn)) void riscv_note_fault(uint32_t link)
 {
