@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgerig.collector import paused_collector
 from edgerig.errors import EdgerigError, InferenceError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.memory import peak_rss
@@ -45,7 +46,7 @@ def errors_name(path: Path, name: str) -> Iterator[None]:
 def import_engine(runtime: Runtime, path: Path) -> None:
     """Have the engine imported, so that its memory is not counted as the network's."""
     # What fails here fails again in `Runtime.load`, whose error is the better one.
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), paused_collector():
         runtime._prepare(path)
 
 

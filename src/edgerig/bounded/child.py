@@ -5,6 +5,11 @@ It serves one pickled call after another, until the program closes the socket FD
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":  # The collector would look through all that is imported: see `edgerig.collector`.
+    gc.disable()
+
 import ctypes
 import io
 import os
@@ -115,6 +120,8 @@ def die_with(parent: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """``FD PARENT``."""
+    gc.freeze()
+    gc.enable()
     # Ctrl-C in the terminal is handled by the program, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(int(arguments[1]))

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
+from edgerig.collector import paused_collector
 from edgerig.errors import MissingExtraError, UsageError
 
 BACKEND = "jax"
@@ -28,9 +29,8 @@ def import_keras() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
-        import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
-
-        with _without("sklearn"):
+        with paused_collector(), _without("sklearn"):
+            import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
             import keras
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or "keras") from error

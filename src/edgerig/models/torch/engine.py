@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
+from edgerig.collector import paused_collector
 from edgerig.errors import MissingExtraError
 
 
@@ -18,7 +19,8 @@ def import_torch() -> ModuleType:
         MissingExtraError: It is not installed.
     """
     try:
-        import torch
+        with paused_collector():
+            import torch
     except ImportError as error:
         raise MissingExtraError("PyTorch", "torch", error.name or "torch") from error
     module: ModuleType = torch
