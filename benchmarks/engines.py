@@ -47,6 +47,7 @@ ENGINES = {
     "openvino": ".tflite",
     "ncnn": ".param",
     "mnn": ".mnn",
+    "executorch": ".pte",
     "iree": ".vmfb",
     "tvm": ".so",
 }
@@ -142,6 +143,24 @@ def bare_mnn(path: Path) -> Call:
     return call
 
 
+def bare_executorch(path: Path) -> Call:
+    import torch
+    from executorch.runtime import Runtime
+
+    # Of the process; the default is a thread for each core.
+    Runtime.get()._legacy_module._unsafe_reset_threadpool(1)
+    program = Runtime.get().load_program(path)
+    method = program.load_method("forward")
+
+    def call(sample: np.ndarray) -> tuple[int, np.ndarray]:
+        given = [torch.from_numpy(sample)]
+        start = time.perf_counter_ns()
+        (output,) = method.execute(given)
+        return time.perf_counter_ns() - start, output.numpy().copy()
+
+    return call
+
+
 def bare_iree(path: Path) -> Call:
     from iree import runtime
 
@@ -181,6 +200,7 @@ BARE = {
     "openvino": bare_openvino,
     "ncnn": bare_ncnn,
     "mnn": bare_mnn,
+    "executorch": bare_executorch,
     "iree": bare_iree,
     "tvm": bare_tvm,
 }
@@ -196,12 +216,19 @@ def run_bare(engine: str, path: Path, samples: Path, out: Path) -> None:
     np.savez(out, times=[ns for ns, _ in results], outputs=np.concatenate([output for _, output in results]))
 
 
+def code_of(code: str) -> str:
+    """``code`` with edgerig's source on its path."""
+    return f"import sys; sys.path[:0] = {module_path().split(os.pathsep)!r}; {code}"
+
+
+def run_there(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def bare(engine: str, path: Path, samples: Path, folder: Path, python: str) -> tuple[float, np.ndarray]:
     out = folder / "bare.npz"
-    code = f"import runpy, sys; sys.path[:0] = {module_path().split(os.pathsep)!r}; sys.argv = sys.argv[1:]; "
-    command = [python, "-c", f"{code}runpy.run_path({__file__!r}, run_name='__main__')", __file__]
-    command += ["--bare", engine, str(path), str(samples), str(out)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    code = code_of(f"import runpy; sys.argv = sys.argv[1:]; runpy.run_path({__file__!r}, run_name='__main__')")
+    run_there([python, "-c", code, __file__, "--bare", engine, str(path), str(samples), str(out)])
     with np.load(out) as stored:
         return float(np.median(stored["times"])), stored["outputs"]
 
@@ -214,13 +241,20 @@ def cell(engine: str, path: Path, samples: Path, options: dict[str, Any]) -> tup
     return float(np.median(run.times_ns)), run.outputs[0]
 
 
-def network_for(engine: str, folder: Path) -> Path:
+def network_for(engine: str, folder: Path, python: str) -> Path:
     """The network as a file of the engine's."""
     path = folder / f"{engine}{ENGINES[engine]}"
     features, classes = SIZES.get(engine, SIZE)
     if engine in ("mnn", "iree", "tvm"):
         source = open_artifact(dense_onnx(folder / f"{engine}.onnx", features, classes))
         return Path(make("compiler", engine, ModelCompiler).compile(source, folder).path)
+    if engine == "executorch":
+        # PyTorch is where ExecuTorch is.
+        code = "import sys; from pathlib import Path; from edgerig.testing.networks.torch_programs import dense_pt2; "
+        code += f"dense_pt2(Path(sys.argv[1]), {features}, {classes})"
+        program = folder / "net.pt2"
+        run_there([python, "-c", code_of(code), str(program)])
+        return Path(make("compiler", engine, ModelCompiler).compile(open_artifact(program), folder).path)
     if engine == "ncnn":
         return dense_ncnn(path, features, classes)
     write = dense_onnx if ENGINES[engine] == ".onnx" else dense_tflite
@@ -229,11 +263,11 @@ def network_for(engine: str, folder: Path) -> Path:
 
 def compare(engine: str, folder: Path, python: str | None, rounds: int) -> dict[str, Any]:
     """Nanoseconds of an inference in each way, their ratios to the bare one, and whether all outputs are equal."""
-    path = network_for(engine, folder)
-    samples = folder / "samples.npy"
-    np.save(samples, np.random.default_rng(0).normal(size=(SAMPLES, SIZES.get(engine, SIZE)[0])).astype(np.float32))
     beside = find("runtime", engine, Runtime, keyed=False).missing() is None
     where = sys.executable if beside or python is None else python
+    path = network_for(engine, folder, where)
+    samples = folder / "samples.npy"
+    np.save(samples, np.random.default_rng(0).normal(size=(SAMPLES, SIZES.get(engine, SIZE)[0])).astype(np.float32))
     ways: dict[str, Callable[[], tuple[float, np.ndarray]]] = {
         "bare": lambda: bare(engine, path, samples, folder, where)
     }

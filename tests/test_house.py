@@ -211,7 +211,8 @@ def test_tensorflow_is_no_dependency_and_pytorch_only_of_the_extras_that_are_nam
     holds_tensorflow = {name for name, entries in named.items() if any("tensorflow" in entry for entry in entries)}
     assert holds_tensorflow == {"tensorflow"}
     heavy = {name for name, entries in named.items() if any("torch" in entry for entry in entries)}
-    assert heavy == {"torch", "litert-torch"}
+    # ExecuTorch is PyTorch's own engine, and needs it.
+    assert heavy == {"torch", "litert-torch", "executorch"}
     # Extras name each other, too: none that is installed without being asked for may bring PyTorch.
     for name in set(extras) - heavy - holds_tensorflow:
         assert not any("torch" in entry or "tensorflow" in entry for entry in extras[name]), name

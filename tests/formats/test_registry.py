@@ -139,6 +139,7 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "c-array",
         "c-source",
+        "executorch",
         "iree",
         "keras",
         "mnn",

@@ -34,6 +34,8 @@ NOT_IN_ALL = frozenset(
         "mnn",
         "mnn-float16",
         "mnn-dynamic",
+        "executorch",
+        "executorch-int8",
         "tensorrt",
         "tensorrt-float16",
         "tensorrt-int8",

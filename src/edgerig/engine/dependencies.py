@@ -33,6 +33,7 @@ from edgerig.runtimes.base import Runtime
 BUILDERS = (
     "ai-edge-litert",
     "apache-tvm",
+    "executorch",
     "flatbuffers",
     "iree-base-compiler",
     "iree-base-runtime",

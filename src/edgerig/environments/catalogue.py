@@ -67,6 +67,16 @@ ENGINES: Mapping[str, Engine] = {
         ),
         Engine(name="mnn", title="MNN", package="mnn", module="MNN", download=36, disk=131, seconds=16),
         Engine(
+            name="executorch",
+            title="ExecuTorch",
+            package="executorch",
+            # What imports its binding: the package alone says nothing.
+            module="executorch.runtime",
+            download=430,
+            disk=1530,
+            seconds=150,
+        ),
+        Engine(
             name="iree",
             title="IREE",
             package="iree-base-compiler",

@@ -17,7 +17,7 @@ from edgerig.measure import linux
 #: The distributions whose versions decide a result.
 ENGINES = (
     "ai-edge-litert", "onnxruntime", "tflite-micro", "litert-converter", "litert-quantizer", "onnx", "keras", "jax",
-    "numpy", "openvino", "nncf", "torch", "tract", "ncnn", "pnnx", "mnn", "iree-base-compiler",
+    "numpy", "openvino", "nncf", "torch", "executorch", "tract", "ncnn", "pnnx", "mnn", "iree-base-compiler",
     "iree-base-runtime", "apache-tvm",
 )  # fmt: skip
 

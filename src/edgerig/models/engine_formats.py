@@ -1,4 +1,4 @@
-"""The formats of ncnn and MNN, which edgerig's compilers write and these engines alone run."""
+"""The formats of ncnn, MNN and ExecuTorch, which edgerig's compilers write and these engines alone run."""
 
 from __future__ import annotations
 
@@ -47,3 +47,28 @@ class Mnn(Format):
 
         inputs, outputs = ends_of(path.read_bytes(), path.name)
         return {"Inputs": ", ".join(inputs), "Outputs": ", ".join(outputs)}
+
+
+class ExecuTorch(Format):
+    """ExecuTorch's programs: a FlatBuffer with what its delegates, such as XNNPACK, were handed."""
+
+    name = "executorch"
+    summary = "ExecuTorch: .pte"
+    suffixes = (".pte",)
+    runtime = "executorch"
+    executable = False
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.graph.pte_file import read_pte
+
+        return read_pte(self.payload(path), path.name).specification()
+
+    def _details(self, path: Path) -> Mapping[str, str]:
+        from collections import Counter
+
+        from edgerig.models.graph.pte_file import read_pte
+
+        counts = Counter(
+            (operator.op, operator.placement) for operator in read_pte(path.read_bytes(), path.name).operators
+        )
+        return {"Operators": ", ".join(f"{count} {op} ({placement})" for (op, placement), count in counts.items())}

@@ -1,8 +1,7 @@
 """What an MNN file says of its ends: their names, in the order of the network that it was made of.
 
-MNN's own interface tells them in alphabetical order. A file is a FlatBuffer (encoding:
-https://flatbuffers.dev/internals), of which these fields are read (source: ``schema/default/MNN.fbs`` and ``MNN.fbs``'s
-``Op``)::
+MNN's own interface tells them in alphabetical order. A file is a FlatBuffer, of which these fields are read (source:
+``schema/default/MNN.fbs`` and ``MNN.fbs``'s ``Op``)::
 
     Net 0: a mark of who made it  3: operators  4: names of outputs  7: names of tensors  11: an identity that is drawn
     Op 4: indices of its tensors  5: its type, 34 for an input
@@ -10,12 +9,12 @@ https://flatbuffers.dev/internals), of which these fields are read (source: ``sc
 
 from __future__ import annotations
 
-import struct
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from edgerig.errors import ModelError
 from edgerig.files import sha256
+from edgerig.models.graph.flat_table import DAMAGED, FlatTable
 
 _MARK, _OPERATORS, _OUTPUTS, _TENSORS, _IDENTITY = 0, 3, 4, 7, 11
 _OP_TENSORS, _OP_TYPE, _INPUT = 4, 5, 34
@@ -31,11 +30,12 @@ def ends_of(data: bytes, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         ModelError: ``data`` is no such file.
     """
     try:
-        net = _Table(data, _word(data, 0))
-        tensors = [text.decode() for text in net.texts(_TENSORS)]
-        inputs = [tensors[index] for op in net.tables(_OPERATORS) if op.is_input for index in op.words(_OP_TENSORS)]
-        outputs = [text.decode() for text in net.texts(_OUTPUTS)]
-    except (struct.error, IndexError, ValueError) as error:
+        net = FlatTable.root(data)
+        tensors = list(net.texts(_TENSORS))
+        operators = [op for op in net.tables(_OPERATORS) if op.number(_OP_TYPE, "<i") == _INPUT]
+        inputs = [tensors[index] for op in operators for index in op.numbers(_OP_TENSORS, "<I")]
+        outputs = list(net.texts(_OUTPUTS))
+    except DAMAGED as error:
         raise ModelError(f"{file} is no network of MNN: {error}.", "Is it complete?") from error
     if not inputs or not outputs:
         raise ModelError(f"{file} is no network of MNN: it names no {'output' if inputs else 'input'}.")
@@ -56,9 +56,9 @@ def mark_for(inputs: Sequence[str], outputs: Sequence[str]) -> str:
 def wide_ends(data: bytes) -> tuple[frozenset[int], frozenset[int]]:
     """Positions of the inputs and of the outputs that were int64, as `mark_for` has noted them."""
     try:
-        begin, length = _Table(data, _word(data, 0)).text_position(_MARK)
+        begin, length = FlatTable.root(data).text_position(_MARK)
         mark, *words = data[begin : begin + length].decode().split("-")
-    except (struct.error, IndexError, ValueError):
+    except DAMAGED:
         return frozenset(), frozenset()
     if mark != _EDGERIG:
         return frozenset(), frozenset()
@@ -73,79 +73,10 @@ def with_identity_of_content(data: bytes) -> bytes:
     """The file with an identity that follows from its content, where MNN's converter draws one: equal networks are
     equal files. A file of another layout stays as it is."""
     try:
-        begin, length = _Table(data, _word(data, 0)).text_position(_IDENTITY)
+        begin, length = FlatTable.root(data).text_position(_IDENTITY)
         former = data[begin : begin + length].decode()
         uuid.UUID(former)
-    except (struct.error, IndexError, ValueError):
+    except DAMAGED:
         return data
     blank = data[:begin] + bytes(length) + data[begin + length :]
     return data[:begin] + str(uuid.uuid5(_NAMESPACE, sha256(blank))).encode() + data[begin + length :]
-
-
-class _Table:
-    """A table of a FlatBuffer, at ``begin``; fields that it lacks are empty."""
-
-    def __init__(self, data: bytes, begin: int) -> None:
-        self.data, self.begin = data, begin
-
-    @property
-    def is_input(self) -> bool:
-        position = self._position(_OP_TYPE)
-        return position is not None and _word(self.data, position) == _INPUT
-
-    def words(self, field: int) -> list[int]:
-        return [_word(self.data, position) for position in self._elements(field)]
-
-    def tables(self, field: int) -> Iterator[_Table]:
-        for position in self._elements(field):
-            yield _Table(self.data, position + _word(self.data, position))
-
-    def texts(self, field: int) -> Iterator[bytes]:
-        for position in self._elements(field):
-            begin, length = _text(self.data, position)
-            yield self.data[begin : begin + length]
-
-    def text_position(self, field: int) -> tuple[int, int]:
-        """Where a text begins, and its length.
-
-        Raises:
-            ValueError: There is none.
-        """
-        position = self._position(field)
-        if position is None:
-            raise ValueError(f"it has no field {field}")
-        return _text(self.data, position)
-
-    def _position(self, field: int) -> int | None:
-        (back,) = struct.unpack_from("<i", self.data, self.begin)
-        layout = self.begin - back
-        (size,) = struct.unpack_from("<H", self.data, layout)
-        slot = 4 + 2 * field
-        if slot >= size:
-            return None
-        (offset,) = struct.unpack_from("<H", self.data, layout + slot)
-        return self.begin + int(offset) if offset else None
-
-    def _elements(self, field: int) -> Iterator[int]:
-        """The places of a vector's elements, four bytes each."""
-        position = self._position(field)
-        if position is None:
-            return
-        begin = position + _word(self.data, position)
-        count = _word(self.data, begin)
-        if count * 4 > len(self.data):
-            raise IndexError(f"a list at byte {begin:,} is longer than the file")
-        yield from range(begin + 4, begin + 4 + 4 * count, 4)
-
-
-def _text(data: bytes, position: int) -> tuple[int, int]:
-    begin = position + _word(data, position)
-    length = _word(data, begin)
-    if begin + 4 + length > len(data):
-        raise IndexError(f"a text at byte {begin:,} reaches beyond the file")
-    return begin + 4, length
-
-
-def _word(data: bytes, position: int) -> int:
-    (value,) = struct.unpack_from("<I", data, position)
-    return int(value)
