@@ -1,4 +1,6 @@
 import os
+import subprocess
+import threading
 from pathlib import Path
 
 import msgspec
@@ -176,3 +178,19 @@ def test_own_time_counts_this_process_and_its_children(tmp_path: Path, put) -> N
     put("proc/900001/task/900001/children", "900002")
     put("proc/900002/task/900002/children", f"{own}")
     assert linux.own_seconds(tmp_path) == pytest.approx((160 + 10 + 4) / os.sysconf("SC_CLK_TCK"))
+
+
+def test_children_that_end_meanwhile_are_no_error() -> None:
+    """Of two hundred children some end between being listed and being looked at."""
+
+    def start_children() -> None:
+        for _ in range(200):
+            subprocess.run(["true"], check=True)
+
+    starting = threading.Thread(target=start_children)
+    starting.start()
+    try:
+        while starting.is_alive():
+            assert linux.own_seconds(Path("/")) > 0
+    finally:
+        starting.join()

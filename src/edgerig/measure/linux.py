@@ -230,6 +230,14 @@ def own_seconds(root: Path) -> float:
         fields = (read(root / f"proc/{pid}/stat") or "").rpartition(")")[2].split()
         if len(fields) > 14:
             total += sum(int(ticks) for ticks in fields[11:15]) / hertz
-        for children in (root / f"proc/{pid}/task").glob("*/children"):
-            waiting += [int(child) for child in (read(children) or "").split()]
+        waiting += _children(root / f"proc/{pid}/task")
     return total
+
+
+def _children(tasks: Path) -> list[int]:
+    """The processes that a process has started, by the folder of its threads; none of one that has just ended."""
+    try:
+        threads = list(tasks.iterdir())
+    except OSError:
+        return []
+    return [int(child) for thread in threads for child in (read(thread / "children") or "").split()]
