@@ -11,7 +11,9 @@ from edgerig.micro import Options, ir
 from edgerig.micro.ir import Logistic, Node, Program, Relu, Tanh, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.layouts import INT16, PLAIN
+from edgerig.micro.kernels.registry import KERNELS
 from edgerig.micro.pipeline import compile_program
+from edgerig.micro.select import _missing
 
 
 class Fake(Kernel):
@@ -109,6 +111,28 @@ def test_missing_kernels_are_told_all_at_once() -> None:
     program = chain(Tanh, Logistic, Relu)
     with pytest.raises(CompileError, match=r"operator 0 \(TANH, n0\) of float32 .*; operator 2 \(RELU, n2\)"):
         kernels_of(program, Fake("one", Logistic))
+
+
+@pytest.mark.parametrize("kind", [Tanh, ir.Add])
+def test_what_is_supported_is_named_after_the_operator_that_lacks_a_kernel(kind: type[Node]) -> None:
+    """A kernel for many kinds of operators has no name of its own for them, and says nothing about other kinds."""
+    program = chain(kind)
+    program.nodes[0].inputs *= 2
+    for value in (program.inputs[0], program.nodes[0].output):
+        value.dtype = "bool"
+    with pytest.raises(CompileError) as caught:
+        raise _missing(program, program.nodes, KERNELS)
+    listed = (caught.value.hint or "").removeprefix("Supported: ").removesuffix(".").split("; ")
+    assert listed
+    assert {text.partition(":")[0] for text in listed} == {program.nodes[0].label}
+    assert any("float32" in text for text in listed)
+
+
+def test_a_kernel_of_bytes_by_a_table_is_for_functions_alone() -> None:
+    program = chain(ir.Softmax)
+    error = _missing(program, program.nodes, KERNELS)
+    assert error.hint is not None
+    assert "uint8" not in error.hint, "that is what tables can do"
 
 
 def test_fused_nodes_know_their_ends_and_their_work() -> None:

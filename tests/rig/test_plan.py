@@ -16,6 +16,7 @@ from edgerig.rig.plan import Plan, make_plan
 from edgerig.rig.types import Part
 from edgerig.runtimes.litert import LiteRt
 from edgerig.testing import networks
+from edgerig.testing.networks.tree_networks import stump
 
 
 def plan(*blocks: dict[str, Any], only: tuple[str, ...] = (), **changes: Any) -> Plan:
@@ -49,6 +50,22 @@ def test_boards_stand_in_the_id_and_refuse_what_the_c_compiler_does_not_know() -
     assert ids(made) == ["int8-micro-sim-stm32f746", "int8-micro-qemu-mps2-an500"]
     with pytest.raises(IncompatibleError, match="knows float32, float16, int8 and int16x8 networks, not dynamic"):
         plan({"compilers": ["dynamic"], "runtimes": ["micro"], "targets": ["sim:stm32f746"]})
+
+
+def test_networks_in_onnx_are_refused_for_boards_before_anything_is_trained_and_trees_are_not(tmp_path: Path) -> None:
+    words = "of ONNX files C is made of trees"
+    for target in ("local", "sim:stm32f746"):
+        with pytest.raises(IncompatibleError, match=f"onnx on micro: {words}"):
+            plan({"compilers": ["onnx"], "runtimes": ["micro"], "targets": [target]})
+    assert ids(plan({"compilers": ["onnx"], "runtimes": ["onnxruntime"]})) == ["onnx-onnxruntime-local"]
+    network, trees = networks.dense_onnx(tmp_path / "net.onnx"), tmp_path / "trees.onnx"
+    trees.write_bytes(stump())
+    block = {"runtimes": ["micro"], "targets": ["sim:stm32f746"]}
+    with pytest.raises(IncompatibleError, match=r"net on micro: not supported in C: operator 0 \(Gemm\)") as caught:
+        plan(block, model={"file": str(network)})
+    assert "Networks become C as TFLite" in str(caught.value)
+    assert ids(plan(block, model={"file": str(trees)})) == ["trees-micro-sim-stm32f746"]
+    assert ids(plan({**block, "compilers": ["onnx"]}, model={"file": str(trees)})) == ["onnx-micro-sim-stm32f746"]
 
 
 def test_runtime_that_a_board_does_not_have_is_refused_before_anything_runs() -> None:

@@ -123,13 +123,9 @@ class CSource(ModelCompiler):
         return msgspec.json.decode(compiled.read(), type=Manifest).constant_bytes
 
     def refuses_content(self, artifact: Artifact) -> str | None:
-        from edgerig.micro.frontend.onnx import unsupported_operators
-        from edgerig.models.graph.onnx_file import read_onnx
+        from edgerig.micro.frontend.onnx import unsupported_file
 
-        if artifact.format != "onnx":
-            return None
-        graph = read_onnx(artifact.read(), Path(artifact.path))
-        return unsupported_operators([operator.op for operator in graph.operators])
+        return unsupported_file(artifact) if artifact.format == "onnx" else None
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         if scheme == "dynamic":

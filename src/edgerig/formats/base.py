@@ -54,6 +54,7 @@ class Format(Plugin, ABC):
         free_axes: Whether its files may leave axes of inputs free; `_fix_axes` then sets them.
         isolated: Whether files are read in a process of its own: where a library that reads them may crash or take all
             memory on a damaged file.
+        networks: Whether its files hold neural networks alone, never trees or other classical models.
         executable: Whether `_graph` returns the operators as they run, so that counting them gives a network's cost.
     """
 
@@ -64,6 +65,7 @@ class Format(Plugin, ABC):
     is_model: ClassVar[bool] = True
     free_axes: ClassVar[bool] = False
     isolated: ClassVar[bool] = False
+    networks: ClassVar[bool] = False
     executable: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

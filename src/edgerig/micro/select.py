@@ -159,7 +159,8 @@ def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel])
     shown = "; ".join(f"{node.where()} of {types(node)}" for node in nodes[:8])
     more = f"; and {len(nodes) - 8} more" if len(nodes) > 8 else ""
     known = dict.fromkeys(
-        f"{kernel.node.op}: {kernel.supports}"
+        # Of a kernel for several kinds of operators the one that is there: the class of all of them has no name.
+        f"{node.label}: {kernel.supports}"
         for node in nodes
         for kernel in kernels
         if kernel.supports and isinstance(node, kernel.node) and not kernel.pattern

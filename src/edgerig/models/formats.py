@@ -28,6 +28,7 @@ class TFLite(Format):
     name = "tflite"
     summary = "TFLite: .tflite"
     suffixes = (".tflite",)
+    networks = True
     runtime = "litert"
 
     def _graph(self, path: Path) -> Graph:
@@ -92,6 +93,7 @@ class Keras(Format):
     name = "keras"
     summary = "Keras: .keras, .h5, .hdf5"
     suffixes = (".keras", ".h5", ".hdf5")
+    networks = True
     compiler = "float32"
     executable = False
     Settings = KerasFileSettings
@@ -140,6 +142,7 @@ class SavedModel(Format):
     name = "savedmodel"
     summary = "TensorFlow: SavedModel, a folder"
     suffixes = (".savedmodel",)
+    networks = True
     storage = "folder"
     runtime = "savedmodel"
 
@@ -220,6 +223,7 @@ class Torch(Format):
     name = "torch"
     summary = "PyTorch: .pt2, .pt, programs of torch.export"
     suffixes = (".pt2", ".pt")
+    networks = True
     runtime = "torch"
     compiler = "onnx"
     executable = False

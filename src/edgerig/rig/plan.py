@@ -18,6 +18,7 @@ from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.results.variant_names import id_part
+from edgerig.rig.content import Contents
 from edgerig.rig.load import refuses_load
 from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.rig.usual_way import AS_IT_IS, format_of_model
@@ -120,6 +121,7 @@ class _Expansion:
         self._starts = {part.label: _start(part) for part in rig.models}
         self._states = {part.label: part.ends.state for part in rig.models}
         self._only: dict[str, str | None] = {}
+        self._contents = Contents(rig.models)
         self.unfit: set[str] = set()
         self._unfit_pairs: dict[tuple[str, str, str], str | None] = {}
         self._cases: dict[str, str] = {}
@@ -152,7 +154,7 @@ class _Expansion:
                 continue
             variant = _variant(model, compiler, self._several)
             for runtime, label, plugin in runtimes:
-                reason = plugin.refuses(format_, scheme)
+                reason = plugin.refuses(format_, scheme) or self._contents.refuse(model, bool(chain), format_, plugin)
                 if reason:
                     self.refused[f"{variant} on {label}: {reason}"] = None
                     continue

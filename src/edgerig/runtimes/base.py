@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import TensorSpec
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.environments import choice
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
@@ -102,6 +102,17 @@ class Runtime(Plugin, ABC):
 
     @classmethod
     def _refuses(cls, format: str, scheme: str) -> str | None:
+        return None
+
+    @classmethod
+    def refuses_networks(cls, format: str) -> str | None:
+        """Why a neural network in that format cannot run here, where other models in it can; or None. Needs no file."""
+        return None
+
+    @classmethod
+    def refuses_content(cls, artifact: Artifact) -> str | None:
+        """Why what the file of an artifact holds cannot run here, or None. Needs no engine; called for formats that
+        `refuses` takes."""
         return None
 
     @classmethod

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from edgerig import __version__
-from edgerig.artifact import TensorSpec
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, NotInstalledError
 from edgerig.install import install_command
 from edgerig.measure.census import Census, grouped
@@ -81,6 +81,18 @@ class Micro(Runtime):
         if scheme == "dynamic":
             return f"the C compiler knows float32, float16, int8 and int16x8 networks, not {scheme}"
         return None
+
+    @classmethod
+    def refuses_networks(cls, format: str) -> str | None:
+        if format != "onnx":
+            return None
+        return "of ONNX files C is made of trees and other classical models alone: networks become C as TFLite"
+
+    @classmethod
+    def refuses_content(cls, artifact: Artifact) -> str | None:
+        from edgerig.micro.frontend.onnx import unsupported_file
+
+        return unsupported_file(artifact) if artifact.format == "onnx" else None
 
     @classmethod
     def version(cls) -> str:

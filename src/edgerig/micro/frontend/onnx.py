@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edgerig import formats
+from edgerig.artifact import Artifact
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.micro.frontend.onnx_linear import check_transform, dense_of
@@ -38,6 +40,19 @@ def unsupported_operators(names: Sequence[str]) -> str | None:
         return None
     shown = ", ".join(unknown[:4]) + (f" and {len(unknown) - 4} more" if len(unknown) > 4 else "")
     return f"not supported in C: {shown}"
+
+
+def unsupported_file(artifact: Artifact) -> str | None:
+    """What is missing for the ONNX file of an artifact, with what C is made of, or None.
+
+    Raises:
+        MissingExtraError: The onnx package is not installed. ModelError: It is no ONNX file.
+    """
+    from edgerig.models.graph.read import graph_in
+
+    graph = graph_in(formats.named(artifact.format), Path(artifact.path))
+    missing = unsupported_operators([operator.op for operator in graph.operators]) if graph is not None else None
+    return None if missing is None else f"{missing}. {HINT.removesuffix('.')}"
 
 
 class _Reader:

@@ -180,14 +180,14 @@ class Kernel(ABC):
     Class attributes:
         name: Unique; stands in the manifest and in profiles.
         needs: CPU features without which it does not work (`edgerig.micro.options.CPUS`).
-        node: The class of node that it takes; ignored where there is a pattern.
+        node: The class of node that it takes, or several; ignored where there is a pattern.
         pattern: Classes of consecutive nodes, each the only reader of what the one before makes, that it wants fused
             into one `Fused`. Tried before single nodes, kernels in their order; `accepts` sees the candidate.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
-    node: ClassVar[type[Node]] = Node
+    node: ClassVar[type[Node] | tuple[type[Node], ...]] = Node
     pattern: ClassVar[tuple[type[Node], ...]] = ()
     #: Whether it takes weights of 16 bits, which those of uint8 may need; and those of 4 bits, as they lie in the file.
     wide: ClassVar[bool] = False

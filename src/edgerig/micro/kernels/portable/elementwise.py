@@ -33,11 +33,11 @@ class Table8(Portable):
 
     name = "portable-table-8"
     source = "micro_move"
+    node = (Unary, Quantize, Lookup)
     supports = "int8, uint8, float32"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        known = isinstance(node, Unary | Quantize | Lookup)
-        return known and node.input.dtype in BYTES and node.output.dtype in BYTES
+        return node.input.dtype in BYTES and node.output.dtype in BYTES
 
     def lower(self, node: Node, context: Context) -> Lowered:
         content = table(node).view(np.uint8)
