@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -31,7 +32,9 @@ class TestMicroContract(TFLiteRuntimeContract):
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         with tempfile.TemporaryDirectory() as folder:
-            network = load(compile_model(path.read_bytes(), "own", Options()), Path(folder))
+            native = micro._VECTORS.get(platform.machine())
+            source = compile_model(path.read_bytes(), "own", Options(cpu="simd" if native else "portable"))
+            network = load(source, Path(folder), ("-O2", *filter(None, [native])))
             rows = [network.run([array[index : index + 1] for array in inputs]) for index in range(len(inputs[0]))]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
@@ -107,6 +110,46 @@ def test_ziglang_serves_where_the_machine_has_no_compiler(digit_file: Path, monk
     oracle = Oracle(digit_file.read_bytes())
     for sample, output in zip(samples[0], found, strict=True):
         assert np.array_equal(oracle.run([sample[None]])[0][0], output)
+
+
+def test_kernels_for_vectors_and_for_any_processor_give_the_same(digit_file: Path) -> None:
+    outputs, kernels = [], []
+    for cpu in ("portable", "simd"):
+        with Micro(MicroSettings(cpu=cpu)) as runtime:
+            runtime.load(digit_file)
+            samples = samples_for(runtime.inputs, 3)
+            outputs.append(runtime.run(samples).outputs[0])
+            memory = runtime.memory()["arena"]
+            assert isinstance(memory, Measurement)
+            assert f"CPU {cpu};" in (memory.method or "")
+            kernels.append({layer.kernel.partition("-")[0] for layer in runtime._manifest.layers})
+    assert np.array_equal(*outputs)
+    assert "simd" not in kernels[0]
+    assert "simd" in kernels[1]
+
+
+def test_of_processors_without_known_vectors_the_kernels_are_portable(
+    digit_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(micro.platform, "machine", lambda: "riscv64")
+    with Micro() as runtime:
+        runtime.load(digit_file)
+        assert {layer.kernel.partition("-")[0] for layer in runtime._manifest.layers} == {"portable"}
+
+
+def test_a_compiler_that_does_not_know_this_processor_builds_for_any_of_its_kind(
+    tmp_path: Path, digit_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = shutil.which("cc") or pytest.skip("there is no C compiler called cc")
+    program = tmp_path / "cc"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *=native*) exit 1;; esac\nexec {compiler} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(micro.shutil, "which", lambda name: str(program))
+    with Micro() as runtime:
+        runtime.load(digit_file)
+        samples = samples_for(runtime.inputs, 2)
+        (found,) = runtime.run(samples).outputs
+    assert np.array_equal(Oracle(digit_file.read_bytes()).run([samples[0][0][None]])[0][0], found[0])
 
 
 def test_a_compiler_that_fails_is_quoted(tmp_path: Path, digit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

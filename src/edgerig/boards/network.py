@@ -31,7 +31,7 @@ _DIGIT = 28
 #: Processor features, of those in `CPUS`, that kernels require.
 _FLOAT = frozenset({"fpu", "fpv5", "mve"})
 _ARM = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
-_NEEDED = _ARM | {"rv32m"}
+_NEEDED = _ARM | {"rv32m", "simd"}
 _FEATURES = {
     "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),

@@ -72,7 +72,8 @@ def explanation(manifest: Manifest, counts: list[int] | str, width: int) -> list
     if not manifest.features:
         lines += [
             "",
-            f"For the CPU {manifest.cpu} there are only portable kernels; others, such as cortex-m7, have faster ones.",
+            f"For the CPU {manifest.cpu} there are only portable kernels; others, such as cortex-m7, or simd on a PC, "
+            "have faster ones.",
         ]
     return [*lines, "", _method(manifest, counts)]
 

@@ -12,8 +12,10 @@ from edgerig.errors import UnknownNameError
 #: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``mve``:
 #: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``). The long multiplications that
 #: Cortex-M0+ lacks are left to the C compiler. ``rv32m``: RISC-V assembly with 31 registers and multiplication.
+#: ``simd``: vectors of x86-64 or aarch64, by GCC's and clang's extensions.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
+    "simd": frozenset({"simd"}),
     "cortex-m0plus": frozenset(),
     "cortex-m3": frozenset({"thumb2"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),

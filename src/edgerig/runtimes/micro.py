@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import platform
 import shutil
 import statistics
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -32,7 +34,8 @@ PATIENCE = 300.0
 _PREFIX = "model"
 #: Ends of the names of portable kernels, and the type of their arithmetic.
 _TYPES = {"s8": "int8", "s16": "int16", "f32": "float32", "f16": "float16"}
-_METHOD = "as the compiler planned it; the same on every processor"
+#: Processors with vectors, as `platform.machine` calls them, and what has a C compiler use all of this machine's.
+_VECTORS = {"x86_64": "-march=native", "AMD64": "-march=native", "aarch64": "-mcpu=native", "arm64": "-mcpu=native"}
 
 
 class MicroSettings(RuntimeSettings, frozen=True, kw_only=True):
@@ -42,6 +45,10 @@ class MicroSettings(RuntimeSettings, frozen=True, kw_only=True):
         Literal["0", "1", "2", "3", "s"],
         msgspec.Meta(description="this machine's C compiler's optimization, as in -O2"),
     ] = "2"
+    cpu: Annotated[
+        Literal["auto", "simd", "portable"],
+        msgspec.Meta(description="kernels on this machine: simd, for x86-64 and aarch64 (auto: there), or portable"),
+    ] = "auto"
 
 
 class _Layer(ctypes.Structure):
@@ -58,8 +65,9 @@ class _Layer(ctypes.Structure):
 class Micro(Runtime):
     """C made by edgerig, with no interpreter.
 
-    On the targets ``sim:``, ``qemu:`` and ``serial:`` it is built into a board's firmware. On this machine the portable
-    kernels are compiled with its C compiler, and called: the outputs equal those of every board.
+    On the targets ``sim:``, ``qemu:`` and ``serial:`` it is built into a board's firmware. On this machine kernels
+    for the vectors of its processor, or portable ones, are compiled with its C compiler, and called: the outputs of
+    int8 networks equal those of every board.
     """
 
     name = "micro"
@@ -103,7 +111,7 @@ class Micro(Runtime):
         from edgerig.micro import Options, compile_model
 
         try:
-            source = compile_model(path.read_bytes(), _PREFIX, Options(), path.name)
+            source = compile_model(path.read_bytes(), _PREFIX, Options(cpu=self._cpu()), path.name)
         except EdgerigError as error:
             raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
         self._folder = tempfile.TemporaryDirectory(prefix="edgerig-")
@@ -112,7 +120,12 @@ class Micro(Runtime):
         self._manifest = source.manifest
         # A unique name: otherwise a second network in this process would be the first one again.
         self._file = work / "network.so"
-        build_library(sorted((work / "c").rglob("*.c")), self._file, self.settings.level)
+        build_library(sorted((work / "c").rglob("*.c")), self._file, self.settings.level, self._cpu() == "simd")
+
+    def _cpu(self) -> str:
+        if self.settings.cpu != "auto":
+            return self.settings.cpu
+        return "simd" if platform.machine() in _VECTORS else "portable"
 
     def _load(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(self._file))
@@ -192,8 +205,9 @@ class Micro(Runtime):
     def _memory(self) -> dict[str, Quantity]:
         memory = self._manifest.memory
         values = {"arena": memory.arena, "tensor_sum": memory.plain_sum, "constants": self._manifest.constant_bytes}
+        method = f"as the compiler planned it for the CPU {self._manifest.cpu}; boards have their own plan"
         return {
-            name: Measurement(value=float(value), unit="B", kind="measured", method=_METHOD)
+            name: Measurement(value=float(value), unit="B", kind="measured", method=method)
             for name, value in values.items()
         }
 
@@ -202,8 +216,14 @@ class Micro(Runtime):
         self._folder.cleanup()
 
 
-def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
+def build_library(sources: Sequence[Path], output: Path, level: str, native: bool = False) -> None:
     """Compile C files into a shared library for this machine.
+
+    Args:
+        sources: C files.
+        output: The library.
+        level: Of optimization.
+        native: For this very processor, where the compiler knows how to say that; else for any of its kind.
 
     Raises:
         MissingProgramError: There is no C compiler.
@@ -213,7 +233,21 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
     if words is None:
         raise _no_compiler()
     flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
+    own = _VECTORS.get(platform.machine()) if native else None
+    if own is not None and _knows(tuple(words), own):
+        flags.append(own)
     run_c_compiler([*words, *flags, *map(str, sources), "-o", str(output)], "the network", InferenceError)
+
+
+@lru_cache
+def _knows(words: tuple[str, ...], flag: str) -> bool:
+    """Whether a C compiler takes a flag; clang refuses some on processors that it does not know."""
+    command = [*words, flag, "-x", "c", "-fsyntax-only", "-"]
+    try:
+        done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def run_c_compiler(words: Sequence[str], what: str, failed: type[EdgerigError]) -> None:

@@ -1,4 +1,4 @@
-"""Random int8 layers of every shape, for kernels that take any: convolutions, maxima behind them, dense layers."""
+"""Random int8 layers, of every shape and scale, for the tests of kernels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgerig.micro.ir import DepthwiseConv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
-from edgerig.testing.networks.operators import random_conv
+from edgerig.micro.ir import Add, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
+from edgerig.testing.networks.operators import int8_value, random_conv
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 CHANNELS = (1, 2, 3, 4, 5, 8, 15, 16, 17, 32, 33, 48)
@@ -96,6 +96,18 @@ def conv_and_pool(rng: Generator) -> Sequence[Node]:
     sizes = ((height - window[0]) // stride[0] + 1, (width - window[1]) // stride[1] + 1)
     output = Value("z", (1, *sizes, channels), "int8", conv.output.quantization)
     return [conv, MaxPool2D("pool", 1, [conv.output], [output], window, stride)]
+
+
+def any_sum(rng: Generator) -> Node:
+    """Two tensors of one shape; their scales are such that factors of 20 bits can be exact."""
+    shape = (1, int(rng.integers(1, 50)))
+    scale = float(rng.uniform(0.02, 0.2))
+    ratio = 2.0 ** int(rng.integers(-2, 1))
+    values = [
+        int8_value(name, shape, [scale * factor], [int(rng.integers(-128, 128))])
+        for name, factor in (("x0", 1), ("x1", ratio), ("y", 2))
+    ]
+    return Add("add", 0, values[:2], values[2:])
 
 
 def any_dense(rng: Generator) -> Node:

@@ -15,6 +15,7 @@ from tests.micro.kernels.random_layers import (
     any_conv,
     any_dense,
     any_depthwise,
+    any_sum,
     chained,
     conv_and_pool,
 )
@@ -22,31 +23,18 @@ from tests.needs import need
 
 from edgerig.errors import CompileError
 from edgerig.micro import planning
-from edgerig.micro.ir import Add, FullyConnected, Fused, Node
+from edgerig.micro.ir import FullyConnected, Fused, Node
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
 from edgerig.micro.kernels.helium.sums import AddVectors
 from edgerig.micro.memory.planner import padded
 from edgerig.micro.options import Options
-from edgerig.testing.networks.operators import Case, int8_value, random_conv
+from edgerig.testing.networks.operators import Case, random_conv
 from edgerig.testing.networks.placement import placed, thrifty
 from edgerig.testing.networks.qemu_operators import QemuBench, Ran
 
 pytestmark = pytest.mark.slow
-
-
-def any_sum(rng: Generator) -> Node:
-    """Two tensors of one shape; their scales are such that factors of 20 bits can be exact."""
-    shape = (1, int(rng.integers(1, 50)))
-    scale = float(rng.uniform(0.02, 0.2))
-    ratio = 2.0 ** int(rng.integers(-2, 1))
-    values = [
-        int8_value(name, shape, [scale * factor], [int(rng.integers(-128, 128))])
-        for name, factor in (("x0", 1), ("x1", ratio), ("y", 2))
-    ]
-    return Add("add", 0, values[:2], values[2:])
-
 
 #: Kernel, and what makes layers for it.
 KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]]]] = {

@@ -116,13 +116,19 @@ def load_all(sources: Sequence[Source], folder: Path, flags: Sequence[str] = ("-
     return [GeneratedNetwork(library, source.manifest) for source in sources]
 
 
-def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence[Array]]], folder: Path) -> list[Any]:
+def run_sanitized(
+    sources: Sequence[Source],
+    samples: Sequence[Sequence[Sequence[Array]]],
+    folder: Path,
+    flags: Sequence[str] = (),
+) -> list[Any]:
     """Outputs of each network for each of its samples, by a program under address and undefined-behaviour sanitizers.
 
     Args:
         sources: Networks of different names.
         samples: For each network its samples, each a list of inputs.
         folder: Folder to write and build in.
+        flags: Of the C compiler, more of them.
 
     Raises:
         CompileError: The C compiler refuses the code or warns, or a sanitizer reports a fault.
@@ -133,7 +139,7 @@ def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence
     units = write_all(sources, folder)
     main = folder / "main.c"
     main.write_text(PROGRAM.replace("@INCLUDES@", headers).replace("@CALLS@", calls))
-    program = compile_c([*units, main], SANITIZERS, folder / "program")
+    program = compile_c([*units, main], (*SANITIZERS, *flags), folder / "program")
     stdin = b"".join(
         np.uint32(len(each)).tobytes() + b"".join(array.tobytes() for sample in each for array in sample)
         for each in samples

@@ -85,8 +85,8 @@ class OperatorBench:
         """
         options = options or Options(cpu=self._cpu)
         name = f"case{len(self._cases)}"
-        reference = Machine(_chain(nodes))
-        program = _chain(nodes)
+        reference = Machine(chain_of(nodes))
+        program = chain_of(nodes)
         return self._keep(program, reference, compile_program(program, name, options, kernels=kernels))
 
     def add_network(self, data: bytes, options: Options | None = None) -> Case:
@@ -187,7 +187,8 @@ class OperatorBench:
         return elf
 
 
-def _chain(nodes: Sequence[Node]) -> Program:
+def chain_of(nodes: Sequence[Node]) -> Program:
+    """A program of nodes, each of which reads what the one before makes."""
     inputs = [value for value in nodes[0].inputs if not value.constant]
     return Program("bench", "0" * 64, list(nodes), inputs, [nodes[-1].output])
 

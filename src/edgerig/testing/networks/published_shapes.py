@@ -1,7 +1,7 @@
-"""int8 networks of the shapes of published ones for microcontrollers, with random weights whose scales lie apart.
+"""Networks of the shapes of published ones for microcontrollers, with random weights whose scales lie apart.
 
-Of the kind that TensorFlow's converter makes: a ReLU that is fused has its zero point at -128, weights have a scale for
-each channel, and channels differ in theirs as a folded batch normalization leaves them.
+Those of int8 are of the kind that TensorFlow's converter makes: a ReLU that is fused has its zero point at -128,
+weights have a scale for each channel, and channels differ in theirs as a folded batch normalization leaves them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class PublishedShape(RandomNetwork):
 
     spread = 0.5
 
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__("int8", seed)
+    def __init__(self, seed: int = 0, dtype: str = "int8") -> None:
+        super().__init__(dtype, seed)
         self._zero: int | None = None
 
     def value(self, shape: tuple[int, ...], scale: float, zero: int | None = None) -> Node:
@@ -124,9 +124,9 @@ SHAPES: dict[str, Callable[[PublishedShape, Node, float], Node]] = {
 }
 
 
-def published_shape(name: str, side: int, width: float, seed: int = 0) -> bytes:
-    """A network of `SHAPES` for int8 pictures of ``side`` by ``side`` by 3, as a TFLite file."""
-    net = PublishedShape(seed)
+def published_shape(name: str, side: int, width: float, seed: int = 0, dtype: str = "int8") -> bytes:
+    """A network of `SHAPES` for pictures of ``side`` by ``side`` by 3, int8 or float32, as a TFLite file."""
+    net = PublishedShape(seed, dtype)
     x = net.value((1, side, side, 3), 1 / 128, -1)
     y = SHAPES[name](net, x, width)
     return net.net.build([x.index], [y.index])

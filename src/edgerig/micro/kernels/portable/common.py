@@ -14,6 +14,7 @@ from edgerig.micro.arithmetic.requantize import GREATEST
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Fused, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
 
 FOLDER = Path(__file__).parent / "c"
@@ -30,7 +31,7 @@ class Portable(Kernel):
     types: ClassVar[tuple[tuple[str, str], ...]] = ()
     source: ClassVar[str] = ""
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         first = node.parts[0] if isinstance(node, Fused) else node
         pair = (first.input.dtype, node.output.dtype if node.outputs else first.input.dtype)
         return pair in self.types and self._fits(node)

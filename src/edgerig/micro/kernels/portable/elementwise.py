@@ -52,7 +52,7 @@ class Table8(Portable):
         return ((node.output, node.input),)
 
 
-def _walk(node: Binary) -> tuple[list[int], list[int], list[int]] | None:
+def binary_walk(node: Binary) -> tuple[list[int], list[int], list[int]] | None:
     """Sizes of the output and steps of both inputs, at most five axes; None if it takes more."""
     shape = node.output.shape
     steps = []
@@ -79,7 +79,7 @@ class _Binary(Portable):
 
     def _fits(self, node: Node) -> bool:
         assert isinstance(node, Binary)
-        return _walk(node) is not None
+        return binary_walk(node) is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Binary)
@@ -95,7 +95,7 @@ class _Binary(Portable):
 
     def settings(self, node: Binary, context: Context) -> str:
         """The struct of the operator."""
-        walk = _walk(node)
+        walk = binary_walk(node)
         assert walk is not None
         text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], **self._numbers(node))
         return context.struct("binary", f"micro_binary_{self.type_name}", text)
@@ -173,7 +173,7 @@ class QuantizeFrom32(Portable):
 
     name = "portable-quantize"
     node = Quantize
-    types = (("float32", "int8"), ("float32", "uint8"), ("float32", "int16"))
+    types: ClassVar[tuple[tuple[str, str], ...]] = (("float32", "int8"), ("float32", "uint8"), ("float32", "int16"))
     source = "micro_convert"
     supports = "float32 to int8, uint8 or int16; int8 or uint8 to int8 or uint8"
 

@@ -9,6 +9,7 @@ from edgerig.micro.ir.operators.extremes import ArgExtreme, Extreme
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
 from edgerig.micro.kernels.portable.reduce import walks
+from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
 
 _LETTERS = {"int8": "s8", "float32": "f32"}
@@ -23,7 +24,7 @@ class ExtremeKernel(Portable):
     source = "micro_extreme"
     supports = "int8, float32"
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return super().accepts(node, options) and isinstance(node, Extreme) and walks(node, "reduced") is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:

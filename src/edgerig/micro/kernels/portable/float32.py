@@ -180,10 +180,10 @@ class PoolF32(Portable):
     types = FLOAT32
     source = "micro_image_f32"
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, ir.Pool2D)
+    def settings(self, node: ir.Pool2D, context: Context) -> str:
+        """The struct of a pooling."""
         low, high = real_range(node.activation)
-        settings = _image(
+        return _image(
             context,
             node,
             kernel_height=node.window[0],
@@ -195,6 +195,10 @@ class PoolF32(Portable):
             low=low,
             high=high,
         )
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, ir.Pool2D)
+        settings = self.settings(node, context)
         x, y = context.read(node.input), context.write(node.output)
         call = "max" if isinstance(node, MaxPool2D) else "average"
         access = by_pixels(node.output, node.input, window_begins(node), mixed=True)

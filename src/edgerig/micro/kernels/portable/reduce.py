@@ -13,6 +13,7 @@ from edgerig.micro.kernels.access import by_pixels, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
+from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
 
 
@@ -102,7 +103,7 @@ class MeanS8(Portable):
     source = "micro_mean_s8"
     supports = "int8, float32"
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return super().accepts(node, options) and isinstance(node, Mean) and walks(node, "summed") is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -128,7 +129,7 @@ class MeanF32(Portable):
     types = (("float32", "float32"),)
     source = "micro_curves_f32"
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return super().accepts(node, options) and isinstance(node, Mean) and walks(node, "summed") is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
