@@ -14,6 +14,9 @@ from edgerig.micro.kernels.refusals import Answer, Refusal
 from edgerig.micro.memory.arena import AliasSets, needs_code
 from edgerig.micro.options import Options
 
+#: Weights of a depthwise convolution that may take a byte each where they are packed and flash is to be saved.
+_FEW_WEIGHTS = 4096
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -137,7 +140,7 @@ def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
     for part in node.parts if isinstance(node, Fused) else (node,):
         if not kernel.wide and _is_wide(part):
             return Refusal("weights of uint8 that take 9 bits without their zero point")
-        if not kernel.packed and _is_packed(part) and not (kernel.needs and options.optimize == "speed"):
+        if not kernel.packed and _is_packed(part) and not (kernel.needs and _may_unpack(part, options)):
             return Refusal("weights of 4 bits, two to a byte")
     return kernel.accepts(node, options)
 
@@ -149,6 +152,13 @@ def _is_wide(node: Node) -> bool:
 def _is_packed(node: Node) -> bool:
     """Of other operators weights of 4 bits are unpacked when compiling."""
     return isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected) and node.weights.packed
+
+
+def _may_unpack(node: Node, options: Options) -> bool:
+    """For speed; and of depthwise convolutions, which have so few that flash is not what they cost."""
+    assert isinstance(node, Weighted)
+    few = isinstance(node, DepthwiseConv2D) and node.weights.elements <= _FEW_WEIGHTS
+    return options.optimize == "speed" or few
 
 
 def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel]) -> CompileError:

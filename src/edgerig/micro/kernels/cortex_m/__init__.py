@@ -21,6 +21,7 @@ from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool
 from edgerig.micro.kernels.cortex_m.elementwise.products import ProductBytes
 from edgerig.micro.kernels.cortex_m.elementwise.sum_tables import SumTables
 from edgerig.micro.kernels.cortex_m.elementwise.sums import ChannelConstants
+from edgerig.micro.kernels.cortex_m.wide.wide import PackedLayer, WideDepthwise, WideLayer
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
@@ -48,4 +49,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     ConvPairs(),
     FloatConvPool(),
     FloatConv(),
+    WideLayer(),
+    WideDepthwise(),
+    PackedLayer(),
 )
