@@ -15,6 +15,7 @@ from edgerig.datasets.placement import Placement, place, placement_of
 from edgerig.datasets.preprocess import affine, apply
 from edgerig.errors import IncompatibleError
 from edgerig.serve.video.frame import Pixels
+from edgerig.serve.video.shrink import factor, shrink
 from edgerig.tensors import Layout, TensorSpec
 
 #: Channels of a frame as a network may take it: grey, or RGB.
@@ -150,20 +151,24 @@ def resized(pixels: Pixels, size: tuple[int, int], channels: int) -> NDArray[np.
     """A frame, (height, width, 3), resized, and in grey for one channel.
 
     Equal to `edgerig.datasets.preprocess.resize` of what `edgerig.datasets.images.read_image` reads, up to the rounding
-    of float32 sums: that one's filter is Pillow's, whose C code is several times as fast as matrices of weights.
+    of float32 sums: by integers where the frame is made smaller by whole factors; else that one's filter is Pillow's,
+    whose C code is several times as fast as matrices of weights.
 
     Returns:
         Shape (*size, channels), float32.
     """
     from PIL import Image
 
-    if channels == GREY:
-        grey = Image.fromarray(pixels).convert("L")
-        planes = [grey]
-    elif pixels.shape[:2] == size:
+    if channels != GREY and pixels.shape[:2] == size:
         return pixels.astype(np.float32)
-    else:
-        planes = [Image.fromarray(pixels[..., channel]) for channel in range(channels)]
+    image = Image.fromarray(pixels)
+    planes = [image.convert("L")] if channels == GREY else image.split()
     height, width = size
-    scaled = [plane.convert("F").resize((width, height), Image.Resampling.BILINEAR) for plane in planes]
-    return np.stack([np.asarray(plane, np.float32) for plane in scaled], axis=-1)
+    factors = factor(pixels.shape[0], height), factor(pixels.shape[1], width)
+    if factors[0] is not None and factors[1] is not None:
+        scaled = shrink(np.stack([np.asarray(plane) for plane in planes]), *factors)
+    else:
+        scaled = np.stack(
+            [np.asarray(plane.convert("F").resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
+        )
+    return np.stack(list(scaled), axis=-1)
