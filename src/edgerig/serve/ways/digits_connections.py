@@ -25,6 +25,8 @@ _logger = logging.getLogger(__name__)
 NAME = "digits"
 #: Samples of a connection that may be under way; above the first number no more is read, below the second again.
 PAUSE_ABOVE, RESUME_BELOW = 256, 128
+#: Pieces that came in rounds of the loop one after another, from which no more are waited for.
+ENOUGH = 8
 #: Seconds in which a request that has begun must be whole, and that a connection may be silent.
 REQUEST_SECONDS, IDLE_SECONDS = 30.0, 900.0
 
@@ -189,15 +191,23 @@ class Groups:
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
         self._arrived: list[tuple[Connection, bytes]] = []
+        #: How many there were in the round before.
+        self._seen = 0
 
     def arrive(self, connection: Connection, data: bytes) -> None:
-        """Take a piece of whole requests, to be run with all others of this round of the loop."""
+        """Take a piece of whole requests, to be run with all others of this round of the loop, and of those that follow
+        at once."""
         if not self._arrived:
             asyncio.get_running_loop().call_soon(self._end_round)
         self._arrived.append((connection, data))
 
     def _end_round(self) -> None:
-        arrived, self._arrived = self._arrived, []
+        if self._seen < len(self._arrived) < ENOUGH and len(self.clients.connections) > 1:
+            # As long as each round brings more, as where each request has a connection of its own, they go together.
+            self._seen = len(self._arrived)
+            asyncio.get_running_loop().call_soon(self._end_round)
+            return
+        arrived, self._arrived, self._seen = self._arrived, [], 0
         now = time.monotonic()
         for connection, _ in arrived:
             connection.in_round -= 1
