@@ -157,7 +157,7 @@ def processor(net: Path, path: Path) -> dict[str, float]:
 
     keep_freed_memory()
     with av.open(str(path)) as container:
-        pixels = next(container.decode(video=0)).to_ndarray(format="rgb24")
+        pixels: Any = next(container.decode(video=0)).to_ndarray(format="rgb24")
     view = NetworkView(open_artifact(net), ViewSettings())
     inputs, at, lines = view.input(pixels), view.input.placement(HEIGHT, WIDTH), ["infer 1.0 ms  display 4.0 ms"]
     with Server(net, listen="127.0.0.1:0", sessions=1, ways=[]) as server:

@@ -164,9 +164,9 @@ def resized(pixels: Pixels, size: tuple[int, int], channels: int) -> NDArray[np.
     image = Image.fromarray(pixels)
     planes = [image.convert("L")] if channels == GREY else image.split()
     height, width = size
-    factors = factor(pixels.shape[0], height), factor(pixels.shape[1], width)
-    if factors[0] is not None and factors[1] is not None:
-        scaled = shrink(np.stack([np.asarray(plane) for plane in planes]), *factors)
+    rows, columns = factor(pixels.shape[0], height), factor(pixels.shape[1], width)
+    if rows is not None and columns is not None:
+        scaled = shrink(np.stack([np.asarray(plane) for plane in planes]), rows, columns)
     else:
         scaled = np.stack(
             [np.asarray(plane.convert("F").resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
