@@ -6,19 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from tests.compilers.on_onnx import OnOnnx
 from tests.environments_made import AGENT, made_environment
 from tests.needs import need_engine
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.chains import for_dataset
 from edgerig.compilers.mnn import Mnn, MnnDynamic, MnnDynamicSettings, MnnFloat16, MnnSettings
+from edgerig.compilers.mnn_int8 import MnnInt8, MnnInt8Settings, _write_sample
 from edgerig.datasets.base import Dataset
-from edgerig.errors import CompileError
+from edgerig.errors import ArtifactCheckError, CompileError
+from edgerig.measure.census import Census, verdicts, with_scheme
 from edgerig.models.files import open_artifact
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.mnn import Mnn as MnnRuntime
+from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.testing.contracts.compiler import CompilerContract
 from edgerig.testing.networks import dense_onnx
 from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 
@@ -46,6 +53,79 @@ class TestMnnDynamic(OnOnnx):
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return MnnDynamic()
+
+
+class TestMnnInt8(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return MnnInt8()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, onnx_net: Artifact) -> Artifact:
+        return onnx_net
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, blobs: Dataset) -> Dataset:
+        return blobs
+
+
+def two_layers_onnx(path: Path) -> Path:
+    """Two dense layers with random weights: its outputs move by much more than a step of int8."""
+    rng = np.random.default_rng(0)
+    arrays = {"w": rng.normal(size=(144, 16)) / 12, "v": rng.normal(size=(16, 4)) / 4}
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["row"]),
+        helper.make_node("MatMul", ["row", "w"], ["middle"]),
+        helper.make_node("Relu", ["middle"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "v"], ["y"]),
+    ]
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+        for name, shape in (("x", [1, 12, 12, 1]), ("y", [1, 4]))
+    ]
+    constants = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in arrays.items()]
+    graph = helper.make_graph(nodes, "graph", *ends, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path
+
+
+@pytest.mark.parametrize("activations", ["KL", "ADMM"])
+def test_int8_is_what_mnn_runs_and_close_to_the_network(blobs: Dataset, tmp_path: Path, activations: str) -> None:
+    network = for_dataset(open_artifact(two_layers_onnx(tmp_path / "net.onnx")), blobs)
+    compiled = MnnInt8(MnnInt8Settings(activations=activations)).compile(network, tmp_path / "out", blobs)
+    counts = compiled.origins[-1].options["operators"]
+    runtime = MnnRuntime()
+    runtime.load(Path(compiled.path))
+    test = blobs.split("test").inputs(slice(None), network.preprocessing)
+    census = runtime.census([np.ascontiguousarray(test[:1])])
+    assert isinstance(census, Census)
+    (verdict,) = verdicts(with_scheme(census, "int8"))
+    assert (verdict.met, verdict.total) == (2, 2)
+    assert [sum(count[key] for count in counts.values()) for key in ("int8", "all")] == [2, 2]
+    want, got = outputs(network, test, OnnxRuntime), outputs(compiled, test)
+    # ADMM clips the largest values for the sake of the others.
+    assert 1e-6 < np.abs(got - want).max() < 0.25 * np.ptp(want)
+    assert np.corrcoef((got - want.mean(0)).ravel(), (want - want.mean(0)).ravel())[0, 1] > 0.97
+
+
+def test_a_network_without_weights_is_no_int8_network(blobs: Dataset, tmp_path: Path) -> None:
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 12, 12, 1])] for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Sigmoid", ["x"], ["y"])], "graph", *ends)
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    with pytest.raises(ArtifactCheckError, match="left all of net in float32"):
+        MnnInt8().compile(open_artifact(path), tmp_path / "out", blobs)
+    assert list(tmp_path.glob("out/*")) == []
+
+
+def test_samples_of_an_input_stay_in_their_folder(blobs: Dataset, tmp_path: Path) -> None:
+    specs = [TensorSpec("../../x", (1, 2), "float32")]
+    with pytest.raises(CompileError, match=r"'\.\./\.\./x' from a file of that name, which leads out"):
+        _write_sample(tmp_path / "calibration" / "input_0", specs, [np.zeros((1, 2), np.float32)], ["y"])
+    assert not (tmp_path.parent / "x.txt").exists()
 
 
 def outputs(artifact: Artifact, inputs: Any, runtime: type[Any] = MnnRuntime) -> Any:

@@ -34,6 +34,7 @@ NOT_IN_ALL = frozenset(
         "mnn",
         "mnn-float16",
         "mnn-dynamic",
+        "mnn-int8",
         "executorch",
         "executorch-int8",
         "tensorrt",
