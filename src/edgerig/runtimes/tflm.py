@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 
+from edgerig import files
 from edgerig.artifact import TensorSpec
 from edgerig.bounded.stderr import captured_stderr
 from edgerig.errors import InferenceError
@@ -29,7 +30,12 @@ FIRST_ARENA = 1 << 18
 LARGEST_ARENA = 1 << 31
 #: The reader of TFLite files in the wheel.
 SCHEMA = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
+#: Networks that much is known of at once in one process.
+MOST_KNOWN = 32
 ARENA_LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+
+T = TypeVar("T")
+_known: dict[tuple[str, str], Any] = {}
 
 
 class Tflm(Runtime):
@@ -64,12 +70,14 @@ class Tflm(Runtime):
     def _prepare(self, path: Path) -> None:
         from tflite_micro import runtime  # noqa: F401 - so that loading it is no part of loading the network
 
+        content = files.sha256_file(path)
         try:
-            self._names = check_file(path, SCHEMA)
+            self._names = _once("names", content, lambda: check_file(path, SCHEMA))
         except InferenceError as error:
             raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
         try:
-            self._arena = arena_for(path, FIRST_ARENA, LARGEST_ARENA)
+            bounds = (FIRST_ARENA, LARGEST_ARENA)
+            self._arena = _once(f"arena {bounds}", content, lambda: arena_for(path, *bounds))
         except InferenceError as error:
             raise _refused(path.name, error.message.rstrip(".")) from error
 
@@ -133,6 +141,17 @@ class Tflm(Runtime):
 
     def _close(self) -> None:
         del self._interpreter, self._data
+
+
+def _once(what: str, content: str, find_out: Callable[[], T]) -> T:
+    """What is found out of a network in a process, once for each content of its file in this one."""
+    key = (what, content)
+    if key not in _known:
+        found = find_out()
+        if len(_known) >= MOST_KNOWN:
+            del _known[next(iter(_known))]
+        _known[key] = found
+    return cast(T, _known[key])
 
 
 def _interpreter(data: bytes, name: str, arena: int) -> Any:
