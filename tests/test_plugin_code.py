@@ -107,7 +107,7 @@ def test_where_it_lies_does_not_count(beside: Beside, tmp_path: Path, monkeypatc
 def test_modules_come_from_the_distributions_that_importlib_names() -> None:
     known = packages_distributions()
     modules = {"numpy", "yaml", "PIL", "click", "google", "no_such_module", "_pytest"}
-    result = _distributions_of(modules)
+    result = _distributions_of(frozenset(modules), tuple(sys.path))
     assert {name: sorted(owners) for name, owners in result.items()} == {
         name: sorted(set(known[name])) for name in modules & known.keys()
     }

@@ -225,7 +225,13 @@ def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
 
 def _loaded_from(folder: Path) -> list[str]:
     paths = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    return [name.partition(".")[0] for name, path in paths.items() if path and Path(path).parent.resolve() == folder]
+    return [name.partition(".")[0] for name, path in paths.items() if path and _real_folder(path) == folder]
+
+
+@lru_cache(maxsize=1 << 14)
+def _real_folder(path: str) -> Path:
+    """The folder of a file without symbolic links: asked for thousands of modules, once for each computed import."""
+    return Path(path).parent.resolve()
 
 
 def _installed(origin: Path) -> bool:
@@ -242,7 +248,7 @@ def _site_folders() -> tuple[Path, ...]:
 def _versions(tops: set[str]) -> dict[str, str]:
     if not tops:
         return {}
-    owners = _distributions_of(tops)
+    owners = _distributions_of(frozenset(tops), tuple(sys.path))
     result = {}
     for name in sorted({name for top in tops for name in owners.get(top, [top])}):
         with contextlib.suppress(PackageNotFoundError):
@@ -250,20 +256,21 @@ def _versions(tops: set[str]) -> dict[str, str]:
     return result
 
 
-def _distributions_of(tops: set[str]) -> dict[str, list[str]]:
-    """The names of the distributions that bring the top-level modules ``tops``, by module.
+@lru_cache(maxsize=16)
+def _distributions_of(tops: frozenset[str], path: tuple[str, ...]) -> dict[str, list[str]]:
+    """The names of the distributions on ``path`` that bring the top-level modules ``tops``, by module.
 
     The same as `importlib.metadata.packages_distributions`, which makes a path of every file of every package: a third
     of a second in each process, where hundreds of packages are installed.
     """
     result: dict[str, list[str]] = {}
-    for distribution in distributions():
+    for distribution in distributions(path=list(path)):
         for top in tops & set(_brought(distribution, tops)):
             result.setdefault(top, []).append(distribution.metadata["Name"])
     return result
 
 
-def _brought(distribution: Distribution, tops: set[str]) -> Iterator[str]:
+def _brought(distribution: Distribution, tops: frozenset[str]) -> Iterator[str]:
     """Those of ``tops`` that a distribution declares (setuptools' ``top_level.txt``), or else lists as its files."""
     declared = (distribution.read_text("top_level.txt") or "").split()
     if declared:

@@ -147,10 +147,9 @@ def _once(what: str, content: str, find_out: Callable[[], T]) -> T:
     """What is found out of a network in a process, once for each content of its file in this one."""
     key = (what, content)
     if key not in _known:
-        found = find_out()
         if len(_known) >= MOST_KNOWN:
             del _known[next(iter(_known))]
-        _known[key] = found
+        _known[key] = find_out()
     return cast(T, _known[key])
 
 
