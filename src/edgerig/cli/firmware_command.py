@@ -168,15 +168,16 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
 def gdb(address: str, folder: Path, port: int | None, commands: tuple[str, ...], batch: bool, dry_run: bool) -> None:
     """Debug a firmware that was built: start what holds the processor, and gdb with the symbols.
 
-    ADDRESS is qemu:BOARD, halted before its first instruction; or the name of a board that is plugged in and has this
-    firmware, by openocd, halted after a reset. sim: has no debugger. With --debug-build the source is known line by
-    line. gdb is gdb-multiarch or arm-none-eabi-gdb.
+    ADDRESS is qemu:BOARD or sim:BOARD, halted before its first instruction; or the name of a board that is plugged in
+    and has this firmware, by openocd, halted after a reset. With --debug-build the source is known line by line. gdb is
+    gdb-multiarch or arm-none-eabi-gdb.
 
     \b
     Examples:
       edgerig firmware build --board mps2-an500 --model net_int8.tflite --debug-build --out build/fw
       edgerig firmware gdb qemu:mps2-an500 build/fw
       edgerig firmware gdb qemu:mps2-an500 build/fw -ex "break main" -ex continue -ex backtrace --batch
+      edgerig firmware gdb sim:stm32f746 build/fw
       edgerig firmware gdb stm32f746 build/fw --dry-run
     """
     from edgerig.boards.firmware import read_firmware

@@ -20,12 +20,8 @@ from __future__ import annotations
 import bisect
 import contextlib
 import struct
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from edgerig.boards.board import Board
 from edgerig.boards.sizes import functions, named, open_elf
@@ -34,6 +30,7 @@ from edgerig.simulator.alignment import make_alignment
 from edgerig.simulator.chip import CONSOLE, DIGITS, WIRE, Chip, Edge
 from edgerig.simulator.counter import Call, make_counter
 from edgerig.simulator.cycles import cycle_model
+from edgerig.simulator.faults import Fault, interruptible
 
 __all__ = ["CONSOLE", "DIGITS", "WIRE", "Fault", "Simulator"]
 
@@ -44,19 +41,6 @@ _FAULTS = {1: ("undefined instruction", 1 << 16), 7: ("breakpoint", 1 << 16), 17
 
 #: Likewise, of the accesses that `alignment` finds.
 _UNALIGNED = 1 << 24
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """What went wrong, and where: the address, and the function that it lies in."""
-
-    what: str
-    pc: int
-    function: str
-    address: int | None = None
-
-    def __str__(self) -> str:
-        at = f" of {self.address:#010x}" if self.address is not None else ""
-        return f"HardFault: {self.what}{at} at {self.pc:#010x} in {self.function}"
 
 
 class Simulator:
@@ -152,12 +136,27 @@ class Simulator:
         while not self._chip.idle:
             self._emulate(self._pc, seconds)
             if self._chip.reset_wanted:
-                self.resets += 1
-                self._start()
+                self.reset()
                 if not through_resets:
                     return
             if len(self.faults) > last + 2:
                 raise TargetError(f"The firmware crashes again and again. {self.faults[-1]}")
+
+    def go_on(self, seconds: float, count: int = 0) -> None:
+        """Run for at most so long of this machine's time, or ``count`` instructions, from wherever it stands.
+
+        For a debugger, whose hooks may stop it before; `run` is for everybody else.
+        """
+        self._chip.look_again()
+        with contextlib.suppress(TimeoutError):
+            self._emulate(self._pc, seconds, count=count)
+        if self._chip.reset_wanted:
+            self.reset()
+
+    def reset(self) -> None:
+        """Start the processor anew, as the board's button does; memory keeps its content."""
+        self.resets += 1
+        self._start()
 
     def idle_for(self, seconds: float) -> None:
         """Let ``seconds`` of the board's own time pass, in which nothing comes on its lines.
@@ -254,6 +253,27 @@ class Simulator:
         """Change the board's memory. What lies in flash stays as it is for the counting of instructions."""
         self._engine.mem_write(address, data)
 
+    # ---- what a debugger asks for
+
+    @property
+    def engine(self) -> Any:
+        """Unicorn's, whose hooks and registers a debugger needs."""
+        return self._engine
+
+    @property
+    def pc(self) -> int:
+        """The address of the next instruction."""
+        return self._pc & ~1
+
+    @pc.setter
+    def pc(self, address: int) -> None:
+        self._pc = address | 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether the firmware has taken all input and waits for more."""
+        return self._chip.idle
+
     # ---- the processor
 
     def _load(self, file: Any, name: str) -> bytes:
@@ -298,14 +318,14 @@ class Simulator:
         self._engine.reg_write(registers.UC_ARM_REG_LR, 0xFFFF_FFFF)
         self._pc = entry | 1
 
-    def _emulate(self, pc: int, seconds: float | None, until: int = 0xFFFF_FFFE) -> None:
+    def _emulate(self, pc: int, seconds: float | None, until: int = 0xFFFF_FFFE, count: int = 0) -> None:
         """Run from ``pc`` until something stops it."""
         engine = self._engine
         self._pending = None
         micros = 0 if seconds is None else max(1, int(seconds * 1e6))
         try:
-            with _interruptible(engine):
-                engine.emu_start(pc | 1, until, timeout=micros)
+            with interruptible(engine):
+                engine.emu_start(pc | 1, until, timeout=micros, count=count)
         except self._errors as error:
             if self._pending is None:
                 self._pending = (str(error).split("(")[0].strip() or "bad access", 1 << 16, None)
@@ -366,29 +386,3 @@ class Simulator:
         self._chip.write(start + offset, value)
         if self._chip.reset_wanted:
             engine.emu_stop()
-
-
-@contextlib.contextmanager
-def _interruptible(engine: Any) -> Iterator[None]:
-    """Let Ctrl-C stop the processor.
-
-    Python raises a signal's exception at the next beginning of a function, which while unicorn runs is one that C has
-    called: there it would be printed and dropped.
-    """
-    caught: list[BaseException] = []
-    before = sys.unraisablehook
-
-    def keep(what: sys.UnraisableHookArgs) -> None:
-        if isinstance(what.exc_value, Exception) or what.exc_value is None:
-            before(what)
-            return
-        caught.append(what.exc_value)
-        engine.emu_stop()
-
-    sys.unraisablehook = keep
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-    if caught:
-        raise caught[0]

@@ -1,4 +1,4 @@
-"""``edgerig firmware gdb``: gdb on a firmware in QEMU, and the commands for a board."""
+"""``edgerig firmware gdb``: gdb on a firmware in QEMU and in the simulator, and the commands for a board."""
 
 from __future__ import annotations
 
@@ -57,6 +57,48 @@ def test_a_firmware_for_risc_v_stops_as_well(
     assert f"$1 = {1 << 8 | 1 << 12 | 1 << 2}" in text
 
 
+SCRIPT = """\
+break network_init
+continue
+backtrace
+watch network.input_bytes
+continue
+delete
+tbreak board_get
+continue
+finish
+set var $r0 = 5
+print $r0
+monitor reset
+tbreak main
+continue
+next
+print (int)sizeof(int) + 38
+set var $pc = 0x10000000
+continue
+backtrace
+detach
+"""
+
+
+@pytest.mark.slow
+def test_a_simulated_board_is_debugged_like_a_real_one(
+    write_network: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    need("gdb-multiarch")
+    board = load_board("stm32f746")
+    built = build_firmware(board, write_network(), tmp_path / "fw", BuildSettings(debug=True))
+    (tmp_path / "script").write_text(SCRIPT)
+    assert call("sim:stm32f746", built.folder, "--batch", "-ex", f"source {tmp_path / 'script'}") == 0
+    text = capfd.readouterr().out
+    for said in (
+        "Breakpoint 1, network_init", "in main () at", "Hardware watchpoint 2: network.input_bytes", "New value = 16",
+        "Temporary breakpoint 3, board_get (line=BOARD_WIRE)", "Value returned is $1 = -1", "$2 = 5",
+        "Temporary breakpoint 4, main ()", "$3 = 42", "SIGSEGV", "Fault_Handler",
+    ):  # fmt: skip
+        assert said in text, text
+
+
 def test_the_commands_are_those_of_the_board(firmware: Firmware, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(firmware.folder)
     assert call("qemu:mps2-an500", folder, "--dry-run", "-ex", "info registers") == 0
@@ -71,12 +113,17 @@ def test_the_commands_are_those_of_the_board(firmware: Firmware, capsys: pytest.
     assert "gdb_port 4444" in server
     assert not any("program" in word for word in server)
     assert debugger[-1] == "monitor reset halt"
+    assert call("sim:stm32f746", folder, "--dry-run") == 0
+    server, debugger = map(shlex.split, capsys.readouterr().out.splitlines())
+    assert server[1:] == ["-m", "edgerig.simulator.gdb_server", str(folder), "3333"]
+    assert debugger[-1] == "target remote 127.0.0.1:3333"
 
 
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("sim:stm32f746", "serves no gdb"),
+        ("sim:stm32f746", "is for mps2-an500, not for stm32f746"),
+        ("sim:mps2-an500", "Unknown board"),
         ("serial:///dev/ttyACM0", "by its probe"),
         ("qemu:mps2-an386", "is for mps2-an500, not for mps2-an386"),
         ("mps2-an500", "names no openocd"),

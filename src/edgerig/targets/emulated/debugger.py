@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -26,6 +27,8 @@ _logger = logging.getLogger(__name__)
 
 #: Debuggers that know ARM, the first that is installed is taken.
 DEBUGGERS = ("gdb-multiarch", "arm-none-eabi-gdb")
+#: What emulates the boards of an address, as board.toml calls it.
+_SIMULATORS = {"qemu": "qemu", "sim": "unicorn"}
 #: openocd's own port, for `--dry-run`.
 PORT = 3333
 #: Seconds in which a server that cannot work ends by itself, such as openocd without a board.
@@ -45,7 +48,8 @@ def debugging(
     """What debugs ``firmware`` at ``address``.
 
     Args:
-        address: ``qemu:BOARD``, or the name or folder of a board that is plugged in, and has this firmware.
+        address: ``sim:BOARD``, ``qemu:BOARD``, or the name or folder of a board that is plugged in, and has this
+            firmware.
         port: Of this machine, on which the server listens.
         commands: For gdb, after it is connected.
         batch: Whether gdb ends after them.
@@ -55,30 +59,26 @@ def debugging(
         UsageError: That address has no debugger, the firmware is for another board, or a program is not installed.
     """
     scheme, colon, _ = address.partition(":")
-    if colon and scheme not in ("qemu", "sim"):
+    if colon and scheme not in _SIMULATORS:
         raise UsageError(
             f"{address} is a line to a board, and a debugger comes to it by its probe.",
             f"Name the board that is plugged in: edgerig firmware gdb {firmware.board} FOLDER",
         )
-    if scheme == "sim":
-        raise UsageError(
-            f"{address} has no debugger: the simulator counts a processor's instructions, and serves no gdb.",
-            "The same network on a core of the same kind: build for mps2-an500 (Cortex-M7) or mps2-an386 (M4), then "
-            "edgerig firmware gdb qemu:mps2-an500 FOLDER. A crash on sim: is told with its function without one.",
-        )
-    board = board_of(address, "qemu") if colon else load_board(address)
+    board = board_of(address, _SIMULATORS[scheme]) if colon else load_board(address)
     if board.name != firmware.board:
         raise UsageError(
             f"The firmware in {firmware.folder} is for {firmware.board}, not for {board.name}.",
             f"Build it for that: edgerig firmware build --board {board.name} --debug-build ..",
         )
-    if colon:
+    first = [f"target remote 127.0.0.1:{port}"]
+    if scheme == "sim":
+        server = [sys.executable, "-m", "edgerig.simulator.gdb_server", firmware.folder, str(port)]
+    elif colon:
         processor = processor_of(board)
         server = [*machine_words(processor.program if dry else find_qemu(processor), board, firmware.elf), "-S"]
         for name in ("wire", "console"):
             server += ["-chardev", f"null,id={name}", *line_words(board, name)]
         server += ["-gdb", f"tcp:127.0.0.1:{port}"]
-        first = [f"target remote 127.0.0.1:{port}"]
     else:
         server = _openocd(board, port, dry)
         first = [f"target extended-remote 127.0.0.1:{port}", "monitor reset halt"]
