@@ -125,15 +125,16 @@ def onnx_net(float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> A
 def run_litert() -> Callable[..., NDArray[np.float32]]:
     """Runs a TFLite file on float inputs, quantizing at the boundary by the file's own scales.
 
-    ``run(path, inputs, reference=False, raw=False)``: (n, ...) float32 to (n, classes), float32, or the file's own
-    numbers with ``raw``; ``reference`` takes LiteRT's reference kernels.
+    ``run(path, inputs, reference=False, raw=False)``, a path or a file's bytes: (n, ...) float32 to
+    (n, classes), float32, or the file's own numbers with ``raw``; ``reference`` takes LiteRT's reference kernels.
     """
 
-    def run(path: str | Path, inputs: NDArray[Any], reference: bool = False, raw: bool = False) -> NDArray[Any]:
+    def run(path: str | Path | bytes, inputs: NDArray[Any], reference: bool = False, raw: bool = False) -> NDArray[Any]:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        interpreter = Interpreter(str(path), num_threads=1, experimental_op_resolver_type=kind)
+        file = {"model_content": path} if isinstance(path, bytes) else {"model_path": str(path)}
+        interpreter = Interpreter(**file, num_threads=1, experimental_op_resolver_type=kind)
         interpreter.allocate_tensors()
         (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
         results = []

@@ -26,6 +26,8 @@ ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8"
 NOT_IN_ALL = frozenset(
     {
         "mixed",
+        "qat-int8",
+        "qat-onnx-int8",
         "edgetpu",
         "openvino",
         "openvino-int8",

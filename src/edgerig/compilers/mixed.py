@@ -11,7 +11,7 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.checks import check_mixed
 from edgerig.compilers.io_types import set_io_types
 from edgerig.compilers.mixed_search import Mixture, Search
-from edgerig.compilers.quantize import FullInteger, Int8, Int8Settings, Recipe
+from edgerig.compilers.quantize import EndsSettings, FullInteger, Int8, Recipe
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import IncompatibleError, SpecError
 from edgerig.models.graph.types import Graph
@@ -21,7 +21,7 @@ from edgerig.progress import Progress
 _BUDGET = re.compile(r"accuracy\s+(\d+(?:\.\d+)?)\s*points?")
 
 
-class MixedSettings(Int8Settings, frozen=True, kw_only=True):
+class MixedSettings(EndsSettings, frozen=True, kw_only=True):
     """Settings of mixed precision. An input or output whose layer is float stays float32, whatever its type here."""
 
     budget: Annotated[

@@ -40,6 +40,9 @@ FIRST_IR_OF_HIDDEN_CONSTANTS = 4
 #: Inputs that are parameters and not data, by operator: regions and factors stay float, whatever is resized.
 SETTINGS = {"Resize": (1, 2, 3), "Upsample": (1,)}
 
+#: The file in the working folder that is quantized, its operators folded.
+PREPARED = "prepared.onnx"
+
 #: Operators that ONNX Runtime fuses into their producer when quantizing.
 FOLDED = frozenset({"Relu", "Clip"})
 
@@ -62,7 +65,7 @@ class OnnxInt8(ModelCompiler):
     name = "onnx-int8"
     summary = "ONNX, int8 weights and activations (static QDQ), calibrated"
     extra = "onnx"
-    modules = ("onnx", "onnxruntime")
+    modules: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
     takes = frozenset({"keras", "tflite", "onnx", "torch", "savedmodel"})
     makes = "onnx"
     after = "onnx"
@@ -234,7 +237,7 @@ def _prepare(model: bytes, work: Path) -> Path:
     opset = next((item.version for item in loaded.opset_import if item.domain in ("", "ai.onnx")), OLDEST_OPSET)
     if opset < OLDEST_OPSET:
         loaded = onnx.version_converter.convert_version(loaded, OLDEST_OPSET)
-    folded, prepared = work / "folded.onnx", work / "prepared.onnx"
+    folded, prepared = work / "folded.onnx", work / PREPARED
     options = onnxruntime.SessionOptions()
     # Basic level: stay within the standard operators.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -25,6 +25,8 @@ from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 Recipe = list[dict[str, Any]]
+#: Operators whose weights may have fewer bits than 8, or one scale.
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 Described = msgspec.Meta
 
 
@@ -32,7 +34,7 @@ class Quantizer(ModelCompiler):
     """Quantizes float TFLite (Keras after conversion to it). Subclasses provide the recipe."""
 
     extra = "quantize"
-    modules = ("litert_quantizer", "ai_edge_litert")
+    modules: ClassVar[tuple[str, ...]] = ("litert_quantizer", "ai_edge_litert")
     takes = frozenset({"keras", "tflite", "torch", "savedmodel"})
     makes = "tflite"
     after = "float32"
@@ -102,8 +104,8 @@ class CalibrationSettings(CompilerSettings, frozen=True, kw_only=True):
     ] = 200
 
 
-class Int8Settings(CalibrationSettings, frozen=True, kw_only=True):
-    """Settings of full-integer quantization."""
+class EndsSettings(CalibrationSettings, frozen=True, kw_only=True):
+    """Settings of compilers to int8: the types of what goes in and comes out."""
 
     input_type: Annotated[Literal["int8", "uint8", "float32"], Described(description="type of the network's input")] = (
         "int8"
@@ -111,6 +113,15 @@ class Int8Settings(CalibrationSettings, frozen=True, kw_only=True):
     output_type: Annotated[
         Literal["int8", "uint8", "float32"], Described(description="type of the network's output")
     ] = "int8"
+
+
+class Int8Settings(EndsSettings, frozen=True, kw_only=True):
+    """Settings of full-integer quantization."""
+
+    weight_bits: Annotated[
+        Literal[8, 4], Described(description="bits of a weight of convolutions and dense layers")
+    ] = 8
+    per_channel: Annotated[bool, Described(description="one scale for each output channel of a weight")] = True
 
 
 class Int16x8Settings(CalibrationSettings, frozen=True, kw_only=True):
@@ -136,7 +147,14 @@ class FullInteger(Quantizer):
         recipe = self._recipe()
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
             ranges = calibrate(data, recipe, samples, task.advance)
-        return set_io_types(quantize(data, recipe, ranges), settings.input_type, settings.output_type)
+        integers = self._trained(quantize(data, recipe, ranges), data, artifact, dataset, progress)
+        return set_io_types(integers, settings.input_type, settings.output_type)
+
+    def _trained(
+        self, quantized: bytes, original: bytes, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> bytes:
+        """The file to write, with quantized inputs and outputs, of the calibrated one."""
+        return quantized
 
     def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
         from edgerig.compilers.checks import check_artifact
@@ -154,10 +172,7 @@ class Int8(FullInteger):
     Settings: ClassVar[type[Settings]] = Int8Settings
 
     def _recipe(self) -> Recipe:
-        from litert_quantizer import recipe
-
-        rules: Recipe = recipe.static_wi8_ai8()
-        return [*rules, _of_matrices(rules[0], bits=8)]
+        return int8_recipe(self.settings)
 
 
 class Int16x8(FullInteger):
@@ -173,6 +188,25 @@ class Int16x8(FullInteger):
 
         rules: Recipe = recipe.static_wi8_ai16()
         return [*rules, _of_matrices(rules[0], bits=16)]
+
+
+def int8_recipe(settings: Any) -> Recipe:
+    """The recipe of int8 activations, and weights as the `Int8Settings` say."""
+    from litert_quantizer import qtyping, recipe
+
+    rules: Recipe = recipe.static_wi8_ai8()
+    own = []
+    if (settings.weight_bits, settings.per_channel) != (8, True):
+        for operation in WEIGHTED:
+            rule = copy.deepcopy({**rules[0], "operation": qtyping.TFLOperationName[operation]})
+            weights = rule["op_config"]["weight_tensor_config"]
+            weights["num_bits"] = settings.weight_bits
+            # The library lists depthwise kernels of 8 bits only; LiteRT computes with those of 4.
+            rule["op_config"]["skip_checks"] = True
+            if not settings.per_channel:
+                weights["granularity"] = qtyping.QuantGranularity.TENSORWISE
+            own.append(rule)
+    return [*rules, *own, _of_matrices(rules[0], bits=8)]
 
 
 def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:

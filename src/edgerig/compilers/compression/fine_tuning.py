@@ -51,7 +51,7 @@ def fine_tune(
     if not settings.epochs:
         return
     samples = dataset.split("train")
-    objective = _objective(dataset, samples.truth(slice(0, 1), artifact.preprocessing))
+    objective = objective_of(dataset, samples.truth(slice(0, 1), artifact.preprocessing))
     feed = Feed(samples, artifact.preprocessing, settings.batch_size, objective)
     _check_fit(model, dataset, feed, objective)
     model.trainable = True
@@ -85,7 +85,7 @@ def _epoch(trainer: Trainer, feed: Feed, settings: FineTuningSettings, epoch: in
     trainer.finish()
 
 
-def _objective(dataset: Dataset, truth: NDArray[Any]) -> Objective:
+def objective_of(dataset: Dataset, truth: NDArray[Any]) -> Objective:
     """What the network learns, by the form of what is right for one sample."""
     real, axes = truth.dtype.kind == "f", truth.ndim
     if dataset.task in ("none", "anomaly") or (real and axes > LABEL_AXES):
@@ -122,6 +122,15 @@ def _check_fit(model: Any, dataset: Dataset, feed: Feed, objective: Objective) -
             "The network gives no probabilities, whose cross-entropy fine-tuning makes small.",
             f"End it in a softmax, or in a sigmoid for several labels. {_NO_TUNING}",
         )
+    check_classes(outputs, truth, dataset, objective)
+
+
+def check_classes(outputs: NDArray[Any], truth: NDArray[Any], dataset: Dataset, objective: Objective) -> None:
+    """Refuse a network that gives other classes than the dataset has; (n, ..., classes), and what is right.
+
+    Raises:
+        IncompatibleError: It gives more or fewer classes; or a label of the dataset is none of its classes.
+    """
     classes = len(dataset.classes)
     if objective != "labels" and outputs.shape[-1] != classes:
         raise IncompatibleError(

@@ -44,7 +44,6 @@ class Trainer:
 
     def _compile(self) -> Any:
         import jax
-        import jax.numpy as jnp
 
         model, optimizer, weights, own_loss = self.model, self.optimizer, self.weights, self.own_loss
         project = self.project or (lambda trainable: trainable)
@@ -53,14 +52,7 @@ class Trainer:
             outputs, fixed, penalties = model.stateless_call(
                 trainable, fixed, inputs, training=True, return_losses=True
             )
-            if own_loss is not None:
-                loss, metric = _by_own(own_loss, truth, outputs)
-            elif jnp.issubdtype(truth.dtype, jnp.floating):
-                loss, metric = _mean_errors(truth, outputs)
-            elif truth.ndim == LABEL_AXES:
-                loss, metric = _of_labels(truth, outputs)
-            else:
-                loss, metric = _of_classes(truth, outputs, weights)
+            loss, metric = loss_and_metric(truth, outputs, weights, own_loss)
             return loss + sum(penalties), (fixed, loss, metric)
 
         def step(state: Any, inputs: Any, truth: Any) -> tuple[Any, Any, Any]:
@@ -98,6 +90,21 @@ class Trainer:
 
     def _groups(self) -> tuple[Any, Any, Any]:
         return self.model.trainable_variables, self.model.non_trainable_variables, self.optimizer.variables
+
+
+def loss_and_metric(
+    truth: Any, outputs: Any, weights: Sequence[float] = (), own_loss: OwnLoss | None = None
+) -> tuple[Any, Any]:
+    """The loss and the metric of a batch, see `Trainer`; JAX traces it."""
+    import jax.numpy as jnp
+
+    if own_loss is not None:
+        return _by_own(own_loss, truth, outputs)
+    if jnp.issubdtype(truth.dtype, jnp.floating):
+        return _mean_errors(truth, outputs)
+    if truth.ndim == LABEL_AXES:
+        return _of_labels(truth, outputs)
+    return _of_classes(truth, outputs, weights)
 
 
 def _of_classes(labels: Any, outputs: Any, weights: Sequence[float]) -> tuple[Any, Any]:

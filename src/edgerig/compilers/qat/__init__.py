@@ -1,0 +1,1 @@
+"""Quantization-aware training: an int8 network is trained as the integers that it computes with."""

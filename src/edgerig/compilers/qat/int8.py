@@ -1,0 +1,82 @@
+"""Quantization-aware training of TFLite networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.qat.network import QuantizedNetwork
+from edgerig.compilers.qat.settings import BatchSize, Epochs, Rate, Seed, TrainingSettings, Validation
+from edgerig.compilers.quantize import FullInteger, Int8Settings, Recipe, int8_recipe
+from edgerig.datasets.base import Dataset, SplitName
+from edgerig.plugins import Settings
+from edgerig.progress import Progress
+
+
+class QatInt8Settings(Int8Settings, frozen=True, kw_only=True):
+    """Settings of quantization-aware training."""
+
+    epochs: Epochs = 3
+    learning_rate: Rate = 0.0005
+    batch_size: BatchSize = 64
+    seed: Seed = 0
+    validation_samples: Validation = 2000
+
+
+class QatInt8(FullInteger):
+    """int8 as compiler ``int8`` makes it, then trained: weights, biases and scales, with all of them rounded.
+
+    The file has the scales that were learned; nothing is calibrated again.
+    """
+
+    name = "qat-int8"
+    summary = "TFLite, full integer: int8, its weights and scales trained (quantization-aware training)"
+    extra = "qat"
+    modules = ("litert_quantizer", "ai_edge_litert", "jax", "keras")
+    scheme = "int8"
+    changes_weights = True
+    splits: ClassVar[tuple[SplitName, ...]] = ("train", "validation")
+    Settings: ClassVar[type[Settings]] = QatInt8Settings
+
+    def __init__(self, settings: Any = None) -> None:
+        super().__init__(settings)
+        self._achieved: dict[str, Any] = {}
+
+    def _recipe(self) -> Recipe:
+        return int8_recipe(self.settings)
+
+    def _trained(
+        self, quantized: bytes, original: bytes, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> bytes:
+        from edgerig.compilers.qat.tflite_network import TfliteNetwork
+
+        network = TfliteNetwork(quantized, original, Path(artifact.path).name)
+        data, self._achieved = trained(network, artifact, dataset, self.settings, progress)
+        return data
+
+    def _record(self) -> dict[str, Any]:
+        return self._achieved
+
+
+def trained(
+    network: QuantizedNetwork, artifact: Artifact, dataset: Dataset, settings: TrainingSettings, progress: Progress
+) -> tuple[bytes, dict[str, Any]]:
+    """The trained file, and what the artifact's record says of it; the outcome is told by ``progress``."""
+    from edgerig.compilers.qat.training import train_quantized
+
+    parameters, epochs, best = train_quantized(network, artifact, dataset, settings, progress)
+    first = epochs[0]
+    change = f"{best.metric} {first.value:g} before training, {best.value:g} after epoch {best.epoch}"
+    on = f"on {best.samples} values of the validation split"
+    if best.epoch:
+        progress.log(f"{artifact.name} as integers: {change}, {on}")
+    else:
+        progress.log(
+            f"{artifact.name} as integers: no epoch was better {on} than before training ({best.metric} "
+            f"{first.value:g}), so the file is as calibrated"
+        )
+    record = {"best_epoch": best.epoch, "validation": [msgspec.to_builtins(epoch) for epoch in epochs]}
+    return network.written(parameters) if best.epoch else network.data, record

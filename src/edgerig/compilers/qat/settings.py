@@ -1,0 +1,34 @@
+"""What the compilers of quantization-aware training have as settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+import msgspec
+
+Described = msgspec.Meta
+
+Epochs = Annotated[int, Described(description="epochs of training on the training split", ge=1)]
+Rate = Annotated[
+    float, Described(description="learning rate of the weights at the start, by Adam; it falls to 0", gt=0)
+]
+BatchSize = Annotated[int, Described(description="samples in a step of training", ge=1)]
+Seed = Annotated[int, Described(description="seed of the order of samples", ge=0)]
+Validation = Annotated[
+    int, Described(description="samples of the validation split by which the best epoch is chosen", ge=1)
+]
+
+
+class TrainingSettings(Protocol):
+    """How a quantized network is trained."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def validation_samples(self) -> int: ...

@@ -1,0 +1,142 @@
+"""Training as integers: the file computes what was trained, and wins back what rounding cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.compilers.qat.conftest import right
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.float32 import Float32
+from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings
+from edgerig.compilers.qat.tflite_network import TfliteNetwork
+from edgerig.compilers.quantize import Int8, Int8Settings
+from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError
+from edgerig.measure.shares import paired_difference
+from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.testing.contracts.compiler import CompilerContract
+from edgerig.testing.networks.tflite_builder import with_outputs
+
+pytestmark = pytest.mark.slow
+
+#: One scale for all channels of a kernel, of 15 numbers: depthwise kernels suffer.
+NARROW: dict[str, Any] = {"weight_bits": 4, "per_channel": False}
+Run = Callable[..., NDArray[Any]]
+
+
+class TestQatInt8(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return QatInt8(QatInt8Settings(epochs=4, learning_rate=2e-3, **NARROW))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, trained_net: Artifact) -> Artifact:
+        return trained_net
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, waves: Dataset) -> Dataset:
+        return waves
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def calibrated(cls, artifact: Artifact, waves: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+        return Int8(Int8Settings(**NARROW)).compile(artifact, tmp_path_factory.mktemp("ptq"), waves)
+
+    def test_it_wins_back_what_rounding_cost(
+        self,
+        artifact: Artifact,
+        compiled: Artifact,
+        calibrated: Artifact,
+        waves: Dataset,
+        run_litert: Run,
+        tmp_path: Path,
+    ) -> None:
+        real = right(run_litert, Float32().compile(artifact, tmp_path).path, waves)
+        before, after = (right(run_litert, item.path, waves) for item in (calibrated, compiled))
+        assert gain(before, real)[0] > 0.03, "rounding costs something here"
+        assert gain(before, after)[0] > 0.02
+
+    def test_the_file_computes_what_was_trained(self, compiled: Artifact, waves: Dataset, run_litert: Run) -> None:
+        """Before the softmax to within a step on 99 of 100 values of the test split, and two on all.
+
+        LiteRT rounds a hair differently in each layer. The softmax makes up to ten steps of its own of one before it;
+        LiteRT's two kernels differ as much.
+        """
+        import jax
+
+        graph = read_tflite(compiled.read(), "net")
+        (last,) = (operator.inputs[0] for operator in graph.operators if operator.op == "SOFTMAX")
+        data = with_outputs(compiled.read(), [last])
+        network = TfliteNetwork(data, data, compiled.name)
+        inputs = waves.split("test").inputs(slice(None), waves.preprocessing)
+        call = jax.jit(jax.vmap(lambda sample: network.outputs(network.parameters, [sample], rounded=True)[0]))
+        trained = np.asarray(call(inputs[:, None]))[:, 0]
+        (scale,) = graph.tensors[last].quantization.scales
+        for reference in (False, True):
+            steps = np.abs(run_litert(data, inputs, reference=reference) - trained) / scale
+            assert steps.max() <= 2.01
+            assert (steps <= 1.01).mean() > 0.99
+            assert (steps < 0.5).mean() > 0.7
+
+    def test_weights_and_ranges_are_the_learned_ones(self, compiled: Artifact, calibrated: Artifact) -> None:
+        before, after = (read_tflite(item.read(), "net") for item in (calibrated, compiled))
+        moved = [
+            tensor.name
+            for tensor, old in zip(after.tensors, before.tensors, strict=True)
+            if tensor.quantization != old.quantization
+        ]
+        ends = {after.tensors[index].name for index in (*after.inputs, *after.outputs)}
+        assert moved
+        assert not ends & set(moved), "the input's range is that of the data, the softmax's is fixed"
+        kernels = [tensor for tensor in after.tensors if tensor.dtype == "int4"]
+        assert len(kernels) == 4
+        assert all(len(kernel.quantization.scales) == 1 for kernel in kernels)
+        assert len(compiled.read()) == len(calibrated.read())
+
+    def test_the_epochs_are_recorded(self, compiled: Artifact) -> None:
+        record = compiled.origins[-1].options
+        values = [epoch["value"] for epoch in record["validation"]]
+        assert [epoch["epoch"] for epoch in record["validation"]] == [0, 1, 2, 3, 4]
+        assert values[record["best_epoch"]] == max(values) > values[0]
+
+
+def gain(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float]:
+    """The interval of what the second is right for more often, a share."""
+    return paired_difference(int((before & ~after).sum()), int((after & ~before).sum()), len(after))
+
+
+def test_a_network_that_learns_nothing_more_stays_as_calibrated(
+    trained_net: Artifact, waves: Dataset, tmp_path: Path
+) -> None:
+    """A rate of next to nothing moves no integer."""
+    settings = QatInt8Settings(epochs=1, learning_rate=1e-12, calibration_samples=50)
+    trained = QatInt8(settings).compile(trained_net, tmp_path / "qat", waves)
+    calibrated = Int8(Int8Settings(calibration_samples=50)).compile(trained_net, tmp_path / "ptq", waves)
+    assert trained.read() == calibrated.read()
+
+
+def test_another_dataset_is_refused(trained_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(IncompatibleError, match="6 outputs, and dataset 'blobs' 4 classes"):
+        QatInt8(QatInt8Settings(epochs=1)).compile(trained_net, tmp_path, blobs)
+
+
+def test_several_outputs_are_refused(trained_net: Artifact, waves: Dataset) -> None:
+    from edgerig.compilers.qat.int8 import trained
+
+    class Net:
+        parameters = {"weights": {"0": np.zeros(1)}}  # noqa: RUF012
+
+    two = msgspec.structs.replace(trained_net, outputs=trained_net.outputs * 2)
+    with pytest.raises(IncompatibleError, match="2 outputs"):
+        trained(Net(), two, waves, QatInt8Settings(), None)  # type: ignore[arg-type]

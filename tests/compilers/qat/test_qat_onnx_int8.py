@@ -1,0 +1,70 @@
+"""The same of ONNX networks in QDQ form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.compilers.qat.test_qat_int8 import gain
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.onnx import Onnx
+from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
+from edgerig.compilers.qat.onnx_int8 import QatOnnxInt8, QatOnnxInt8Settings
+from edgerig.compilers.qat.onnx_network import OnnxNetwork
+from edgerig.datasets.base import Dataset
+from edgerig.testing.contracts.compiler import CompilerContract
+
+pytestmark = pytest.mark.slow
+
+
+class TestQatOnnxInt8(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return QatOnnxInt8(QatOnnxInt8Settings(epochs=6, learning_rate=3e-3, per_channel=False))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, spread_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+        return Onnx().compile(spread_net, tmp_path_factory.mktemp("onnx"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, waves: Dataset) -> Dataset:
+        return waves
+
+    def test_it_wins_back_what_rounding_cost(
+        self, artifact: Artifact, compiled: Artifact, waves: Dataset, tmp_path: Path
+    ) -> None:
+        calibrated = OnnxInt8(OnnxInt8Settings(per_channel=False)).compile(artifact, tmp_path, waves)
+        samples = waves.split("test")
+        inputs = samples.inputs(slice(None), waves.preprocessing)
+        real, before, after = (
+            onnxruntime(item.path, inputs).argmax(-1) == samples.labels for item in (artifact, calibrated, compiled)
+        )
+        assert gain(before, real)[0] > 0.03, "rounding costs something here"
+        assert gain(before, after)[0] > 0.02
+
+    def test_the_file_computes_what_was_trained(self, compiled: Artifact, waves: Dataset) -> None:
+        import jax
+
+        network = OnnxNetwork(compiled.read(), compiled.read(), compiled.name)
+        inputs = waves.split("test").inputs(slice(None), waves.preprocessing)
+        call = jax.jit(jax.vmap(lambda sample: network.outputs(network.parameters, [sample], rounded=True)[0]))
+        trained = np.asarray(call(inputs[:, None]))[:, 0]
+        theirs = onnxruntime(compiled.path, inputs)
+        # A softmax from 0 to 1.
+        assert np.abs(theirs - trained).max() <= 1.01 / 255
+
+
+def onnxruntime(path: str, inputs: NDArray[np.float32]) -> NDArray[Any]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: sample[None]})[0] for sample in inputs])
