@@ -30,6 +30,11 @@ from edgerig.tasks.tensors import NamedArrays
 Array = NDArray[Any]
 #: Samples that a framework predicts in one call, and bytes of their inputs: activations need several times as much.
 BATCH, BATCH_BYTES = 256, 16 << 20
+#: Samples by which a network's rounding noise is found, and the relative change of their inputs: some units in
+#: float32's last place.
+NOISE_SAMPLES, CHANGE = 32, 2.0**-22
+#: The file beside the predictions with that noise.
+NOISE_FILE = "noise.npy"
 
 
 def why_no_reference(artifact: Artifact) -> str | None:
@@ -47,7 +52,8 @@ def store_predictions(artifact: Artifact, tests: EvaluationSamples, path: Path, 
     shape (n, ...), portion by portion: class maps of many images do not fit into memory.
 
     It is run by the default runtime of its format, or, as for Keras, by the framework that it comes from; either in a
-    separate process.
+    separate process. What the first samples' predictions move by when their inputs do by rounding goes to `NOISE_FILE`
+    beside it, for networks whose samples do not depend on one another.
     """
     runtime = artifact.file_format.runtime
     if runtime is not None:
@@ -68,20 +74,58 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
         batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
     with StoredRows(path, len(tests)) as stored, progress.task(_title(artifact), len(tests)) as task:
         for part, inputs in tests.chunks(artifact):
-            total, values, predictions = len(inputs[0]), network.quantized(inputs), []
-            for start in range(0, total, batch):
-                piece, count = rows(values, start, batch), min(batch, total - start)
-                whole = piece if fixed == 1 else [call[0] for call in network.calls(piece)]
-                outputs = predict(whole[0] if len(whole) == 1 else whole)
-                judged = judged_outputs(artifact, tests.task, len(outputs))
-                arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
-                named = NamedArrays(arrays, _names(artifact, judged))
-                fed = partial(fed_values, tests.task, network.specs, piece)
-                predictions.append(tests.task.predictions(named, judged.position, fed))
-            stored.append(joined_windows(tests.task, np.concatenate(predictions), tests.windows_in(part)))
+            predictions = _predicted(predict, artifact, tests, network.quantized(inputs), batch)
+            stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
+            if part.start == 0 and _independent(artifact, tests):
+                few = [_changed(value[:NOISE_SAMPLES]) for value in inputs]
+                moved = _predicted(predict, artifact, tests, network.quantized(few), batch)
+                _store_noise(moved, predictions, path)
             task.advance(part.stop - part.start)
             # The next chunk must not be read while this one is still held.
-            del inputs, values, piece, whole, outputs, arrays, named, predictions
+            del inputs, predictions
+
+
+def _predicted(
+    predict: Predictor, artifact: Artifact, tests: EvaluationSamples, values: Sequence[Array], batch: int
+) -> Array:
+    """The predictions for all rows of ``values``, ``batch`` of them in a call."""
+    network, predictions = inputs_of(artifact), []
+    total = len(values[0])
+    for start in range(0, total, batch):
+        piece, count = rows(values, start, batch), min(batch, total - start)
+        whole = piece if network.batch == 1 else [call[0] for call in network.calls(piece)]
+        outputs = predict(whole[0] if len(whole) == 1 else whole)
+        judged = judged_outputs(artifact, tests.task, len(outputs))
+        arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
+        named = NamedArrays(arrays, _names(artifact, judged))
+        fed = partial(fed_values, tests.task, network.specs, piece)
+        predictions.append(tests.task.predictions(named, judged.position, fed))
+    return np.concatenate(predictions)
+
+
+def _independent(artifact: Artifact, tests: EvaluationSamples) -> bool:
+    """Whether each sample is predicted by itself: a few can be predicted again then."""
+    return tests.windows is None and not artifact.state and not tests.task.in_order
+
+
+def _changed(values: Array) -> Array:
+    return (values * values.dtype.type(1 + CHANGE)).astype(values.dtype) if values.dtype.kind == "f" else values
+
+
+def _store_noise(moved: Array, predictions: Array, path: Path) -> None:
+    """Write the largest difference to the predictions of the same samples, where they are real numbers."""
+    same = predictions[: len(moved)]
+    if moved.shape == same.shape and np.issubdtype(same.dtype, np.floating):
+        difference = np.abs(np.asarray(moved, np.float64) - same)
+        known = difference[np.isfinite(difference)]
+        if known.size:
+            np.save(path.with_name(NOISE_FILE), known.max())
+
+
+def noise_beside(path: Path) -> float | None:
+    """What `store_predictions` has found beside its predictions in ``path``; None where it could not."""
+    file = path.with_name(NOISE_FILE)
+    return float(np.load(file, allow_pickle=False)) if file.is_file() else None
 
 
 def _carrying(predict: Predictor, artifact: Artifact, tests: EvaluationSamples) -> Predictor:
@@ -127,6 +171,13 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path:
             fed = partial(fed_values, tests.task, network.specs, inputs, raw=False)
             predictions = tests.task.predictions(outputs, judged.position, fed)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
+            if part.start == 0 and sequences is None and _independent(artifact, tests):
+                few = [_changed(value[:NOISE_SAMPLES]) for value in inputs]
+                moved = session.run(network.calls(network.quantized(few)))
+                again = Dequantized(judged.of(moved.outputs), judged.of(everything), batch, len(few[0]))
+                fed = partial(fed_values, tests.task, network.specs, few, raw=False)
+                _store_noise(tests.task.predictions(again, judged.position, fed), predictions, path)
+                del few, moved, again
             task.advance(0 if each and sequences is None else part.stop - part.start)
             # The next chunk must not be read while this one is still held.
             del inputs, whole, run, outputs, predictions

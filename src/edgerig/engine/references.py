@@ -22,11 +22,13 @@ class ReferenceRun(msgspec.Struct, frozen=True):
         reference: What it predicts for the test samples, or why that is not known.
         identity: A digest of which network that is, and of ``choice``.
         choice: What the task chose by its predictions for the validation split, see `Task.choose`.
+        noise: What its predictions move by when the inputs do by rounding, where that is known.
     """
 
     reference: Reference | Unavailable
     identity: str = ""
     choice: Mapping[str, float] = {}
+    noise: float | None = None
 
     @property
     def predictions(self) -> NDArray[Any] | None:

@@ -60,7 +60,7 @@ def _unlike_reference(context: CellContext, steady: Steady, reference: Reference
     if context.artifact.scheme != "float32" or any(compiler.changes_weights for compiler in chain):
         return ()
     kept = steady.kept[context.samples.task.identity]
-    text = unlike_reference(kept, reference.predictions, context.cell.runtime.use)
+    text = unlike_reference(kept, reference.predictions, context.cell.runtime.use, context.reference.noise)
     return () if text is None else (text,)
 
 

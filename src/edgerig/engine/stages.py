@@ -17,7 +17,7 @@ from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
-from edgerig.engine.reference import store_predictions, why_no_reference
+from edgerig.engine.reference import noise_beside, store_predictions, why_no_reference
 from edgerig.engine.references import ReferenceRun, choose_references, compared_output
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, StorageError
@@ -177,8 +177,8 @@ class Stages:
         reason = why_no_reference(artifact)
         if reason:
             return ReferenceRun(Unavailable(reason))
-        predictions = self._predictions(f"reference {artifact.name}", artifact, tests)
-        return ReferenceRun(Reference(source, predictions), choice=self._choice(artifact, tests))
+        predictions, noise = self._predictions(f"reference {artifact.name}", artifact, tests)
+        return ReferenceRun(Reference(source, predictions), choice=self._choice(artifact, tests), noise=noise)
 
     def _choice(self, artifact: Artifact, tests: EvaluationSamples) -> dict[str, float]:
         """What the task chooses by a float model's predictions for the validation split; empty where it cannot."""
@@ -191,13 +191,16 @@ class Stages:
                     "Of the validation and the test split one is cut into windows and the other is not, so that "
                     "predictions for their samples cannot be held against one another."
                 )
-            predictions = self._predictions(f"validation of {artifact.name}", artifact, validation)
+            predictions, _ = self._predictions(f"validation of {artifact.name}", artifact, validation)
             return tests.task.choose(predictions, validation.samples.truth(slice(None), artifact.preprocessing))
         except DatasetError as error:
             self.note(f"Nothing was chosen on the validation split: {error.message}")
             return {}
 
-    def _predictions(self, stage: str, artifact: Artifact, tests: EvaluationSamples) -> NDArray[Any]:
+    def _predictions(
+        self, stage: str, artifact: Artifact, tests: EvaluationSamples
+    ) -> tuple[NDArray[Any], float | None]:
+        """What a float model predicts, and its rounding noise where that is known."""
         key = StageCache.key(
             "reference",
             surroundings=dependencies.surroundings(),
@@ -220,7 +223,7 @@ class Stages:
         path = folder / "predictions.npy"
         mode: Literal["r"] | None = "r" if path.stat().st_size > MAPPED else None
         predictions: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-        return predictions
+        return predictions, noise_beside(path)
 
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
         """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""
