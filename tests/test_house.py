@@ -246,6 +246,7 @@ CORRIDOR = [
     "emit",
     "planning",
     "stages",
+    "flash",
     "pipeline",
 ]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.micro.test_flash import residual
 from tests.needs import need
 
 from edgerig.boards import toolchain as toolchains
@@ -22,6 +23,7 @@ from edgerig.boards.sizes import open_elf, table
 from edgerig.boards.toolchain import find_toolchain
 from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.install import install_command
+from edgerig.micro import Manifest as Compiled
 from edgerig.models.files import open_artifact
 from edgerig.testing import networks
 
@@ -112,6 +114,23 @@ def test_a_clock_that_the_board_lacks_is_refused_before_anything_is_built(
     with pytest.raises(SpecError, match="300,000,000 is no clock of"):
         build_firmware(BOARD, network, tmp_path / "fw", BuildSettings(clock_hz=300_000_000))
     assert not (tmp_path / "fw").exists()
+
+
+@pytest.mark.parametrize(("room", "retreats"), [(1024, False), (250, True), (100, True)])
+def test_layers_retreat_where_a_board_s_flash_is_short(
+    room: int, retreats: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what fits in no way is left to the linker, which knows how large the firmware is."""
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "net.tflite").write_bytes(residual())
+    flash = msgspec.structs.replace(BOARD.memory.flash, length=room << 10)
+    board = msgspec.structs.replace(BOARD, memory=msgspec.structs.replace(BOARD.memory, flash=flash))
+    made = network_of(open_artifact(tmp_path / "net.tflite"), board, BuildSettings())
+    manifest = msgspec.json.decode((Path(made.folder) / "manifest.json").read_bytes(), type=Compiled)
+    fits = manifest.constant_bytes <= max(room - 96, room // 2) << 10
+    assert fits == (room > 200)
+    assert any(note.startswith("flash: ") for note in manifest.notes) == (retreats and fits)
+    assert fits or not any("winograd" in layer.kernel for layer in manifest.layers)
 
 
 @pytest.mark.slow

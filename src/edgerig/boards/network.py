@@ -19,7 +19,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_source import CSource
 from edgerig.errors import CompileError, IncompatibleError, InferenceError
 from edgerig.measure.firmware import ArenaBuffer
-from edgerig.micro import CPUS, Manifest, Options, compile_model
+from edgerig.micro import CPUS, Manifest, Options, Source, compile_model
 from edgerig.micro.emit.source import MANIFEST
 from edgerig.plugins import find
 from edgerig.wire.digits.messages import OUTPUTS, PIXELS
@@ -28,6 +28,8 @@ from edgerig.wire.digits.messages import OUTPUTS, PIXELS
 PREFIX = "model"
 #: Width and height of the bundled digits.
 _DIGIT = 28
+#: Bytes of flash that are left to code, and to samples that are built in; the network's constants have the rest.
+_CODE = 96 << 10
 #: Processor features, of those in `CPUS`, that kernels require.
 _FLOAT = frozenset({"fpu", "fpv5", "mve"})
 _ARM = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
@@ -54,12 +56,24 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
         suffixes = [suffix for name in sorted(CSource.takes) for suffix in formats.named(name).suffixes]
         raise IncompatibleError(f"Boards run {', '.join(suffixes)} files, not {artifact.format}.", _way_to_c(artifact))
     cpu = settings.kernels or kernels_of(board, settings)
-    options = Options(cpu=cpu, optimize=settings.optimize)
-    file = Path(artifact.path).name
-    source = isolated(f"Compiling {file}", CompileError, compile_model, artifact.read(), PREFIX, options, file)
+    length = board.memory.flash.length
+    source = _compiled(artifact, Options(cpu=cpu, optimize=settings.optimize, flash=max(length - _CODE, length // 2)))
     key = files.digest({name: files.sha256(data) for name, data in source.files.items()})[:32]
     folder, _ = StageCache(files.cache_folder() / "firmware" / "sources").get_or_build(key, source.write)
     return network_in(folder, source.manifest)
+
+
+def _compiled(artifact: Artifact, options: Options) -> Source:
+    """As C within the board's flash; where nothing fits, as small as can be, and the linker says what is too much."""
+    file = Path(artifact.path).name
+
+    def compiled(options: Options) -> Source:
+        return isolated(f"Compiling {file}", CompileError, compile_model, artifact.read(), PREFIX, options, file)
+
+    try:
+        return compiled(options)
+    except CompileError:
+        return compiled(msgspec.structs.replace(options, flash=None, optimize="size"))
 
 
 def kernels_of(board: Board, settings: BuildSettings) -> str:

@@ -41,23 +41,29 @@ class CSourceSettings(Settings, frozen=True, kw_only=True):
         str | int | None,
         msgspec.Meta(description="bytes of RAM that the arena may have, such as 64k; the fastest plan within is taken"),
     ] = None
+    flash: Annotated[
+        str | int | None,
+        msgspec.Meta(
+            description="bytes of flash for weights and tables, such as 900k; the fastest layers within are taken"
+        ),
+    ] = None
     name: Annotated[str, msgspec.Meta(description="prefix of all names in the C code, made fit for C")] = "model"
 
 
-def ram_bytes(text: str | int | None) -> int | None:
-    """Bytes of RAM as a user writes them: a whole number, with ``k`` or ``M`` for 1,024 or 1,048,576.
+def memory_bytes(text: str | int | None, setting: str = "ram") -> int | None:
+    """Bytes of memory as a user writes them: a whole number, with ``k`` or ``M`` for 1,024 or 1,048,576.
 
     Raises:
         UsageError: It is none.
 
-    >>> ram_bytes("64k"), ram_bytes(65536), ram_bytes(None)
+    >>> memory_bytes("64k"), memory_bytes(65536), memory_bytes(None)
     (65536, 65536, None)
     """
     if text is None:
         return None
     parts = re.fullmatch(r"(\d{1,12})\s*(?:([kKmM])(?:i?[bB])?|[bB])?", str(text).strip())
     if parts is None or int(parts[1]) == 0:
-        raise UsageError(f"ram={text} is no number of bytes.", "Write 65536, 64k or 1M.")
+        raise UsageError(f"{setting}={text} is no number of bytes.", "Write 65536, 64k or 1M.")
     return int(parts[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[(parts[2] or "").lower()]
 
 
@@ -95,7 +101,13 @@ class CSource(ModelCompiler):
         started = time.perf_counter()
         settings = self.settings
         with (progress or Progress()).task(f"compile {artifact.name} to {self.name}"):
-            options = Options(cpu=settings.cpu, optimize=settings.optimize, io=settings.io, ram=ram_bytes(settings.ram))
+            options = Options(
+                cpu=settings.cpu,
+                optimize=settings.optimize,
+                io=settings.io,
+                ram=memory_bytes(settings.ram),
+                flash=memory_bytes(settings.flash, "flash"),
+            )
             name = c_identifier(settings.name)
             if not re.search("[A-Za-z0-9]", settings.name):
                 raise UsageError(

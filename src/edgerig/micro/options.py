@@ -48,12 +48,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             float buffers at the ends are saved.
         ram: Bytes that the arena may have: the fastest plan within is taken. None: the smallest arena of layers that
             are not slower for it.
+        flash: Bytes that constants may have, weights and tables: the fastest layers within are taken. Code comes on
+            top. None: as many as it takes.
     """
 
     cpu: str = "portable"
     optimize: Annotated[Optimize, msgspec.Meta(description="speed or size")] = "speed"
     io: Io = "file"
     ram: int | None = None
+    flash: int | None = None
 
     @property
     def features(self) -> frozenset[str]:

@@ -29,6 +29,7 @@ from edgerig.micro.emit.manifest import (
 )
 from edgerig.micro.emit.model import LayerCode, share_constants
 from edgerig.micro.emit.source import MANIFEST, Source
+from edgerig.micro.flash import plan_within_flash
 from edgerig.micro.frontend.onnx import read_onnx_program
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Program, Value
@@ -38,8 +39,8 @@ from edgerig.micro.memory.arena import Memory, plain_sum
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
 from edgerig.micro.passes.integer_io import integer_io
-from edgerig.micro.select import fuse
-from edgerig.micro.stages import Compilation, best_plan
+from edgerig.micro.select import Refusals
+from edgerig.micro.stages import Compilation
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -50,13 +51,14 @@ def compile_model(data: bytes, name: str, options: Options, file: str | None = N
     Args:
         data: Content of the .tflite file, or of the .onnx file.
         name: Prefix of all names in the C code: a C identifier.
-        options: CPU, speed or size, and RAM.
+        options: CPU, speed or size, RAM and flash.
         file: How messages and the manifest call the file; its suffix says what it is;
             ``name`` with .tflite if not given.
 
     Raises:
         ModelError: It is no sound TFLite or ONNX file.
-        CompileError: It uses what the compiler does not know, or does not fit any microcontroller or ``options.ram``.
+        CompileError: It uses what the compiler does not know, or does not fit any microcontroller,
+            ``options.ram`` or ``options.flash``.
         UsageError: The name is no C identifier; UnknownNameError: the CPU is not known.
     """
     if not _NAME.fullmatch(name) or len(name) > 60:
@@ -88,8 +90,7 @@ def compile_program(
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
         run(program)
-    refusals = fuse(program, kernels, options)
-    planned = best_plan(Compilation(program, kernels, options, refusals, plain))
+    planned = plan_within_flash(program, Compilation(program, kernels, options, Refusals(), plain))
     layers = share_constants(planned.layers)
     if planned.stage:
         program.notes.append(planned.stage.note)

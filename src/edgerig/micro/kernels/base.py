@@ -192,6 +192,8 @@ class Kernel(ABC):
     #: Whether it takes weights of 16 bits, which those of uint8 may need; and those of 4 bits, as they lie in the file.
     wide: ClassVar[bool] = False
     packed: ClassVar[bool] = False
+    #: Whether it is faster for more flash: `sparing` then is another kernel.
+    expands: ClassVar[bool] = False
     #: What it can do, for the message where no kernel accepts a node; portable kernels have it.
     supports: ClassVar[str] = ""
 
@@ -205,6 +207,10 @@ class Kernel(ABC):
     @abstractmethod
     def lower(self, node: Node, context: Context) -> Lowered:
         """The node as C."""
+
+    def sparing(self, weights: frozenset[Value]) -> Kernel:
+        """The same kernel, which leaves layers with these weights to others where it takes more flash than they do."""
+        return self
 
     def reads(self, node: Node, value: Value) -> tuple[str, ...]:
         """Layouts in which it takes an input, any order; plain must be among them."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Conv2D, Node
+from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.access import Access, row_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
@@ -34,6 +34,13 @@ class ConvWinograd(Kernel):
     name = "conv-winograd"
     needs = frozenset({"thumb2", "dsp", "fpu"})
     node = Conv2D
+    expands = True
+
+    def __init__(self, spared: frozenset[Value] = frozenset()) -> None:
+        self._spared = spared
+
+    def sparing(self, weights: frozenset[Value]) -> Kernel:
+        return ConvWinograd(weights)
 
     def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Conv2D) or node.input.dtype != "int8":
@@ -44,6 +51,7 @@ class ConvWinograd(Kernel):
             and stride_one(node)
             and _sizes_fit(node)
             and _exact(node)
+            and require(node.weights not in self._spared, "3.6 times the flash, which other layers need more")
         )
 
     def lower(self, node: Node, context: Context) -> Lowered:
