@@ -41,6 +41,7 @@ from edgerig.micro.passes import PASSES
 from edgerig.micro.passes.integer_io import integer_io
 from edgerig.micro.select import Refusals
 from edgerig.micro.stages import Compilation
+from edgerig.models.formats import Onnx
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -64,7 +65,7 @@ def compile_model(data: bytes, name: str, options: Options, file: str | None = N
     if not _NAME.fullmatch(name) or len(name) > 60:
         raise UsageError(f"{name!r} cannot be the prefix of C names.", "Letters, digits and _, a letter first.")
     file = file or f"{name}.tflite"
-    read = read_onnx_program if file.lower().endswith(".onnx") else read_program
+    read = read_onnx_program if file.lower().endswith(Onnx.suffixes) else read_program
     return compile_program(read(data, file), name, options, len(data))
 
 

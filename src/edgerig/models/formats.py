@@ -48,19 +48,22 @@ class TFLite(Format):
 
 
 class Onnx(Format):
-    """ONNX; weights in external files are merged into it where it is read."""
+    """ONNX; weights in external files are merged into it where it is read. Models of XGBoost become ONNX there."""
 
     name = "onnx"
-    summary = "ONNX: .onnx, with the external data that it names"
+    summary = "ONNX: .onnx, with the external data that it names; XGBoost: .ubj, .json"
     extra = "onnx"
     modules = ("onnx",)
-    suffixes = (".onnx",)
+    suffixes = (".onnx", ".ubj", ".json")
     runtime = "onnxruntime"
     free_axes = True
     isolated = True
 
     def _payload(self, path: Path) -> bytes:
-        return self_contained(super()._payload(path), path)
+        from edgerig.models.graph.xgboost_file import is_xgboost, onnx_of_xgboost
+
+        data = super()._payload(path)
+        return onnx_of_xgboost(data, path.name) if is_xgboost(data) else self_contained(data, path)
 
     def _graph(self, path: Path) -> Graph:
         from edgerig.models.graph.onnx_file import read_onnx

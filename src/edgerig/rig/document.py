@@ -104,7 +104,8 @@ def _hint_for(path: Path, kind: str) -> str:
         return f"Is the path right? A {kind} is a text in YAML."
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
-    if path.exists() and with_suffix(path.suffix) is not None:
+    # JSON is YAML, too.
+    if path.exists() and path.suffix != ".json" and with_suffix(path.suffix) is not None:
         return f"That is a model file; measure it: edgerig bench {shlex.quote(str(path))}"
     return "Is the path right? A rig file is a text in YAML: docs/rig-file.md."
 

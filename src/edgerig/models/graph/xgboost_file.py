@@ -1,0 +1,176 @@
+"""Models that XGBoost saved (``save_model``, .json or .ubj) as ONNX, without XGBoost: its trees, bit by bit.
+
+Sums begin with the base score, as XGBoost's do, by a tree of its own in front: ONNX adds base values at the end, which
+rounds otherwise. The schema is XGBoost's (doc/model.schema); trees branch to the left where a feature is less than the
+condition, in float32.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import ModelError
+from edgerig.models.graph.ubjson import read_ubjson
+
+#: Objectives whose predictions are the sums themselves.
+_SUMS = ("reg:squarederror", "reg:squaredlogerror", "reg:pseudohubererror", "reg:absoluteerror", "reg:quantileerror",
+         "binary:logitraw", "rank:pairwise", "rank:ndcg", "rank:map")  # fmt: skip
+_LOGISTIC = ("binary:logistic",)
+_SOFTMAX = ("multi:softprob", "multi:softmax")
+OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+class _Tree(NamedTuple):
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    #: The condition of a branch, the value of a leaf.
+    condition: NDArray[np.float32]
+    default_left: NDArray[np.int64]
+
+
+def is_xgboost(data: bytes) -> bool:
+    """Whether ``data`` may be a model of XGBoost; no ONNX file begins so."""
+    return data[:1] == b"{"
+
+
+@lru_cache(maxsize=2)
+def onnx_of_xgboost(data: bytes, file: str) -> bytes:
+    """The ONNX file of a model of XGBoost: features (n, features) to values or probabilities, (n, targets).
+
+    Raises:
+        ModelError: It is no such model, damaged, or has what ONNX's trees cannot express; names it.
+    """
+    try:
+        content = msgspec.json.decode(data) if data[1:2] in b'"\n\r\t }' else read_ubjson(data)
+        learner = content["learner"]
+        booster, objective = learner["gradient_booster"], str(learner["objective"]["name"])
+        parameters = learner["learner_model_param"]
+        kind = str(booster["name"])
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(
+            f"{file} is no model of XGBoost: {error}.", "Save it with save_model('model.ubj') or as .json."
+        ) from error
+    if kind != "gbtree":
+        raise _refused(file, f"its booster is {kind}", "Train it with booster='gbtree'.")
+    if objective not in (*_SUMS, *_LOGISTIC, *_SOFTMAX):
+        known = ", ".join((*_SUMS, *_LOGISTIC, *_SOFTMAX))
+        raise _refused(file, f"its objective is {objective}", f"Known are {known}.")
+    try:
+        return _converted(booster["model"], parameters, objective, file)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise ModelError(f"{file} is damaged: {type(error).__name__}: {error}.", "Save the model again.") from error
+
+
+def _converted(model: Any, parameters: Any, objective: str, file: str) -> bytes:
+    features = int(parameters["num_feature"])
+    sums = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
+    trees = [_tree(raw, features, file) for raw in model["trees"]]
+    targets = [int(target) for target in model["tree_info"]]
+    if len(targets) != len(trees) or not trees or any(not 0 <= target < sums for target in targets):
+        raise ModelError(f"{file} is damaged: its trees belong to no target.", "Save the model again.")
+    bases = _bases(parameters, objective, sums)
+    whole = [(_base_tree(base), target) for target, base in enumerate(bases)]
+    whole += list(zip(trees, targets, strict=True))
+    return _onnx(_tables(whole), objective, features, sums)
+
+
+def _tree(raw: Any, features: int, file: str) -> _Tree:
+    if int(raw["tree_param"].get("size_leaf_vector", 1)) > 1:
+        hint = "Train it with multi_strategy='one_output_per_tree'."
+        raise _refused(file, "its trees have several values in a leaf", hint)
+    names = ("left_children", "right_children", "split_indices", "split_conditions", "default_left")
+    columns = [np.asarray(raw[name]) for name in names]
+    nodes = len(columns[0])
+    if any(column.shape != (nodes,) for column in columns) or not nodes:
+        raise ModelError(f"{file} is damaged: the tables of a tree have different lengths.", "Save the model again.")
+    if np.asarray(raw.get("split_type", ())).any() or len(raw.get("categories", ())):
+        raise _refused(file, "it branches by categories", "Encode them as numbers, and train it again.")
+    left, right, feature = (column.astype(np.int64) for column in columns[:3])
+    branches = left != -1
+    for child in (left[branches], right[branches]):
+        if ((child <= 0) | (child >= nodes)).any():
+            raise ModelError(f"{file} is damaged: a child is no node of its tree.", "Save the model again.")
+    if (feature[branches] >= features).any() or (feature[branches] < 0).any():
+        raise ModelError(f"{file} is damaged: a branch asks for a feature that there is not.", "Save the model again.")
+    return _Tree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
+
+
+def _bases(parameters: Any, objective: str, sums: int) -> NDArray[np.float32]:
+    """The base score of each sum, before the objective's function."""
+    text = str(parameters["base_score"])
+    values = np.asarray(msgspec.json.decode(text) if text.startswith("[") else float(text), np.float32).reshape(-1)
+    if objective in _LOGISTIC:
+        values = -np.log(np.float32(1) / values - np.float32(1))
+    if not np.isfinite(values).all() or len(values) not in (1, sums):
+        raise ValueError(f"its base_score is {text}")
+    return np.broadcast_to(values, sums)
+
+
+def _base_tree(base: np.float32) -> _Tree:
+    """A tree that always gives ``base``.
+
+    Its other leaf, which no feature reaches, is negative: where all leaves of two classes are positive, ONNX's
+    classifier takes their sum for a probability already.
+    """
+    return _Tree(
+        np.array([1, -1, -1]), np.array([2, -1, -1]), np.zeros(3, np.int64),
+        np.array([-np.inf, -1, base], np.float32), np.zeros(3, np.int64),
+    )  # fmt: skip
+
+
+def _tables(trees: list[tuple[_Tree, int]]) -> dict[str, Any]:
+    """ONNX's lists of nodes and leaves; those of leaves begin with ``LEAF``."""
+    tables: dict[str, list[Any]] = {}
+
+    def add(name: str, values: Any) -> None:
+        tables.setdefault(name, []).extend(np.asarray(values).tolist())
+
+    for number, (tree, target) in enumerate(trees):
+        leaf, count = tree.left == -1, len(tree.left)
+        ids = np.arange(count)
+        add("nodes_treeids", np.full(count, number))
+        add("nodes_nodeids", ids)
+        add("nodes_featureids", np.where(leaf, 0, tree.feature))
+        add("nodes_values", np.where(leaf, np.float32(0), tree.condition))
+        add("nodes_truenodeids", np.where(leaf, 0, tree.left))
+        add("nodes_falsenodeids", np.where(leaf, 0, tree.right))
+        add("nodes_missing_value_tracks_true", np.where(leaf, 0, tree.default_left))
+        tables.setdefault("nodes_modes", []).extend("LEAF" if end else "BRANCH_LT" for end in leaf.tolist())
+        add("LEAF_treeids", np.full(leaf.sum(), number))
+        add("LEAF_nodeids", ids[leaf])
+        add("LEAF_ids", np.full(leaf.sum(), target))
+        add("LEAF_weights", tree.condition[leaf])
+    return tables
+
+
+def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int) -> bytes:
+    from onnx import TensorProto, helper
+
+    classes = objective in (*_LOGISTIC, *_SOFTMAX)
+    prefix = "class" if classes else "target"
+    own = {name.replace("LEAF", prefix): values for name, values in tables.items()}
+    count = max(2, sums) if classes else sums
+    if classes:
+        own |= {"classlabels_int64s": list(range(count)),
+                "post_transform": "LOGISTIC" if objective in _LOGISTIC else "SOFTMAX"}  # fmt: skip
+    else:
+        own |= {"n_targets": sums, "post_transform": "NONE"}
+    name = "TreeEnsembleClassifier" if classes else "TreeEnsembleRegressor"
+    outputs = ["label", "output"] if classes else ["output"]
+    node = helper.make_node(name, ["input"], outputs, domain="ai.onnx.ml", **own)
+    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, [None, size])
+            for end, size in (("input", features), ("output", count))]  # fmt: skip
+    graph = helper.make_graph([node], "xgboost", ends[:1], ends[1:])
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="edgerig")
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _refused(file: str, why: str, hint: str) -> ModelError:
+    return ModelError(f"{file} cannot be read as ONNX: {why}.", hint)

@@ -1,0 +1,143 @@
+"""Models that XGBoost 3.2 saved, and what it predicts itself: read as ONNX they say the same, in C as well.
+
+``predictions.npz`` has 300 samples, of which a twentieth of the values is missing, and its ``Booster.predict`` of each
+model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgerig.errors import EdgerigError, ModelError
+from edgerig.formats import format_of
+from edgerig.models.files import open_artifact
+from edgerig.models.graph.ubjson import read_ubjson
+from edgerig.models.graph.xgboost_file import onnx_of_xgboost
+
+MODELS = Path(__file__).parent / "xgboost_models"
+FILES = ("regression.ubj", "two.json", "three.ubj")
+
+
+def predictions(file: str) -> tuple[np.ndarray, np.ndarray]:
+    """The samples, and what XGBoost predicts."""
+    stored = np.load(MODELS / "predictions.npz")
+    return stored["x"], stored[Path(file).stem]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_onnx_runtime_says_what_xgboost_says(file: str) -> None:
+    import onnxruntime
+
+    artifact = open_artifact(MODELS / file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(artifact.read(), options)
+    samples, wanted = predictions(file)
+    (got,) = session.run(None, {"input": samples})
+    check(got, wanted, exact=file == "regression.ubj")
+    assert (artifact.format, artifact.inputs[0].shape) == ("onnx", (1, 5))
+    assert artifact.outputs[0].shape == (1, wanted.shape[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FILES)
+def test_generated_c_says_what_xgboost_says(file: str, tmp_path: Path) -> None:
+    from edgerig.micro import Options, compile_model
+    from edgerig.testing.networks.generated import run_sanitized
+
+    samples, wanted = predictions(file)
+    source = compile_model(open_artifact(MODELS / file).read(), "net", Options(), file)
+    (outputs,) = run_sanitized([source], [[[row[np.newaxis]] for row in samples]], tmp_path)
+    got = np.concatenate([output[0].reshape(1, -1) for output in outputs])
+    check(got, wanted, exact=file == "regression.ubj")
+
+
+def check(got: np.ndarray, wanted: np.ndarray, exact: bool) -> None:
+    """Sums are equal to the bit, probabilities to the rounding of the exponential; classes are the same."""
+    if exact:
+        np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-7)
+    np.testing.assert_array_equal(got.argmax(-1), wanted.argmax(-1))
+
+
+def test_both_forms_hold_the_same() -> None:
+    """JSON and UBJSON of one model: what is read of the one, written as the other."""
+    content = plain(read_ubjson((MODELS / "three.ubj").read_bytes()))
+    assert onnx_of_xgboost(json.dumps(content).encode(), "a") == onnx_of_xgboost(
+        (MODELS / "three.ubj").read_bytes(), "b"
+    )
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return [plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    content = msgspec.json.decode((MODELS / "two.json").read_bytes())
+    change(content["learner"])
+    return msgspec.json.encode(content)
+
+
+def tree(learner: dict[str, Any]) -> Any:
+    return learner["gradient_booster"]["model"]["trees"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda own: own["objective"].update(name="count:poisson"), "its objective is count:poisson"),
+        (lambda own: tree(own)["split_type"].__setitem__(0, 1), "branches by categories"),
+        (lambda own: tree(own)["left_children"].__setitem__(0, 99), "a child is no node"),
+        (lambda own: tree(own)["left_children"].pop(), "different lengths"),
+        (lambda own: tree(own)["split_indices"].__setitem__(0, 5), "a feature that there is not"),
+        (lambda own: own["gradient_booster"]["model"].update(tree_info=[0]), "belong to no target"),
+        (lambda own: own["learner_model_param"].update(base_score="[1.5E0]"), "base_score"),
+        (lambda own: own.pop("objective"), "no model of XGBoost"),
+    ],
+)
+def test_what_cannot_be_read_is_named(change: Callable[[dict[str, Any]], object], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_bytes(changed(change))
+    with pytest.raises(ModelError, match=message):
+        open_artifact(path)
+
+
+def test_other_boosters_are_refused() -> None:
+    with pytest.raises(ModelError, match="its booster is dart"):
+        open_artifact(MODELS / "dart.ubj")
+
+
+def test_other_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text('{"a": 1}')
+    with pytest.raises(ModelError, match=r"notes\.json is no model of XGBoost"):
+        format_of(path).payload(path)
+
+
+@given(st.integers(0, 3000), st.integers(0, 255))
+def test_a_damaged_file_is_refused_or_read(position: int, value: int) -> None:
+    data = bytearray((MODELS / "regression.ubj").read_bytes())
+    data[1 + position % (len(data) - 1)] = value
+    with contextlib.suppress(EdgerigError):
+        onnx_of_xgboost.__wrapped__(bytes(data), "net.ubj")
+
+
+@given(st.integers(1, 3000))
+def test_a_cut_file_is_refused(size: int) -> None:
+    data = (MODELS / "regression.ubj").read_bytes()
+    with pytest.raises(ModelError, match="no model of XGBoost"):
+        onnx_of_xgboost.__wrapped__(data[: min(size, len(data) - 1)], "net.ubj")
