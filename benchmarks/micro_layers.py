@@ -36,6 +36,9 @@ SHAPES = {
     "MobileNetV1 0.25 96x96": ("mobilenet_v1", 96, 0.25),
     "SqueezeNet 1.1 128x128": ("squeezenet", 128, 1.0),
     "windows of 5x5 and 7x7 96x96": ("large_windows", 96, 0.5),
+    "Tiny YOLO LC 192x192": ("yolo_lc", 192, 1.0),
+    "YAMNet 256": ("yamnet_256", 64, 1.0),
+    "MiniResNetV2 audio": ("miniresnet_v2", 64, 1.0),
 }
 #: Millions of instructions, KiB of arena; 0 where there is no goal.
 GOALS = {
@@ -45,6 +48,9 @@ GOALS = {
     "MobileNetV2 0.35 224x224": (75, 687),
     "MobileNetV1 0.25 96x96": (0, 50),
     "SqueezeNet 1.1 128x128": (0, 242),
+    "Tiny YOLO LC 192x192": (60, 159),
+    "YAMNet 256": (0, 110),
+    "MiniResNetV2 audio": (0, 60),
     f"{OFFICIALLY}image_classification": (6.6, 45),
     f"{OFFICIALLY}visual_wake_words": (7.2, 0),
     f"{OFFICIALLY}keyword_spotting": (2.5, 0),

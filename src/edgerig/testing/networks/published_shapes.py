@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgerig.testing.networks.random_networks import Node, RandomNetwork
 
 
@@ -49,6 +52,29 @@ class PublishedShape(RandomNetwork):
         wide = self.convolution(x, factor * x.shape[3]) if factor > 1 else x
         narrow = self.convolution(self.channelwise(wide, kernel, stride), channels, activation="NONE")
         return self.add(x, narrow) if narrow.shape == x.shape else narrow
+
+    def maximum(self, x: Node, window: int, stride: int) -> Node:
+        """MAX_POOL_2D with padding SAME."""
+        y = self._like(x, (1, *(-(-side // stride) for side in x.shape[1:3]), x.shape[3]))
+        sizes = {"padding": 0, "strideH": stride, "strideW": stride, "filterHeight": window, "filterWidth": window}
+        self.net.operator("MAX_POOL_2D", [x.index], [y.index], "Pool2DOptions", **sizes)
+        return y
+
+    def normalization(self, x: Node) -> Node:
+        """A batch normalization that no convolution takes up: MUL and ADD of a constant for each channel, and RELU."""
+        channels = x.shape[3]
+        factors, shifts = self.rng.uniform(0.5, 1.5, channels), self.rng.normal(0, 0.5, channels)
+        scaled = self.value(x.shape, 1.5 * x.scale)
+        self.net.operator("MUL", [x.index, self._constant(factors, 1.5 / 127)], [scaled.index], "MulOptions")
+        y = self.value(x.shape, x.scale, -128)
+        clamp = {"fusedActivationFunction": 1}
+        self.net.operator("ADD", [scaled.index, self._constant(shifts, 2 / 127)], [y.index], "AddOptions", **clamp)
+        return y
+
+    def _constant(self, real: NDArray[np.float64], scale: float) -> int:
+        if self.dtype == "float32":
+            return self.net.tensor("c", real.shape, "float32", real)
+        return self.net.tensor("c", real.shape, "int8", np.clip(np.round(real / scale), -127, 127), scale, 0)
 
 
 def _channels(width: float, counts: Sequence[int]) -> list[int]:
@@ -115,18 +141,54 @@ def squeezenet(net: PublishedShape, x: Node, width: float) -> Node:
     return net.classes(net.mean(y), 10)
 
 
+def yolo_lc(net: PublishedShape, x: Node, width: float) -> Node:
+    """STMicroelectronics' Tiny YOLO LC (st_yolo_lc_v1) for one class and five anchors; depthwise ones are linear."""
+    y = x
+    for count in _channels(width, (16, 32, 64, 128)):
+        y = net.convolution(y, count, 3, 2, "RELU")
+    for index, count in enumerate(_channels(width, (256, 256, 128, 256))):
+        y = net.convolution(net.channelwise(y, activation="NONE"), count, activation="RELU")
+        y = net.maximum(y, 2, 1) if index == 1 else y
+    return net.convolution(y, 30, activation="NONE")
+
+
+def yamnet_256(net: PublishedShape, x: Node, width: float) -> Node:
+    """YAMNet (Plakal, M., Ellis, D., 2019) up to its embedding of 256, as STMicroelectronics has it for boards."""
+    y = net.convolution(x, _channels(width, (32,))[0], 3, 2, "RELU")
+    for count, stride in zip(_channels(width, (64, 128, 128, 256, 256)), (1, 2, 1, 2, 1), strict=True):
+        y = net.separable(y, count, stride, "RELU")
+    return net.classes(net.mean(y), 10)
+
+
+def miniresnet_v2(net: PublishedShape, x: Node, width: float) -> Node:
+    """STMicroelectronics' MiniResNetV2 of one stack: a ResNet with normalizations before its convolutions."""
+    (count,) = _channels(width, (64,))
+    y = net.maximum(net.convolution(x, count, 7, 2, "NONE"), 3, 2)
+    for stride in (1, 2):
+        before = net.normalization(y)
+        short = net.convolution(before, count, activation="NONE") if stride == 1 else net.maximum(y, 1, 2)
+        inner = net.convolution(net.convolution(before, count, activation="RELU"), count, 3, stride, "NONE")
+        y = net.add(short, inner)
+    return net.classes(net.mean(net.normalization(y)), 10)
+
+
 SHAPES: dict[str, Callable[[PublishedShape, Node, float], Node]] = {
     "fd_mobilenet": fd_mobilenet,
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
     "large_windows": large_windows,
     "squeezenet": squeezenet,
+    "yolo_lc": yolo_lc,
+    "yamnet_256": yamnet_256,
+    "miniresnet_v2": miniresnet_v2,
 }
+#: Height, width and channels of what is no square picture: mel bands and time steps.
+INPUTS = {"yamnet_256": (64, 96, 1), "miniresnet_v2": (64, 50, 1)}
 
 
 def published_shape(name: str, side: int, width: float, seed: int = 0, dtype: str = "int8") -> bytes:
-    """A network of `SHAPES` for pictures of ``side`` by ``side`` by 3, int8 or float32, as a TFLite file."""
+    """A network of `SHAPES` for pictures of ``side`` by ``side`` by 3, or its `INPUTS`, int8 or float32, as TFLite."""
     net = PublishedShape(seed, dtype)
-    x = net.value((1, side, side, 3), 1 / 128, -1)
+    x = net.value((1, *INPUTS.get(name, (side, side, 3))), 1 / 128, -1)
     y = SHAPES[name](net, x, width)
     return net.net.build([x.index], [y.index])
