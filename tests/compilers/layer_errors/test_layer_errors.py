@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.layer_errors import NetworkFile, layer_errors, layer_groups
+from edgerig.compilers.layer_errors.sums import ErrorSums
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.quantize import Float16, Int8
@@ -211,3 +212,24 @@ def test_each_of_several_inputs_is_fed_by_its_name(left_and_right: Npz, float_ne
         assert min(ratios) > 30, "dB: a layer that is fed what another input takes has none left"
     with pytest.raises(IncompatibleError, match=r"takes \[1, 8\], \[1, 6\], and its float network \[1, 12, 12, 1\]"):
         layer_errors(deployed, NetworkFile.read(Path(float_net.path)), [], calls, Progress())
+
+
+def test_a_layer_that_says_the_same_of_all_samples_is_no_evidence(
+    int8_net: Artifact, float_net: Artifact, calls: Any
+) -> None:
+    """One sample several times: no layer depends on it, and no ratio is told; differences are."""
+    errors = errors_of(Path(int8_net.path), Path(float_net.path), [calls[0]] * 3)
+    for layer in errors.values():
+        for ratio in (layer.sqnr, layer.own_sqnr):
+            assert isinstance(ratio, Unavailable)
+            assert "the same here for all 3 samples" in ratio.reason
+    assert any(isinstance(layer.largest, Measurement) and layer.largest.value > 0 for layer in errors.values())
+
+
+def test_a_dead_channel_beside_a_living_one_is_evidence() -> None:
+    sums = ErrorSums()
+    for value in (1.0, 2.0):
+        sums.add(np.array([5.0, value]), np.array([5.0, value + 0.1]))
+    ratio, _ = sums.figures("by hand")
+    assert isinstance(ratio, Measurement)
+    assert ratio.value == pytest.approx(10 * np.log10((25 + 1 + 25 + 4) / 0.02))

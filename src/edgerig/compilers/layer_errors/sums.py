@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ class ErrorSums:
 
     >>> sums = ErrorSums()
     >>> sums.add(np.array([1.0, 0.0]), np.array([1.1, 0.0]))
+    >>> sums.add(np.array([0.0, 1.0]), np.array([0.0, 1.1]))
     >>> sqnr, largest = sums.figures("by hand")
     >>> f"{sqnr.value:.1f} {sqnr.unit}, {largest.value:.1f}"
     '20.0 dB, 0.1'
@@ -24,6 +26,8 @@ class ErrorSums:
         self.signal = self.noise = self.largest = 0.0
         self.samples = 0
         self.finite = True
+        self._first: bytes | None = None
+        self._varies = False
 
     def add(self, reference: NDArray[np.float64], actual: NDArray[np.float64]) -> None:
         """Take in one sample: the float network's values and the deployed network's, of one shape."""
@@ -35,6 +39,10 @@ class ErrorSums:
         self.noise += float(np.sum(np.square(difference)))
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
         self.samples += 1
+        if not self._varies:
+            digest = blake2b(np.ascontiguousarray(reference).tobytes()).digest()
+            self._first = self._first or digest
+            self._varies = digest != self._first
 
     def figures(self, method: str) -> tuple[Quantity, Quantity]:
         """SQNR in dB and the largest absolute error, or why there are none."""
@@ -48,6 +56,11 @@ class ErrorSums:
         return self._sqnr(method), largest
 
     def _sqnr(self, method: str) -> Quantity:
+        # Any constant would agree with it: that the deployed network does says nothing.
+        if self.samples > 1 and not self._varies:
+            return Unavailable(
+                f"no evidence: the float network gives the same here for all {self.samples} samples, whatever goes in"
+            )
         if self.noise == 0:
             return Unavailable("no value differs, so that the ratio has no bound")
         if self.signal == 0:
