@@ -11,7 +11,8 @@ import pytest
 
 from edgerig.errors import UsageError
 from edgerig.suites.conversion_grid.difference import changes, read_grid
-from edgerig.suites.conversion_grid.tables import failures, markdown, rst
+from edgerig.suites.conversion_grid.page import render_grid
+from edgerig.suites.conversion_grid.tables import failures, markdown, rst, sweep
 from edgerig.suites.conversion_grid.types import Cell, Grid, Network
 from edgerig.suites.conversion_grid.words import command, counts, word
 from edgerig.suites.conversion_grid.write import write_grid
@@ -65,6 +66,25 @@ def test_restructured_text_is_valid_and_has_the_same_cells() -> None:
     ).decode()
     for cell in ("equal (2e-07)", "DIFFERENT", "CRASHED", "a|b &lt;c&gt; `d`*", "does not run"):
         assert cell in html
+
+
+def test_a_sweep_of_opsets_is_told_by_exporter_and_opset() -> None:
+    older = msgspec.structs.replace(NETWORKS[0], opset=17)
+    cells = (
+        Cell(network="torch/lstm@17", importer="onnxruntime", status="equal", error=0.0, allowed=1e-4),
+        Cell(network="torch/lstm@17", importer="openvino", status="missing"),
+    )
+    grid = msgspec.structs.replace(GRID, networks=(*NETWORKS, older), cells=(*CELLS, *cells))
+    assert sweep(grid) == [
+        ["exporter@opset", "exported", "onnxruntime", "openvino"],
+        ["mine:Own@17", "0 of 1", "-", "-"],
+        ["torch@17", "1 of 1", "1 of 1", "-"],
+        ["torch@18", "1 of 2", "1 of 1", "0 of 1"],
+    ]
+    assert "| torch@18 | 1 of 2 | 1 of 1 | 0 of 1 |" in markdown(grid).splitlines()
+    assert "<td>torch@18</td>" in render_grid(grid)
+    assert "torch@18" in rst(grid)
+    assert sweep(GRID) == []
 
 
 def with_status(status: str) -> Grid:

@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.report.page import page_css, page_environment
 from edgerig.suites.conversion_grid.difference import Change
-from edgerig.suites.conversion_grid.tables import LEGEND, failures, versions
+from edgerig.suites.conversion_grid.tables import LEGEND, SWEEP, failures, sweep, versions
 from edgerig.suites.conversion_grid.types import GOOD, SILENT, Cell, Grid, Network
 from edgerig.suites.conversion_grid.words import counts, export_word, word
 
@@ -39,6 +39,8 @@ def render_grid(grid: Grid, changes: Sequence[Change] = ()) -> str:
             exporters=list(dict.fromkeys(network.exporter for network in grid.networks)),
             rows=[_row(grid, network) for network in grid.networks],
             equal=[f"{good} of {tried}" if tried else "-" for good, tried in counts(grid).values()],
+            sweep=sweep(grid),
+            sweep_title=SWEEP,
             changes=changes,
             failures=list(failures(grid)),
             versions=versions(grid),

@@ -35,6 +35,11 @@ def export_word(network: Network) -> str:
     return {"exported": "yes", "vacuous": "no evidence", "missing": "-"}.get(network.status, network.status)
 
 
+def source_of(network: Network) -> str:
+    """The exporter and the opset that it was told: ``torch@17``."""
+    return f"{network.exporter}@{network.opset}"
+
+
 def command(network: Network, importer: str | None = None) -> str:
     """The command that does this alone again."""
     words = ["edgerig", "grid", "--exporters", network.exporter, "--models", network.name]
@@ -44,9 +49,11 @@ def command(network: Network, importer: str | None = None) -> str:
     return shlex.join([*words, "--fresh", "--out", "runs/grid-again"])
 
 
-def counts(grid: Grid) -> dict[str, tuple[int, int]]:
-    """For each importer how many cells are equal, and of how many networks that were exported and say something."""
-    good = {network.key for network in grid.networks if network.status == "exported"}
+def counts(grid: Grid, source: str | None = None) -> dict[str, tuple[int, int]]:
+    """For each importer how many cells are equal, and of how many networks that were exported and say something;
+    of one ``source``, see `source_of`, where it is given."""
+    exported = [network for network in grid.networks if network.status == "exported"]
+    good = {network.key for network in exported if source in (None, source_of(network))}
     result = {}
     for importer in grid.importers:
         cells = [cell for cell in grid.cells if cell.importer == importer and cell.network in good]
