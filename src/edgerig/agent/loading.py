@@ -116,6 +116,7 @@ def specification_of(runtime: Runtime, header: ModelHeader, clock: str, window: 
         invoke_method=runtime.invoke_method,
         threads=runtime.settings.threads,
         window=window,
+        emulated=runtime.emulated,
     )
 
 

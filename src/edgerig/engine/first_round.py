@@ -160,7 +160,7 @@ def cold_times(context: CellContext, report: LoadReport, first_ns: int) -> dict[
     """``load`` and ``first`` of a `Round`, as the device reported them."""
 
     def device(seconds: float, method: str) -> Measurement:
-        kind: Any = context.target.kind
+        kind: Any = "emulated" if report.emulated else context.target.kind
         return Measurement(value=seconds, unit="s", kind=kind, clock=report.clock, method=method)
 
     return {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
+from edgerig.engine.emulated import refuse_emulated
 from edgerig.errors import AnswerError, EdgerigError, LeaseError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.pauses import SleepWatch
@@ -153,6 +154,7 @@ class _Process:
 
     def told(self) -> Run:
         report = self.session.load_report
+        refuse_emulated(report, "a comparison in pairs")
         with self._blamed():
             memory = self.session.memory()
         return Run(

@@ -65,6 +65,8 @@ class Runtime(Plugin, ABC):
 
     Attributes:
         load_seconds: Time from the file to allocated tensors of the last `load`, without importing the engine.
+        emulated: What emulates the device that the engine runs on, known after `load`: its numbers are emulated then.
+            Empty on hardware.
 
     Class attributes:
         formats: Names of the formats it loads. One of your own is known once its class is: define or import the class
@@ -86,6 +88,7 @@ class Runtime(Plugin, ABC):
     settings: RuntimeSettings
 
     load_seconds: float = 0.0
+    emulated: str = ""
     _loaded = False
     #: The inputs, and the hot loop's calls, computed on first use: both take longer than a small network.
     _specs: tuple[TensorSpec, ...] = ()

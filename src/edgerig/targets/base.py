@@ -35,6 +35,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         clock: The device's clock and its resolution, such as ``"perf_counter_ns, 1 ns"``.
         invoke_method: What lies between the two clock readings of an inference.
         threads: Threads the engine was given.
+        emulated: What emulates the hardware that the engine ran on, such as a GPU in software; empty on hardware.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -46,6 +47,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     clock: str
     invoke_method: str
     threads: int
+    emulated: str = ""
 
 
 class DeviceRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,6 +150,7 @@ def checked_loaded(loaded: Loaded, who: str) -> Loaded:
         runtime_version=one_line(loaded.runtime_version, NAME),
         clock=one_line(loaded.clock, NAME),
         invoke_method=one_line(loaded.invoke_method, NAME),
+        emulated=one_line(loaded.emulated, NAME),
         window=max(1, loaded.window),
     )
 

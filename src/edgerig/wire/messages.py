@@ -97,6 +97,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     invoke_method: str
     threads: int
     window: int = 1
+    emulated: str = ""
 
 
 class StatsHeader(msgspec.Struct, frozen=True, array_like=True):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.layer_cuts import FORMATS, Cut, Cutter, cuts_of
+from edgerig.engine.emulated import refuse_emulated
 from edgerig.engine.layers.errors import Selection, cell_samples, target_options
 from edgerig.engine.pairs import hold_on_core
 from edgerig.engine.steady import first_inputs
@@ -156,6 +157,7 @@ class _Series:
             self.faults[index] = _first_line(error)
 
     def _time(self, session: Session, number: int) -> float:
+        refuse_emulated(session.load_report, "the time of a layer")
         hold_on_core([session], number)
         first = int(self._run(session, 1)[0])
         warm = self._run(session, int(np.clip(WARMUP_SECONDS * 1e9 / max(first, 1), 2, WARMUP)))

@@ -16,6 +16,7 @@ from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import CHANCES, Deployment
+from edgerig.engine.emulated import refuse_emulated
 from edgerig.engine.later_round import SeriesChangedError
 from edgerig.engine.load.figures import NANOSECOND, load_round, under_load_of, window_of
 from edgerig.engine.load.generator import MOST_REQUESTS, Answers, Send, closed_loop, open_loop
@@ -235,6 +236,7 @@ def _measure(context: CellContext, result: CellResult | None, number: int | None
         number = 1 if result is None else len(result.rounds) + 1
     with _opened(context, result) as sessions:
         load, report = _Load(context, sessions), sessions[0].session.load_report
+        refuse_emulated(report, "latency under load")
         machine = machine_of(sessions[0].session)
         alone = load.alone()
         bound = measure.bound_seconds
