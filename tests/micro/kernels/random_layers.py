@@ -110,6 +110,19 @@ def any_sum(rng: Generator) -> Node:
     return Add("add", 0, values[:2], values[2:])
 
 
+def any_maximum(rng: Generator) -> Node:
+    """Windows of any size, which may reach over the border."""
+    conv = any_depthwise(rng)
+    assert isinstance(conv, DepthwiseConv2D)
+    while conv.dilation != (1, 1):
+        conv = any_depthwise(rng)
+        assert isinstance(conv, DepthwiseConv2D)
+    conv.output.quantization = conv.input.quantization
+    activation = str(rng.choice(ACTIVATIONS))
+    values = [conv.input], [conv.output]
+    return MaxPool2D("pool", 1, *values, conv.kernel, conv.stride, conv.padding, activation)
+
+
 def any_dense(rng: Generator) -> Node:
     """Some rows."""
     inputs, outputs, rows = int(rng.integers(1, 100)), int(rng.integers(1, 30)), int(rng.choice([1, 1, 2, 5]))

@@ -15,6 +15,7 @@ from tests.micro.kernels.random_layers import (
     any_conv,
     any_dense,
     any_depthwise,
+    any_maximum,
     any_sum,
     chained,
     conv_and_pool,
@@ -27,6 +28,7 @@ from edgerig.micro.ir import FullyConnected, Fused, Node
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
+from edgerig.micro.kernels.helium.pool import MaxPoolVectors
 from edgerig.micro.kernels.helium.sums import AddVectors
 from edgerig.micro.memory.planner import padded
 from edgerig.micro.options import Options
@@ -43,10 +45,11 @@ KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]]]] = 
     "conv and maximum": (ConvPoolVectors(), conv_and_pool),
     "dense": (ConvVectors(), any_dense),
     "sum": (AddVectors(), any_sum),
+    "maximum": (MaxPoolVectors(), any_maximum),
 }
-CASES = {"conv": 30, "depthwise": 30, "conv and maximum": 15, "dense": 15, "sum": 10}
+CASES = {"conv": 30, "depthwise": 30, "conv and maximum": 15, "dense": 15, "sum": 10, "maximum": 20}
 #: Those whose outputs may lie over their inputs.
-IN_PLACE = ("conv", "depthwise", "conv and maximum")
+IN_PLACE = ("conv", "depthwise", "conv and maximum", "maximum")
 OPTIONS = Options(cpu="cortex-m55")
 
 

@@ -25,6 +25,20 @@ from edgerig.micro.options import Options
 _MOST = 255
 
 
+def pool_settings(node: Pool2D, context: Context) -> str:
+    """The struct of a pooling."""
+    numbers = (
+        *node.input.shape[1:],
+        *node.window,
+        *node.stride,
+        node.padding.top,
+        node.padding.left,
+        *node.output.shape[1:3],
+        *activation_range(node.activation, node.output),
+    )
+    return context.struct("pool", "er_pool", initializer(numbers))
+
+
 class _Pool(Kernel):
     """Channels in whole words."""
 
@@ -39,16 +53,7 @@ class _Pool(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Pool2D)
-        numbers = (
-            *node.input.shape[1:],
-            *node.window,
-            *node.stride,
-            node.padding.top,
-            node.padding.left,
-            *node.output.shape[1:3],
-            *activation_range(node.activation, node.output),
-        )
-        pool = context.struct("pool", "er_pool", initializer(numbers))
+        pool = pool_settings(node, context)
         body = f"{self.call}(&{pool}, {context.read(node.input)}, {context.write(node.output)});"
         access = by_groups(node.output, node.input, window_begins(node), 4)
         return replace(calling(body, "er_pool.h", "er_pool.c"), accesses=(access,))
