@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgerig.cli import main
@@ -12,6 +13,7 @@ from edgerig.cli.explain_view import counted, explanation
 from edgerig.micro import Options, compile_model
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.random_networks import RandomNetwork
+from edgerig.testing.networks.tree_networks import random_trees
 
 
 def call(*arguments: object) -> int:
@@ -96,8 +98,18 @@ def test_portable_code_says_that_other_cpus_have_faster_kernels(net: Path) -> No
         "they are counted for cortex-m4, cortex-m7, cortex-m33, cortex-m55, cortex-m85, rv32imc, "
         "not for the CPU portable."
     )
-    assert any("For the CPU portable there are only portable kernels" in line for line in lines)
+    (sentence,) = (line for line in lines if "For the CPU portable" in line)
+    assert sentence.endswith("others have faster ones for some of these layers: cortex-m7, rv32imc, simd.")
     assert not any(line.startswith("Better kernels") for line in lines)
+
+
+def test_of_trees_it_says_that_no_cpu_has_faster_kernels() -> None:
+    data = random_trees(np.random.default_rng(0), (0.0, 1.0), "SUM")
+    manifest = compile_model(data, "net", Options(), "trees.onnx").manifest
+    assert manifest.faster == ()
+    (sentence,) = (line for line in explanation(manifest, "no", 120) if "For the CPU portable" in line)
+    assert sentence.endswith("only portable kernels; no CPU has faster ones for these layers.")
+    assert compile_model(digits(), "net", Options(cpu="cortex-m7")).manifest.faster == ()
 
 
 def test_on_a_narrow_terminal_no_figure_is_cut() -> None:

@@ -70,11 +70,12 @@ def explanation(manifest: Manifest, counts: list[int] | str, width: int) -> list
     if refused:
         lines += ["", "Better kernels that were asked and refused, and why:", *refused]
     if not manifest.features:
-        lines += [
-            "",
-            f"For the CPU {manifest.cpu} there are only portable kernels; others, such as cortex-m7, or simd on a PC, "
-            "have faster ones.",
-        ]
+        others = (
+            f"others have faster ones for some of these layers: {', '.join(manifest.faster)}"
+            if manifest.faster
+            else "no CPU has faster ones for these layers"
+        )
+        lines += ["", f"For the CPU {manifest.cpu} there are only portable kernels; {others}."]
     return [*lines, "", _method(manifest, counts)]
 
 

@@ -29,6 +29,7 @@ from edgerig.micro.emit.manifest import (
 )
 from edgerig.micro.emit.model import LayerCode, share_constants
 from edgerig.micro.emit.source import MANIFEST, Source
+from edgerig.micro.faster import faster_cpus
 from edgerig.micro.flash import plan_within_flash
 from edgerig.micro.frontend.onnx import read_onnx_program
 from edgerig.micro.frontend.read import read_program
@@ -201,6 +202,7 @@ def _manifest(
             SourceFile(path=path, bytes=len(content), sha256=sha256(content)) for path, content in files.items()
         ),
         notes=tuple(program.notes),
+        faster=faster_cpus([layer.node for layer in layers], options),
     )
 
 

@@ -63,7 +63,7 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
                 if not chain:
                     continue
                 candidate = Fused.of(*chain)
-                answer = _takes(kernel, candidate, options)
+                answer = takes(kernel, candidate, options)
                 refusals.note(node, kernel, answer)
                 if answer and not _better_alone(chain, kernels[:position], kernel, options):
                     changes.update(dict.fromkeys(chain))
@@ -75,7 +75,7 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refus
 def _better_alone(chain: Sequence[Node], better: Sequence[Kernel], kernel: Kernel, options: Options) -> bool:
     """Kernels for more of a CPU take every node of a chain that a kernel for less of it, or for any CPU, would fuse."""
     fast = [candidate for candidate in better if candidate.needs > kernel.needs]
-    return all(any(_takes(candidate, node, options) for candidate in fast) for node in chain)
+    return all(any(takes(candidate, node, options) for candidate in fast) for node in chain)
 
 
 def _chain(
@@ -108,7 +108,7 @@ def choose(
         if not needs_code(node, shared):
             continue
         for kernel in kernels:
-            answer = _takes(kernel, node, options)
+            answer = takes(kernel, node, options)
             refusals.note(node, kernel, answer)
             if answer:
                 _note_parts(node, kernel, kernels, options, refusals)
@@ -125,12 +125,13 @@ def _note_parts(node: Node, kernel: Kernel, kernels: Sequence[Kernel], options: 
     """Why better kernels do not run what was fused for ``kernel``: they take one part alone, or not even that."""
     for part in node.parts if isinstance(node, Fused) else ():
         for better in kernels[: kernels.index(kernel)]:
-            answer = _takes(better, part, options)
+            answer = takes(better, part, options)
             alone = Refusal(f"takes {part.label} alone; it was fused with its neighbour for {kernel.name}")
             refusals.note(part, better, alone if answer else answer)
 
 
-def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
+def takes(kernel: Kernel, node: Node, options: Options) -> Answer:
+    """Whether a kernel runs a node, as it is or fused."""
     if isinstance(node, Fused):
         kinds = kernel.pattern
         if len(kinds) != len(node.parts) or not all(map(isinstance, node.parts, kinds)):

@@ -24,7 +24,8 @@ from edgerig.micro.arithmetic.requantize import (
     quantize_multiplier,
     scale_twice,
 )
-from edgerig.micro.ir import DepthwiseConv2D, FullyConnected, Logistic, Softmax, Tanh, Weighted
+from edgerig.micro.arithmetic.scales import matmul_scale
+from edgerig.micro.ir import BatchMatMul, DepthwiseConv2D, FullyConnected, Logistic, Softmax, Tanh, Weighted
 
 Array = NDArray[Any]
 
@@ -92,8 +93,7 @@ def requantization16(node: Weighted) -> Requantization16:
         )
     shifts = 31 - exponents
     if wide and not isinstance(node, FullyConnected):
-        multipliers = np.where(multipliers < HIGHEST << 16, (multipliers + (1 << 15)) >> 16, HIGHEST)
-        shifts -= 16
+        multipliers, shifts = short_scale(multipliers, exponents)
     low, high = activation_range(node.activation, node.output)
     return Requantization16(
         bias,
@@ -104,6 +104,37 @@ def requantization16(node: Weighted) -> Requantization16:
         wide,
         wide or isinstance(node, FullyConnected),
     )
+
+
+def short_scale(multipliers: Array, exponents: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The upper 16 bits of multipliers, and the right shifts that go with them, as LiteRT scales sums of 64 bits."""
+    short = np.where(multipliers < HIGHEST << 16, (multipliers + (1 << 15)) >> 16, HIGHEST)
+    return np.asarray(short, np.int64), np.asarray(15 - exponents, np.int64)
+
+
+def matmul16_scale(node: BatchMatMul) -> tuple[int, int]:
+    """Multiplier of 16 bits and right shift of an int16 BATCH_MATMUL.
+
+    Raises:
+        CompileError: A sum or a scaled sum would not fit into the bits that LiteRT has for it.
+    """
+    multiplier, exponent = matmul_scale(node)
+    reach = node.depth * float(HIGHEST + 1) ** 2
+    scaled = reach * multiplier * 2.0 ** (exponent - 31) * 1.0001
+    if reach >= _SUM_LIMIT or exponent >= _LEFT_LIMIT or scaled >= 2.0**31 - 1:
+        raise CompileError(
+            f"The sums of {node.where()} may overflow 64 bits, or 32 when they are scaled.",
+            "The scale of its output is too small for those of its inputs: quantize the network again.",
+        )
+    short, shift = short_scale(np.array(multiplier, np.int64), np.array(exponent, np.int64))
+    return int(short), int(shift)
+
+
+def matmul16(node: BatchMatMul, sums: Array) -> NDArray[np.int16]:
+    """The outputs of an int16 BATCH_MATMUL."""
+    multiplier, shift = matmul16_scale(node)
+    scaled = (sums * np.int64(multiplier) + (np.int64(1) << (shift - 1))) >> np.int64(shift)
+    return np.asarray(np.clip(scaled, -HIGHEST - 1, HIGHEST), np.int16)
 
 
 def _fits(node: Weighted, bias: Array, scales: list[float], exponents: Array, wide: bool) -> bool:

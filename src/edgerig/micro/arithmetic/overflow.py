@@ -9,6 +9,7 @@ import math
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
+from edgerig.micro.arithmetic.int16 import matmul16_scale
 from edgerig.micro.arithmetic.scales import (
     matmul_scale,
     mean_multiplier,
@@ -57,6 +58,9 @@ def _reach(node: Node) -> tuple[int, int]:
     each = _REACHES.get(node.input.dtype, 0)
     if isinstance(node, ir.Binary):
         return _reach_of_binary(node, each)
+    if isinstance(node, ir.BatchMatMul) and node.input.dtype == "int16":
+        matmul16_scale(node)  # of sums of 64 bits; raises
+        return 0, 0
     if isinstance(node, ir.BatchMatMul):
         shape = node.input.shape
         return each**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]

@@ -26,7 +26,7 @@ from edgerig.micro.ir.operators.functions import Abs, Exp, Gelu, LeakyRelu, Log,
 Array = NDArray[Any]
 
 #: Those that take 16 bits.
-FUNCTIONS_16 = (Logistic, Tanh, Relu, Quantize)
+FUNCTIONS_16 = (Logistic, Tanh, Relu, LeakyRelu, Quantize)
 
 
 def table(node: Node) -> Array:

@@ -108,6 +108,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cpu: The CPU that it is made for.
         optimize: speed or size.
         features: What that CPU can do.
+        faster: Where it can do nothing that kernels ask for, CPUs whose kernels would run some of these layers.
         inputs: As the network has them.
         outputs: As the network has them.
         macs: Multiply-accumulates of one inference.
@@ -139,3 +140,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     constants: tuple[ConstantEntry, ...]
     files: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
+    faster: tuple[str, ...] = ()

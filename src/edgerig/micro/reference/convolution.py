@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.micro.arithmetic.int16 import requantization16
+from edgerig.micro.arithmetic.int16 import matmul16, requantization16
 from edgerig.micro.arithmetic.requantize import real_range, requantization, scale_by, scale_once, scale_twice
 from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import (
@@ -98,6 +98,8 @@ def batch_matmul(node: BatchMatMul, inputs: list[Array]) -> list[Array]:
         side = content.astype(kind) - (value.zero_point if content.dtype == np.int8 else 0)
         sides.append(side.swapaxes(-1, -2) if turned else side)
     sums = sides[0] @ sides[1]
+    if inputs[0].dtype == np.int16:
+        return [matmul16(node, sums)]
     if inputs[0].dtype != np.int8:
         return [sums.astype(np.float32)]
     scaled = scale_by(matmul_scale(node), sums) + node.output.zero_point

@@ -38,7 +38,7 @@ from edgerig.micro.kernels.portable.lstm import LstmKernel
 from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.recurrent import SvdfKernel
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
-from edgerig.micro.kernels.portable.resize import NearestPixel, ResizeS8
+from edgerig.micro.kernels.portable.resize import NearestPixel, ResizeS8, ResizeS16
 from edgerig.micro.kernels.portable.shapes import (
     AssignState,
     Copy,
@@ -90,6 +90,7 @@ PORTABLE: tuple[Kernel, ...] = (
     SoftmaxS8(),
     *KERNELS_16,
     ResizeS8(),
+    ResizeS16(),
     QuantizeFrom32(),
     DequantizeTo32(),
     CastKernel(),

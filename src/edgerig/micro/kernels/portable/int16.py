@@ -16,6 +16,7 @@ from edgerig.micro.arithmetic.int16 import (
 )
 from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier
 from edgerig.micro.arithmetic.scales import mean_multiplier, rescaling
+from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.ir import (
     AveragePool2D,
     Binary,
@@ -31,9 +32,11 @@ from edgerig.micro.ir import (
     Relu,
     Softmax,
     Tanh,
+    TransposeConv,
     Value,
     Weighted,
 )
+from edgerig.micro.ir.operators.functions import LeakyRelu
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, files, struct
 from edgerig.micro.kernels.portable.elementwise import BinaryS8
@@ -85,6 +88,48 @@ class DenseS16(_Window):
 
     name = "portable-dense-s16"
     node = FullyConnected
+
+
+class TransposeConvS16(Portable):
+    """TRANSPOSE_CONV."""
+
+    name = "portable-transpose-conv-s16"
+    node = TransposeConv
+    types = INT16
+    source = "micro_transpose_conv_s16"
+    supports = "int16 with int8 weights"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, TransposeConv)
+        scales = requantization16(node)
+        kernel = np.ascontiguousarray(node.weights.array.transpose(1, 2, 0, 3))
+        pairs = np.stack([scales.multipliers, scales.shifts], axis=1)
+        _, height, width, depth = node.input.shape
+        _, out_height, out_width, channels = node.output.shape
+        text = struct(
+            height=height,
+            width=width,
+            depth=depth,
+            kernel_height=node.kernel[0],
+            kernel_width=node.kernel[1],
+            stride_y=node.stride[0],
+            stride_x=node.stride[1],
+            top=node.padding.top,
+            left=node.padding.left,
+            out_height=out_height,
+            out_width=out_width,
+            channels=channels,
+            low=scales.low,
+            high=scales.high,
+            once=int(scales.once),
+            weights=context.constant("weights", kernel, stands_for=[node.weights]),
+            bias=context.constant("bias", scales.bias, stands_for=[node.bias] if node.bias else []),
+            scales=f"(const micro_shift_s16 *){context.constant('scales', pairs)}",
+        )
+        settings = context.struct("conv", self.source, text)
+        sums = context.scratch(8 * channels, "int64_t")
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_transpose_conv_s16_run(&{settings}, {x}, {y}, {sums});")
 
 
 class _Pool(Portable):
@@ -176,6 +221,37 @@ class CurveS16(Portable):
         return ((node.output, node.input),)
 
 
+class LeakyReluS16(Portable):
+    """LEAKY_RELU."""
+
+    name = "portable-leaky-relu-s16"
+    node = LeakyRelu
+    types = INT16
+    source = "micro_curves_s16"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, LeakyRelu)
+        table(node)  # refuses what 32 bits would not hold
+        source, target = np.float32(node.input.scale), np.float32(node.output.scale)
+        rising, falling = (
+            quantize_multiplier(float(np.float32(real)))
+            for real in (source / target, source * np.float32(node.alpha) / target)
+        )
+        text = struct(
+            count=node.output.elements,
+            multiplier=rising[0],
+            exponent=rising[1],
+            multiplier_below=falling[0],
+            exponent_below=falling[1],
+        )
+        settings = context.struct("leaky_relu", "micro_leaky_relu_s16", text)
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_leaky_relu_s16_run(&{settings}, {x}, {y});")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return ((node.output, node.input),)
+
+
 class RescaleS16(Portable):
     """RELU and its kin, and QUANTIZE from and to int16."""
 
@@ -239,11 +315,13 @@ KERNELS_16 = (
     ConvS16(),
     DepthwiseS16(),
     DenseS16(),
+    TransposeConvS16(),
     MaxPoolS16(),
     AveragePoolS16(),
     MeanS16(),
     BinaryS16(),
     CurveS16(),
+    LeakyReluS16(),
     RescaleS16(),
     SoftmaxS16(),
 )

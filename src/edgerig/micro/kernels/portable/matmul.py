@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from edgerig.micro.arithmetic.int16 import matmul16_scale
 from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import BatchMatMul, Node
 from edgerig.micro.kernels.base import Context, Lowered
@@ -15,9 +16,9 @@ class MatMul(Portable):
 
     name = "portable-matmul"
     node = BatchMatMul
-    types = (("int8", "int8"), ("float32", "float32"))
+    types = (("int8", "int8"), ("int16", "int16"), ("float32", "float32"))
     source = "micro_matmul"
-    supports = "int8 with one scale for each tensor, float32; both sides of one batch, or one of them a single matrix"
+    supports = "int8, int16 with one scale for each tensor, float32; both sides of one batch, or one a single matrix"
 
     def _fits(self, node: Node) -> bool:
         assert isinstance(node, BatchMatMul)
@@ -31,8 +32,9 @@ class MatMul(Portable):
         count = math.prod(node.output.shape[:-2])
         a = (1, first.shape[-1]) if node.transposed[0] else (first.shape[-1], 1)
         b = (1, second.shape[-1]) if node.transposed[1] else (second.shape[-1], 1)
-        small = node.output.dtype == "int8"
-        multiplier, exponent = matmul_scale(node) if small else (0, 0)
+        kind = {"int8": "s8", "int16": "s16", "float32": "f32"}[node.output.dtype]
+        small = kind == "s8"
+        multiplier, exponent = _scale(node)
         zeros = [value.zero_point if small else 0 for value in (first, second, node.output)]
         text = struct(
             count=count,
@@ -53,7 +55,13 @@ class MatMul(Portable):
         )
         settings = context.struct("matmul", "micro_matmul", text)
         x0, x1, y = context.read(first), context.read(second), context.write(node.output)
-        return self.lowered(f"micro_matmul_{'s8' if small else 'f32'}_run(&{settings}, {x0}, {x1}, {y});")
+        return self.lowered(f"micro_matmul_{kind}_run(&{settings}, {x0}, {x1}, {y});")
+
+
+def _scale(node: BatchMatMul) -> tuple[int, int]:
+    if node.output.dtype == "float32":
+        return 0, 0
+    return matmul_scale(node) if node.output.dtype == "int8" else matmul16_scale(node)
 
 
 def _plain(node: Node) -> bool:

@@ -46,7 +46,7 @@ class ResizeS8(Portable):
     node = ResizeBilinear
     types = INT8
     source = "micro_resize_s8"
-    supports = "int8, float32"
+    supports = "int8, int16, float32"
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, ResizeBilinear)
@@ -67,4 +67,12 @@ class ResizeS8(Portable):
         )
         settings = context.struct("resize", "micro_resize_s8", text)
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_resize_s8_run(&{settings}, {x}, {y});")
+        return self.lowered(f"{self.source}_run(&{settings}, {x}, {y});")
+
+
+class ResizeS16(ResizeS8):
+    """RESIZE_BILINEAR of int16."""
+
+    name = "portable-resize-s16"
+    types = (("int16", "int16"),)
+    source = "micro_resize_s16"

@@ -60,6 +60,15 @@ void micro_rescale_s8_s16(const micro_rescale *p, const int8_t *x, int16_t *y)
         y[i] = (int16_t)rescaled(p, x[i]);
 }
 
+void micro_leaky_relu_s16_run(const micro_leaky_relu_s16 *p, const int16_t *x, int16_t *y)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        int32_t value = x[i] < 0 ? micro_scale_twice(x[i], p->multiplier_below, p->exponent_below)
+                                 : micro_scale_twice(x[i], p->multiplier, p->exponent);
+        y[i] = (int16_t)micro_clamp(value, INT16_MIN, INT16_MAX);
+    }
+}
+
 /* Between two of the 513 entries of a table, for x of 16 bits. */
 static int32_t looked_up(const int16_t *table, int32_t x)
 {

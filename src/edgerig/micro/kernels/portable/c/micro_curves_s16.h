@@ -20,6 +20,13 @@ void micro_rescale_s16_s16(const micro_rescale *p, const int16_t *x, int16_t *y)
 void micro_rescale_s16_s8(const micro_rescale *p, const int16_t *x, int8_t *y);
 void micro_rescale_s8_s16(const micro_rescale *p, const int8_t *x, int16_t *y);
 
+/* Values from 0 on by one scale, those below by another. y may be x. */
+typedef struct micro_leaky_relu_s16 {
+    int32_t count, multiplier, exponent, multiplier_below, exponent_below;
+} micro_leaky_relu_s16;
+
+void micro_leaky_relu_s16_run(const micro_leaky_relu_s16 *p, const int16_t *x, int16_t *y);
+
 typedef struct micro_softmax_s16 {
     int32_t rows, depth;
     int32_t multiplier, exponent; /* to steps of 10 / 65535 */

@@ -1,6 +1,7 @@
 #include "micro_matmul.h"
 
 #include "micro_requantize.h"
+#include "micro_scale_s16.h"
 
 static int8_t product_s8(const micro_matmul *p, const int8_t *a, const int8_t *b)
 {
@@ -17,6 +18,24 @@ void micro_matmul_s8_run(const micro_matmul *p, const int8_t *a, const int8_t *b
         for (int32_t i = 0; i < p->rows; i++)
             for (int32_t j = 0; j < p->columns; j++)
                 *y++ = product_s8(p, a + i * p->a_row, b + j * p->b_column);
+    }
+}
+
+static int16_t product_s16(const micro_matmul *p, const int16_t *a, const int16_t *b)
+{
+    micro_shift_s16 scale = { p->multiplier, p->exponent };
+    int64_t sum = 0;
+    for (int32_t k = 0; k < p->depth; k++)
+        sum += a[k * p->a_depth] * b[k * p->b_depth];
+    return (int16_t)micro_clamp(micro_scale_wide(sum, scale), INT16_MIN, INT16_MAX);
+}
+
+void micro_matmul_s16_run(const micro_matmul *p, const int16_t *a, const int16_t *b, int16_t *y)
+{
+    for (int32_t n = 0; n < p->count; n++, a += p->a_next, b += p->b_next) {
+        for (int32_t i = 0; i < p->rows; i++)
+            for (int32_t j = 0; j < p->columns; j++)
+                *y++ = product_s16(p, a + i * p->a_row, b + j * p->b_column);
     }
 }
 

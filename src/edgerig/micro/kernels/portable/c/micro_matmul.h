@@ -12,6 +12,8 @@ typedef struct micro_matmul {
 } micro_matmul;
 
 void micro_matmul_s8_run(const micro_matmul *p, const int8_t *a, const int8_t *b, int8_t *y);
+/* Zero points are 0; multiplier / 2^exponent scales sums of 64 bits. */
+void micro_matmul_s16_run(const micro_matmul *p, const int16_t *a, const int16_t *b, int16_t *y);
 void micro_matmul_f32_run(const micro_matmul *p, const float *a, const float *b, float *y);
 
 #endif

@@ -47,16 +47,9 @@ static int64_t sum_of(const micro_window_s16 *p, const int16_t *x, int32_t row, 
     return sum;
 }
 
-/* The product of sum and multiplier may have more than 64 bits: its upper part, and what the lower carries over. */
 static int32_t scaled(const micro_window_s16 *p, int64_t sum, micro_shift_s16 scale)
 {
-    int64_t half = (int64_t)1 << (scale.shift - 1);
-    if (!p->once)
-        return micro_scale_twice((int32_t)sum, scale.multiplier, 31 - scale.shift);
-    if (scale.multiplier <= INT16_MAX)
-        return (int32_t)((sum * scale.multiplier + half) >> scale.shift);
-    return (int32_t)(((sum >> 16) * scale.multiplier + (((sum & 0xffff) * scale.multiplier + half) >> 16)) >>
-                     (scale.shift - 16));
+    return p->once ? micro_scale_wide(sum, scale) : micro_scale_twice((int32_t)sum, scale.multiplier, 31 - scale.shift);
 }
 
 void micro_window_s16_run(const micro_window_s16 *p, const int16_t *x, int16_t *y)

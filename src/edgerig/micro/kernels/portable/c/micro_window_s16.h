@@ -3,10 +3,7 @@
 #define MICRO_WINDOW_S16_H
 
 #include "micro_requantize.h"
-
-typedef struct micro_shift_s16 {
-    int32_t multiplier, shift; /* to the right */
-} micro_shift_s16;
+#include "micro_scale_s16.h"
 
 typedef struct micro_window_s16 {
     int32_t height, width, depth; /* of the input */
