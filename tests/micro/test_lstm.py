@@ -12,10 +12,11 @@ import pytest
 from edgerig.errors import CompileError, ModelError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.frontend.read import read_program
+from edgerig.micro.ir.operators.lstm import SequenceLstm
 from edgerig.micro.reference.lstm import sigmoid, tanh
-from edgerig.testing.networks.generated import load
-from edgerig.testing.networks.random_operators import random_operator
-from edgerig.testing.networks.reference_runs import Oracle
+from edgerig.testing.networks.generated import load, run_sanitized
+from edgerig.testing.networks.random_operators import random_inputs, random_operator
+from edgerig.testing.networks.reference_runs import Oracle, difference
 from edgerig.testing.networks.tflite_builder import packed
 
 
@@ -99,3 +100,41 @@ def test_gates_of_other_sizes_are_told() -> None:
     assert node.input.shape[2] != node.output.shape[2]
     with pytest.raises(ModelError, match="has a forget gate of"):
         compile_model(changed(data, swap), "net", Options())
+
+
+def test_peepholes_and_projections_of_floats_are_those_of_litert(tmp_path: Path) -> None:
+    made: dict[str, bytes] = {}
+    kinds = set()
+    for seed in range(50):
+        data = random_operator("UNIDIRECTIONAL_SEQUENCE_LSTM", seed, "float32")
+        (node,) = read_program(data, "net").nodes
+        assert isinstance(node, SequenceLstm)
+        kind = node.projection is not None, node.gates["output"].peephole is not None, "input" in node.gates
+        if kind[:2] != (False, False):
+            made[f"net{seed}"] = data
+            kinds.add(kind)
+    assert {kind[:2] for kind in kinds} == {(True, False), (False, True), (True, True)}
+    assert {kind[2] for kind in kinds} == {True, False}
+    sources = [compile_model(data, name, Options()) for name, data in made.items()]
+    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
+    for data, each, outputs in zip(made.values(), samples, run_sanitized(sources, samples, tmp_path), strict=True):
+        oracle = Oracle(data)
+        for inputs, found in zip(each, outputs, strict=True):
+            assert difference(oracle.run(inputs)[0], found[0]) < 1e-5
+
+
+def test_half_a_set_of_peepholes_and_a_bias_without_projection_are_damage() -> None:
+    data = random_operator("UNIDIRECTIONAL_SEQUENCE_LSTM", 3, "float32")
+
+    def half(operator: Any, _: Any) -> None:
+        operator.inputs[9:12] = [-1, operator.inputs[13], -1]
+
+    def alone(operator: Any, _: Any) -> None:
+        operator.inputs[16:18] = [-1, operator.inputs[13]]
+
+    for change, text in (
+        (half, "has peepholes of forget alone"),
+        (alone, "the bias of a projection, and no projection"),
+    ):
+        with pytest.raises(ModelError, match=text):
+            compile_model(changed(data, change), "net", Options())

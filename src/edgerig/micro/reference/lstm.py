@@ -33,12 +33,23 @@ def _real_step(node: SequenceLstm, row: Array, state: Array, cell: Array) -> Non
         name: gate.weights.array @ row + gate.recurrent.array @ state + gate.bias.array
         for name, gate in node.gates.items()
     }
-    gates = {name: 1 / (1 + np.exp(-total)) for name, total in sums.items() if name != "cell"}
+    gates = {name: _real_gate(node, name, sums[name], cell) for name in ("input", "forget") if name in sums}
     into = gates.get("input", 1 - gates["forget"])
-    cell[:] = gates["forget"] * cell + into * np.tanh(sums["cell"])
-    if node.cell_clip > 0:
-        cell[:] = np.clip(cell, -node.cell_clip, node.cell_clip)
-    state[:] = gates["output"] * np.tanh(cell)
+    cell[:] = _within(gates["forget"] * cell + into * np.tanh(sums["cell"]), node.cell_clip)
+    hidden = _real_gate(node, "output", sums["output"], cell) * np.tanh(cell)
+    if node.projection is not None:
+        bias = node.projection.bias.array if node.projection.bias is not None else 0.0
+        hidden = _within(node.projection.weights.array @ hidden + bias, node.projection.clip)
+    state[:] = hidden
+
+
+def _real_gate(node: SequenceLstm, name: str, total: Array, cell: Array) -> Array:
+    peephole = node.gates[name].peephole
+    return np.asarray(1 / (1 + np.exp(-(total if peephole is None else total + peephole.array * cell))))
+
+
+def _within(values: Array, clip: float) -> Array:
+    return np.clip(values, -clip, clip) if clip > 0 else values
 
 
 def _integer_step(node: SequenceLstm, row: Array, state: Array, cell: Array) -> None:

@@ -37,12 +37,14 @@ def svdf(draw: Draw) -> bytes:
 
 
 def lstm(draw: Draw) -> bytes:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM with and without input gate, with and without a limit of its cell."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM with and without input gate and limits; of floats peepholes and projections."""
     units, features, steps = draw.whole(1, 6), draw.whole(1, 7), draw.whole(1, 5)
     time_major, coupled = bool(draw.whole(0, 1)), draw.whole(0, 2) == 0
     first = (steps, 1) if time_major else (1, steps)
     source, target = (draw.scale(0.01, 0.1), draw.zero()), (1 / 128, draw.zero())
     cell_scale = 2.0 ** -draw.whole(9, 13)
+    looking, projected = (not draw.quantized and draw.whole(0, 2) == 0 for _ in range(2))
+    outputs = draw.whole(1, 6) if projected else units
 
     def weights(name: str, shape: tuple[int, ...]) -> tuple[int, float]:
         scale = draw.scale(0.004, 0.03)
@@ -59,16 +61,25 @@ def lstm(draw: Draw) -> bytes:
     inputs[0] = x = draw.input((*first, features), like=source)
     for gate in range(int(coupled), 4):
         inputs[1 + gate], scale = weights(f"w{gate}", (units, features))
-        inputs[5 + gate], _ = weights(f"r{gate}", (units, units))
+        inputs[5 + gate], _ = weights(f"r{gate}", (units, outputs))
         inputs[12 + gate] = bias(f"b{gate}", scale)
+    if looking:
+        for position in range(9 + int(coupled), 12):
+            inputs[position], _ = weights(f"p{position}", (units,))
+    if projected:
+        inputs[16], _ = weights("projection", (outputs, units))
+        if draw.whole(0, 1):
+            inputs[17] = draw.net.tensor("shift", (outputs,), "float32", draw.rng.normal(size=outputs))
     kinds = (("int8", *target), ("int16", cell_scale, 0)) if draw.quantized else (("float32", None, 0),) * 2
     for position, (kind, scale_, zero) in zip((18, 19), kinds, strict=True):
-        inputs[position] = draw.net.tensor(f"s{position}", (1, units), kind, None, scale_, zero, variable=True)
-    y = draw.input((*first, units), "y", target)
+        size = outputs if position == 18 else units
+        inputs[position] = draw.net.tensor(f"s{position}", (1, size), kind, None, scale_, zero, variable=True)
+    y = draw.input((*first, outputs), "y", target)
     within = [draw.net.tensor(f"i{n}", (), "int16", scale=2.0**-12) for n in range(4)] if draw.quantized else []
     within += [draw.net.tensor("hidden", (), "int8", scale=target[0], zero_point=target[1])] if draw.quantized else []
     clip = float(draw.rng.choice([0.0, 0.0, 0.4]))
-    draw.operator(inputs, [y], fusedActivationFunction=4, timeMajor=time_major, cellClip=clip)
+    limits = {"cellClip": clip, "projClip": float(draw.rng.choice([0.0, 0.4])) if projected else 0.0}
+    draw.operator(inputs, [y], fusedActivationFunction=4, timeMajor=time_major, **limits)
     draw.net.intermediates(within)
     return draw.build([x], [y])
 

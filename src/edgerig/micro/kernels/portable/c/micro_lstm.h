@@ -21,16 +21,21 @@ typedef struct micro_lstm_s8 {
 
 typedef struct micro_lstm_gate_f32 {
     const float *weights, *recurrent, *bias;
+    const float *peephole; /* weights of the cell; 0 for none */
 } micro_lstm_gate_f32;
 
 typedef struct micro_lstm_f32 {
-    int32_t steps, features, units;
+    int32_t steps, features, units, outputs;
     float clip;
+    const float *projection,
+        *projection_bias; /* each 0 for none; without projection there are as many outputs as units */
+    float projection_clip;
     micro_lstm_gate_f32 input, forget, cell, output;
 } micro_lstm_f32;
 
-/* state holds the last output, cell the cells; both are changed. y must not lie over x. */
+/* state holds the last output, cell the cells; both are changed. y must not lie over x. hidden: a number for each unit,
+ * where there is a projection. */
 void micro_lstm_s8_run(const micro_lstm_s8 *p, const int8_t *x, int8_t *state, int16_t *cell, int8_t *y);
-void micro_lstm_f32_run(const micro_lstm_f32 *p, const float *x, float *state, float *cell, float *y);
+void micro_lstm_f32_run(const micro_lstm_f32 *p, const float *x, float *state, float *cell, float *y, float *hidden);
 
 #endif
