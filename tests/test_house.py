@@ -243,6 +243,7 @@ CORRIDOR = [
     "kernels",
     "memory",
     "select",
+    "faster",
     "emit",
     "planning",
     "stages",
