@@ -1,5 +1,6 @@
 """What engines tell of the operators that they run: each by what executes it, and in which type."""
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from edgerig.measure.census import Census, family, verdicts, with_scheme
 from edgerig.plugins import make
+from edgerig.runtimes import micro
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert_census import arithmetic
 from edgerig.runtimes.xla_census import census_of
@@ -49,8 +51,9 @@ def test_tflite_micro_runs_the_file_s_operators_one_by_one(float_tflite: Path, i
 
 
 def test_generated_c_tells_its_kernels(float_tflite: Path, int8_tflite: Path) -> None:
-    assert told("micro", float_tflite)["FULLY_CONNECTED"] == ("portable-dense-f32", "float32", 1)
-    assert told("micro", int8_tflite)["FULLY_CONNECTED"] == ("portable-dense-s8", "int8", 1)
+    kernel = "simd-conv" if platform.machine() in micro._VECTORS else "portable-dense"
+    assert told("micro", float_tflite)["FULLY_CONNECTED"] == (f"{kernel}-f32", "float32", 1)
+    assert told("micro", int8_tflite)["FULLY_CONNECTED"] == (f"{kernel}-s8", "int8", 1)
 
 
 def test_weights_of_integers_under_real_activations_are_no_integer_arithmetic() -> None:
