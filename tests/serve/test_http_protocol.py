@@ -2,11 +2,14 @@
 
 import logging
 import socket
+import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.serve.ways.open_inference.samples import samples
+from tests.serve.ways.open_inference.test_direct import Connection, message
 
 from edgerig.serve import Server
 from edgerig.serve.http_protocol import HEAD_BYTES, QUIET_SECONDS, BoundedHttpProtocol, SparingLog
@@ -100,3 +103,39 @@ def test_a_websocket_is_a_connection_until_it_ends(fragile: Server) -> None:
     while connections() != before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert connections() == before
+
+
+def test_nothing_is_left_of_a_connection_that_is_reset_within_a_request(
+    fragile: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a kind that is answered directly, behind one that was: its timer must not wait for the rest of it."""
+    began = list[BoundedHttpProtocol]()
+    begin = BoundedHttpProtocol._begin_direct
+
+    def noted(self: BoundedHttpProtocol, data: bytes) -> bool:
+        took = begin(self, data)
+        if took and self._missing:
+            began.append(self)
+        return took
+
+    monkeypatch.setattr(BoundedHttpProtocol, "_begin_direct", noted)
+    request = message(samples(1), more="X-Who: reset\r\n")
+    with Connection(fragile) as connection:
+        for _ in range(2):
+            connection.send(request)
+            assert connection.answer()[0] == 200
+        connection.send(request[:-1])
+        wait_for(lambda: bool(began))
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    (protocol,) = began
+    wait_for(lambda: protocol.transport.is_closing() and protocol.parser is None)
+    assert protocol.timeout_keep_alive_task is None
+    assert protocol._head_timer is None
+    assert protocol._direct is None
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()

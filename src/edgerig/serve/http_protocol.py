@@ -82,6 +82,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         self.records.connected("http", -1)
         super().connection_lost(exc)
+        # uvicorn keeps it after a reset, and it would wait on for a request that never becomes whole.
+        self._unset_keepalive_if_required()
+        self._direct = None
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()

@@ -12,7 +12,8 @@ from edgerig.errors import IncompatibleError
 from edgerig.serve.listening import BACKLOG, Access
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
-from edgerig.serve.ways.digits_connections import NAME, Clients, Connection
+from edgerig.serve.ways.digits_connections import Clients, Connection
+from edgerig.serve.ways.digits_groups import NAME
 from edgerig.wire.digits.layout import encode_stats_reply
 from edgerig.wire.digits.messages import OUTPUTS, PIXELS, PORT, Mode, StatsReply
 

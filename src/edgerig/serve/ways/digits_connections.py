@@ -1,32 +1,24 @@
-"""Connections in the digits' protocol, and what their requests have in common."""
+"""Connections in the digits' protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
-import logging
 import time
-from typing import Any, cast
-
-import numpy as np
+from typing import cast
 
 from edgerig.errors import EdgerigError, WireError
 from edgerig.serve.pool import Pool
 from edgerig.serve.records import Records, Times
-from edgerig.serve.requests import Request
-from edgerig.wire.digits.bulk import inference_replies, request_digits
+from edgerig.serve.ways.digits_groups import NAME, Groups
+from edgerig.wire.digits.bulk import request_digits
 from edgerig.wire.digits.decode import decode_request
-from edgerig.wire.digits.layout import REPLY_SIZE, REQUEST_HEAD, REQUEST_SIZE
-from edgerig.wire.digits.messages import OUTPUTS, PIXELS, InferenceRequest
+from edgerig.wire.digits.layout import REQUEST_HEAD, REQUEST_SIZE
+from edgerig.wire.digits.messages import PIXELS, InferenceRequest
 from edgerig.wire.digits.stream import MessageStream
 
-_logger = logging.getLogger(__name__)
-#: The way in, in metrics and logs.
-NAME = "digits"
 #: Samples of a connection that may be under way; above the first number no more is read, below the second again.
 PAUSE_ABOVE, RESUME_BELOW = 256, 128
-#: Pieces that came in rounds of the loop one after another, from which no more are waited for.
-ENOUGH = 8
 #: Seconds in which a request that has begun must be whole, and that a connection may be silent.
 REQUEST_SECONDS, IDLE_SECONDS = 30.0, 900.0
 
@@ -43,10 +35,10 @@ class Clients:
     """
 
     def __init__(self, pool: Pool, records: Records, stats: bytes, shape: tuple[int, ...], output: int) -> None:
-        self.pool, self.records, self.stats, self.shape, self.output = pool, records, stats, shape, output
+        self.records, self.stats = records, stats
         self.connections: set[Connection] = set()
         self.stopping = False
-        self.groups = Groups(self)
+        self.groups = Groups(pool, records, shape, output, self.connections)
 
 
 class Connection(asyncio.Protocol):
@@ -63,6 +55,8 @@ class Connection(asyncio.Protocol):
         #: Samples without a reply. in_round: pieces that wait for the end of this round of the loop.
         self.under_way = self.in_round = 0
         self.paused = self.ending = self.gone = False
+        #: Whether a request stays without a reply: an answer to one behind it would be taken for its own.
+        self.refused = False
         self.since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,8 +80,13 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Take no more requests, and hang up when those that came are answered."""
         self.ending = True
-        if not self.replies and not self.in_round:
+        if not self.replies and (self.refused or not self.in_round):
             self.transport.close()
+
+    @property
+    def awaits_replies(self) -> bool:
+        """Whether there is somebody who takes replies to what comes now."""
+        return not (self.gone or self.refused)
 
     def overdue(self, now: float) -> bool:
         """Whether nothing is under way, and a request has begun too long ago, or the last one is too long ago."""
@@ -131,7 +130,7 @@ class Connection(asyncio.Protocol):
         assert self.stream is not None
         try:
             self.stream.feed(data)
-            while not self.gone and (message := self.stream.next()) is not None:
+            while self.awaits_replies and (message := self.stream.next()) is not None:
                 request = decode_request(message)
                 if isinstance(request, InferenceRequest):
                     self.clients.groups.submit([(self, 1)], request.digit.reshape(1, PIXELS))
@@ -156,6 +155,7 @@ class Connection(asyncio.Protocol):
     def refuse(self, error: EdgerigError) -> None:
         """The protocol has no word for a refusal: the connection ends after the answers that are due."""
         self.clients.records.note(NAME, type(error).__name__, Times(0, 0, 0))
+        self.refused = True
         self.finish()
 
     def reply(self, entry: list[bytes | None], count: int, replies: bytes) -> None:
@@ -167,130 +167,24 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Send the replies whose turn it is."""
+        if self.transport.is_closing():
+            return
         replies = self.replies
         while replies and (reply := replies[0][0]) is not None:
             replies.popleft()
             if not reply:
                 # That sample failed: it, and those behind it, stay without a reply.
-                self.ending = True
+                self.ending = self.refused = True
                 replies.clear()
                 break
             self.transport.write(reply)
         self.since = time.monotonic()
-        if self.ending and not replies and not self.in_round:
+        if self.ending and not replies and (self.refused or not self.in_round):
             self.transport.close()
         elif self.paused and self.under_way < RESUME_BELOW:
             self.paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
-
-
-class Groups:
-    """Requests of many connections, taken together: what numpy does costs as much for one as for fifty."""
-
-    def __init__(self, clients: Clients) -> None:
-        self.clients = clients
-        self._arrived: list[tuple[Connection, bytes]] = []
-        #: How many there were in the round before.
-        self._seen = 0
-
-    def arrive(self, connection: Connection, data: bytes) -> None:
-        """Take a piece of whole requests, to be run with all others of this round of the loop, and of those that follow
-        at once."""
-        if not self._arrived:
-            asyncio.get_running_loop().call_soon(self._end_round)
-        self._arrived.append((connection, data))
-
-    def _end_round(self) -> None:
-        if self._seen < len(self._arrived) < ENOUGH and len(self.clients.connections) > 1:
-            # As long as each round brings more, as where each request has a connection of its own, they go together.
-            self._seen = len(self._arrived)
-            asyncio.get_running_loop().call_soon(self._end_round)
-            return
-        arrived, self._arrived, self._seen = self._arrived, [], 0
-        now = time.monotonic()
-        for connection, _ in arrived:
-            connection.in_round -= 1
-            connection.since = now
-        data = arrived[0][1] if len(arrived) == 1 else b"".join([data for _, data in arrived])
-        whole = all(len(data) % REQUEST_SIZE == 0 for _, data in arrived)
-        if whole and (digits := request_digits(data)) is not None:
-            self.submit([(connection, len(data) // REQUEST_SIZE) for connection, data in arrived], digits)
-            return
-        for connection, data in arrived:
-            # One of them has another layout, or is none: each by itself.
-            if not connection.gone:
-                connection.read(data)
-
-    def submit(self, pieces: list[tuple[Connection, int]], digits: Any) -> None:
-        """Run the digits of several connections, so many of each, in portions for each session."""
-        most = min(self.clients.pool.batch, self.clients.pool.share(len(digits)))
-        portion, start, count = list[tuple[Connection, int, list[bytes | None]]](), 0, 0
-        for connection, samples in pieces:
-            if portion and count + samples > most:
-                self._run(portion, digits[start : start + count])
-                portion, start, count = [], start + count, 0
-            portion.append((connection, samples, connection.expect(samples)))
-            count += samples
-        self._run(portion, digits[start:])
-
-    def _run(self, pieces: list[tuple[Connection, int, list[bytes | None]]], digits: Any) -> None:
-        start = time.perf_counter_ns()
-
-        def done(request: Request) -> None:
-            self._answered(pieces, request, start)
-
-        try:
-            self.clients.pool.submit((digits.reshape(-1, *self.clients.shape),), done, together=True)
-        except EdgerigError as error:
-            for connection, samples, entry in pieces:
-                self._failed(error, connection, samples, entry, start)
-
-    def _answered(self, pieces: list[tuple[Connection, int, list[bytes | None]]], request: Request, start: int) -> None:
-        error: Exception | None = request.error
-        replies = b""
-        if request.outputs is not None:
-            outputs = request.outputs[self.clients.output].reshape(request.count, OUTPUTS)
-            try:
-                replies = inference_replies(outputs, _times_ms(request))
-            except WireError as not_finite:
-                error = not_finite
-        if error is None:
-            self._send(pieces, replies)
-            times = Times(time.perf_counter_ns() - start, request.queue_ns, request.network_ns // request.count)
-            conversion_ns = request.input_ns, request.output_ns
-            self.clients.records.note(NAME, "ok", times, request.count, len(pieces), conversion_ns)
-        elif len(pieces) == 1:
-            connection, samples, entry = pieces[0]
-            self._failed(error, connection, samples, entry, start)
-        else:
-            first = 0
-            for piece in pieces:
-                # One of them is at fault: each by itself.
-                self._run([piece], request.rows[0][first : first + piece[1]])
-                first += piece[1]
-
-    def _send(self, pieces: list[tuple[Connection, int, list[bytes | None]]], replies: bytes) -> None:
-        first = 0
-        for connection, samples, entry in pieces:
-            last = first + samples * REPLY_SIZE
-            connection.reply(entry, samples, replies[first:last])
-            first = last
-
-    def _failed(
-        self, error: Exception, connection: Connection, samples: int, entry: list[bytes | None], start: int
-    ) -> None:
-        _logger.info("a digit stays without a reply: %s", error)
-        times = Times(time.perf_counter_ns() - start, 0, 0)
-        self.clients.records.note(NAME, type(error).__name__, times, samples)
-        connection.reply(entry, samples, b"")
-
-
-def _times_ms(request: Request) -> Any:
-    """The time of each sample's inference; of a network that runs several at once, the longest that it may be."""
-    if len(request.times_ns) == request.count:
-        return request.times_ns * 1e-6
-    return np.full(request.count, request.times_ns.max() * 1e-6)
 
 
 def _may_become_request(data: bytes) -> bool:
