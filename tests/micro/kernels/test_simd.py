@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,12 +25,12 @@ from tests.micro.kernels.random_layers import (
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
-from edgerig.micro.ir import AveragePool2D, Conv2D, DepthwiseConv2D, MaxPool2D, Mul, Node, Sub, Value, Weighted
+from edgerig.micro.ir import AveragePool2D, Conv2D, DepthwiseConv2D, MaxPool2D, Mul, Node, Padding, Sub, Value, Weighted
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.simd import SIMD
 from edgerig.micro.pipeline import compile_program
 from edgerig.micro.reference import Machine
-from edgerig.testing.networks.generated import load_all, run_sanitized
+from edgerig.testing.networks.generated import compile_c, load_all, run_sanitized, write_all
 from edgerig.testing.networks.operators import chain_of, int8_value, random_conv
 from edgerig.testing.networks.random_operators import OPERATORS, random_content, random_inputs, random_operator
 from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
@@ -212,6 +214,45 @@ def test_no_layer_reads_or_writes_beyond_its_memory(width: str, tmp_path: Path) 
         for inputs, found in zip(each, outputs, strict=True):
             for expected, one in zip(oracle.run(inputs), found, strict=True):
                 assert difference(expected, one) <= tolerance(expected.dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [next(iter(WIDTHS)), "all"])
+def test_windows_may_lie_wholly_in_the_border(width: str, tmp_path: Path) -> None:
+    """A PAD that was merged may be wider than all that windows far apart see of a row, border included."""
+    rng, sources, machines = np.random.default_rng(3), [], []
+    for depthwise, dtype in itertools.product((False, True), ("int8", "float32")):
+        layer = random_conv(rng, (3, 1, 40), 40, (1, 1), depthwise=depthwise, zero_points=(7, -3))
+        layer = layer if dtype == "int8" else in_floats(rng, layer)
+        assert isinstance(layer, Conv2D | DepthwiseConv2D)
+        node = dataclasses.replace(layer, padding=Padding(1, 30, 2, 0), stride=(1, 31))
+        output = Value("y", node.output_shapes()[0], dtype, layer.output.quantization)
+        node = dataclasses.replace(node, outputs=[output])
+        assert output.shape[1:3] == (6, 1)
+        machines.append(Machine(chain_of([node])))
+        sources.append(compile_program(chain_of([node]), f"case{len(sources)}", OPTIONS, kernels=SIMD))
+    samples = [[[random_content(rng, value) for value in machine.program.inputs]] for machine in machines]
+    results = run_sanitized(sources, samples, tmp_path, (flags_of(width),))
+    for machine, (inputs,), ((found,),) in zip(machines, samples, results, strict=True):
+        (expected,) = machine.run(inputs)
+        assert difference(expected, found) <= tolerance(expected.dtype)
+        # No window reaches the image's one column: each pixel is the bias, scaled.
+        assert (found == found[:, :1]).all()
+
+
+@pytest.mark.parametrize("flags", ["-march=x86-64-v4 -mavxvnni", "-march=alderlake", "-march=knl", "-U__SSE2__"])
+def test_kernels_compile_for_processors_that_this_one_is_not(flags: str, tmp_path: Path) -> None:
+    """Whatever mix of extensions a processor has: products come from the widest vectors that have them."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("these are extensions of x86-64")
+    node = random_conv(np.random.default_rng(0), (4, 4, 8), 8, (3, 3))
+    source = compile_program(chain_of([node]), "net", OPTIONS, kernels=SIMD)
+    try:
+        compile_c(write_all([source], tmp_path), ("-O1", *flags.split(), "-shared", "-fPIC"), tmp_path / "net.so")
+    except CompileError as error:
+        if "unrecognized" in str(error) or "bad value" in str(error):
+            pytest.skip(f"this C compiler does not know {flags}")
+        raise
 
 
 def test_what_they_refuse_portable_code_takes() -> None:

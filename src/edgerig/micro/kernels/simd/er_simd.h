@@ -246,7 +246,7 @@ ER_INLINE er_i32 er_dot(er_i32 sum, er_inputs x, er_weights w)
 {
     return (er_i32)_mm512_dpbusd_epi32((__m512i)sum, x, w);
 }
-#elif defined(__AVX2__) && defined(__AVXVNNI__)
+#elif defined(__AVX2__) && defined(__AVXVNNI__) && !defined(ER_AVX512)
 #define ER_FLIP 0x80
 typedef __m256i er_weights;
 typedef __m256i er_inputs;

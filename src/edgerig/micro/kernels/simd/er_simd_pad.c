@@ -23,6 +23,8 @@ void er_simd_pad(const er_image *p, const int8_t *x, int8_t *to, int fill, int f
 {
     int64_t row = (int64_t)p->columns * p->pixel, left = (int64_t)p->left * p->pixel,
             wide = (int64_t)p->width * p->pixel;
+    /* Windows that are far apart may all lie in the border. */
+    left = left < row ? left : row;
     int64_t inside = wide < row - left ? wide : row - left;
     if (left == 0 && p->top == 0 && wide == row && p->rows <= p->height) {
         copy(x, to, row * p->rows, flip);
