@@ -82,6 +82,7 @@ def test_a_stream_answers_each_request_in_its_turn(fragile: Server, stub: Any) -
 
 
 X = samples(1)
+IN_SHARED_MEMORY = {"shared_memory_region": messages.InferParameter(string_param="r")}
 WRONG: list[tuple[str, dict[str, Any], grpc.StatusCode, str]] = [
     ("model", {"model_name": "other"}, grpc.StatusCode.NOT_FOUND, "There is no model 'other'"),
     ("version", {"model_version": "2"}, grpc.StatusCode.NOT_FOUND, "There is no version '2'"),
@@ -89,6 +90,18 @@ WRONG: list[tuple[str, dict[str, Any], grpc.StatusCode, str]] = [
     ("too few bytes", {"raw_input_contents": [b"abc"]}, grpc.StatusCode.INVALID_ARGUMENT, "has 32 B, not 3 B"),
     ("too many", {"raw_input_contents": [b"", b""]}, grpc.StatusCode.INVALID_ARGUMENT, "with 2 raw contents"),
     ("output", {"outputs": [{"name": "z"}]}, grpc.StatusCode.INVALID_ARGUMENT, "'z' is none of 'y'"),
+    (
+        "input in shared memory",
+        {"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "parameters": IN_SHARED_MEMORY}]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Input 'x' has the parameter shared_memory_region",
+    ),
+    (
+        "output in shared memory",
+        {"outputs": [{"name": "y", "parameters": IN_SHARED_MEMORY}]},
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Output 'y' has the parameter shared_memory_region",
+    ),
     (
         "negative",
         {"inputs": [{"name": "x", "shape": [-1, 8], "datatype": "FP32"}]},

@@ -127,6 +127,16 @@ WRONG_INPUTS: list[tuple[str, Any, str]] = [
         {"inputs": [tensor(X)], "outputs": [{"name": "y", "parameters": {"classification": 2}}]},
         "`classification` is not offered",
     ),
+    (
+        "input in shared memory",
+        {"inputs": [{**tensor(X), "parameters": {"shared_memory_region": "r"}}]},
+        "Input 'x' has the parameter shared_memory_region",
+    ),
+    (
+        "output in shared memory",
+        {"inputs": [tensor(X)], "outputs": [{"name": "y", "parameters": {"shared_memory_region": "r"}}]},
+        "Output 'y' has the parameter shared_memory_region",
+    ),
 ]
 
 

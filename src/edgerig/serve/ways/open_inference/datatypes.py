@@ -5,7 +5,7 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,19 @@ def dtype_of(name: str, tensor: str) -> np.dtype[Any]:
         known = "edgerig's networks take numbers: " + ", ".join(DTYPES)
         raise RequestError(f"Input {one_line(tensor, 80)!r} has the datatype {one_line(name, 80)!r}.", known + ".")
     return dtype
+
+
+def check_place(parameters: Container[str], what: str, name: str) -> None:
+    """Look whether an input comes with its request, and an output is wanted in the answer.
+
+    Raises:
+        RequestError: It lies in shared memory: whoever looked there for an answer would find old numbers.
+    """
+    if "shared_memory_region" in parameters:
+        raise RequestError(
+            f"{what} {one_line(name, 80)!r} has the parameter shared_memory_region, an extension that is not offered.",
+            "Send its numbers with the request, and take them from the answer.",
+        )
 
 
 def takes_real(spec: TensorSpec) -> bool:

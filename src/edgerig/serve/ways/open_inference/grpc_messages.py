@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAME_OF, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, check_place, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -38,7 +38,7 @@ def input_tensors(request: Any) -> dict[str, Array]:
     """The inputs of a ``ModelInferRequest`` by name.
 
     Raises:
-        RequestError: One comes twice, or its bytes or numbers are not those of its shape and datatype.
+        RequestError: One comes twice, in shared memory, or with bytes or numbers that are not those of its shape.
     """
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
@@ -48,6 +48,7 @@ def input_tensors(request: Any) -> dict[str, Array]:
         what = _Input(tensor.name)
         if tensor.name in tensors:
             raise RequestError(f"{what} comes twice.")
+        check_place(tensor.parameters, "Input", tensor.name)
         dtype = dtype_of(tensor.datatype, tensor.name)
         shape = list(tensor.shape)
         if len(shape) > 32 or any(size < 0 for size in shape):
@@ -86,7 +87,7 @@ def wanted_outputs(request: Any, tensors: NetworkTensors) -> list[int]:
     """Positions of the outputs to answer.
 
     Raises:
-        RequestError: There is no output of that name, or it is asked for twice, or as a ranking of classes.
+        RequestError: There is no output of that name, or it is asked for twice, in shared memory, or as a ranking.
     """
     if not request.outputs:
         return list(range(len(tensors.outputs)))
@@ -97,6 +98,7 @@ def wanted_outputs(request: Any, tensors: NetworkTensors) -> list[int]:
         if position is None or position in chosen:
             why = "is asked for twice" if position in chosen else f"is none of {', '.join(map(repr, positions))}"
             raise RequestError(f"Output {one_line(output.name, 80)!r} {why}.")
+        check_place(output.parameters, "Output", output.name)
         if "classification" in output.parameters:
             raise RequestError("The extension `classification` is not offered: rank the scores yourself.")
         chosen.append(position)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import EdgerigError, RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAME_OF, NAMES, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, NAMES, check_place, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -83,6 +83,7 @@ def parse(body: memoryview | bytes, header_length: str | None) -> tuple[Inferenc
     for tensor in request.inputs:
         if tensor.name in tensors:
             raise RequestError(f"Input {one_line(tensor.name, 80)!r} comes twice.")
+        check_place(tensor.parameters, "Input", tensor.name)
         dtype = dtype_of(tensor.datatype, tensor.name)
         count = _elements(tensor)
         size = tensor.parameters.get("binary_data_size")
@@ -167,7 +168,7 @@ def wanted_outputs(request: InferenceRequest, tensors: NetworkTensors) -> list[t
     """Positions of the outputs to answer, in the order that was asked for, and whether each is binary.
 
     Raises:
-        RequestError: There is no output of that name, or it is asked for twice, or as a ranking of classes.
+        RequestError: There is no output of that name, or it is asked for twice, in shared memory, or as a ranking.
     """
     binary = request.parameters.get("binary_data_output") is True
     if not request.outputs:
@@ -179,6 +180,7 @@ def wanted_outputs(request: InferenceRequest, tensors: NetworkTensors) -> list[t
         if position is None or position in chosen:
             why = "is asked for twice" if position in chosen else f"is none of {', '.join(map(repr, positions))}"
             raise RequestError(f"Output {one_line(output.name, 80)!r} {why}.")
+        check_place(output.parameters, "Output", output.name)
         if output.parameters.get("classification"):
             raise RequestError("The extension `classification` is not offered: rank the scores yourself.")
         chosen[position] = output.parameters.get("binary_data", binary) is True
