@@ -134,6 +134,19 @@ def test_nothing_is_left_of_a_connection_that_is_reset_within_a_request(
     assert protocol._direct is None
 
 
+def test_what_is_no_request_behind_others_does_not_make_their_answers_fail(
+    fragile: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b'{"inputs":[{"name":"x","shape":[1,8],"datatype":"FP32","data":[1,1,1,1,1,1,1,1]}]}'
+    head = b"POST /v2/models/float_net/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with caplog.at_level("ERROR"):
+        for _ in range(20):
+            assert b"HTTP/1.1 400 " in answer_to(fragile, (head + body) * 4, b"no request\r\n\r\n")
+        alive = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        assert answer_to(fragile, alive).startswith(b"HTTP/1.1 200 ")
+    assert not [record.getMessage() for record in caplog.records]
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:

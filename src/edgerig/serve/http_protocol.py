@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from edgerig.serve.http_direct import Head, KnownHeads
 from edgerig.serve.records import Records
@@ -67,6 +67,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     #: Such a request that is being answered, what came behind it, and whether to hang up after it.
     _request: Request | None = None
     _behind, _last = b"", False
+    #: The request that went the usual way last, of those whose answer has begun.
+    _answering: RequestResponseCycle | None = None
     #: When the connection has been silent for too long since the last request that was answered directly.
     _silent_until = 0.0
     #: The bytes that the parser sees, where they may begin with a whole head.
@@ -85,6 +87,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # uvicorn keeps it after a reset, and it would wait on for a request that never becomes whole.
         self._unset_keepalive_if_required()
         self._direct = None
+        if self._answering is not None:
+            # uvicorn tells the last request alone; one before it would write to a transport that is closed.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
