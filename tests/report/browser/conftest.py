@@ -20,7 +20,7 @@ from edgerig.report.load import Loaded
 from edgerig.results.types import CellResult
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with chromium(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
