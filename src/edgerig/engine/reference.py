@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
-from edgerig.datasets.network_inputs import inputs_of
+from edgerig.datasets.network_inputs import NetworkInputs, inputs_of
 from edgerig.engine.outputs import Dequantized, Judged, fed_values, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.samples import EvaluationSamples
@@ -77,9 +77,10 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
             predictions = _predicted(predict, artifact, tests, network.quantized(inputs), batch)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             if part.start == 0 and _independent(artifact, tests):
-                few = [_changed(value[:NOISE_SAMPLES]) for value in inputs]
-                moved = _predicted(predict, artifact, tests, network.quantized(few), batch)
-                _store_noise(moved, predictions, path)
+                few = _changed(inputs, network)
+                if few is not None:
+                    moved = _predicted(predict, artifact, tests, network.quantized(few), batch)
+                    _store_noise(moved, predictions, path)
             task.advance(part.stop - part.start)
             # The next chunk must not be read while this one is still held.
             del inputs, predictions
@@ -108,8 +109,13 @@ def _independent(artifact: Artifact, tests: EvaluationSamples) -> bool:
     return tests.windows is None and not artifact.state and not tests.task.in_order
 
 
-def _changed(values: Array) -> Array:
-    return (values * values.dtype.type(1 + CHANGE)).astype(values.dtype) if values.dtype.kind == "f" else values
+def _changed(inputs: Sequence[Array], network: NetworkInputs) -> list[Array] | None:
+    """The first samples with their inputs moved by rounding; None where the network would be given the same numbers,
+    as integers and zeros are, which tell no noise."""
+    few = [value[:NOISE_SAMPLES] for value in inputs]
+    moved = [(v * v.dtype.type(1 + CHANGE)).astype(v.dtype) if v.dtype.kind == "f" else v for v in few]
+    given = zip(network.quantized(few), network.quantized(moved), strict=True)
+    return None if all(np.array_equal(*pair, equal_nan=pair[0].dtype.kind == "f") for pair in given) else moved
 
 
 def _store_noise(moved: Array, predictions: Array, path: Path) -> None:
@@ -172,12 +178,14 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path:
             predictions = tests.task.predictions(outputs, judged.position, fed)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             if part.start == 0 and sequences is None and _independent(artifact, tests):
-                few = [_changed(value[:NOISE_SAMPLES]) for value in inputs]
-                moved = session.run(network.calls(network.quantized(few)))
-                again = Dequantized(judged.of(moved.outputs), judged.of(everything), batch, len(few[0]))
-                fed = partial(fed_values, tests.task, network.specs, few, raw=False)
-                _store_noise(tests.task.predictions(again, judged.position, fed), predictions, path)
-                del few, moved, again
+                few = _changed(inputs, network)
+                if few is not None:
+                    moved = session.run(network.calls(network.quantized(few)))
+                    again = Dequantized(judged.of(moved.outputs), judged.of(everything), batch, len(few[0]))
+                    fed = partial(fed_values, tests.task, network.specs, few, raw=False)
+                    _store_noise(tests.task.predictions(again, judged.position, fed), predictions, path)
+                    del moved, again
+                del few
             task.advance(0 if each and sequences is None else part.stop - part.start)
             # The next chunk must not be read while this one is still held.
             del inputs, whole, run, outputs, predictions

@@ -1,89 +1,103 @@
-"""Each ONNX operator as it is trained computes in real numbers what ONNX Runtime computes."""
+"""Each operator of ONNX as it is trained computes what ONNX Runtime computes, and has a gradient."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
+from edgerig.compilers.qat.onnx_network import OnnxNetwork
 from edgerig.compilers.qat.onnx_operators import RULES
-from edgerig.models.graph.types import Operator
+from edgerig.errors import CompileError
+from edgerig.models.graph.onnx_file import read_onnx, read_onnx_weights
 
-RNG = np.random.default_rng(0)
-
-
-def real(*shape: int) -> NDArray[np.float32]:
-    return RNG.normal(0, 2, shape).astype(np.float32)
-
-
-def whole(*values: int) -> NDArray[np.int64]:
-    return np.array(values, np.int64)
-
-
-class Case(NamedTuple):
-    """An operator, its further inputs, its attributes; the first input is an image unless given."""
-
-    op: str
-    others: tuple[Any, ...] = ()
-    options: dict[str, Any] = {}  # noqa: RUF012
-    first: tuple[int, ...] = (1, 4, 7, 6)
-
-
-CASES = [
-    Case("Conv", (real(6, 4, 3, 2), real(6)), {"strides": [2, 1], "pads": [1, 0, 2, 1]}),
-    Case("Conv", (real(6, 2, 3, 3),), {"group": 2, "dilations": [2, 1]}),
-    Case("Conv", (real(4, 1, 3, 3), real(4)), {"group": 4, "pads": [1, 1, 1, 1], "strides": [2, 2]}),
-    Case("Conv", (real(5, 4, 3, 3),), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
-    Case("Conv", (real(5, 4, 2, 2),), {"auto_pad": "SAME_LOWER"}),
-    Case("Conv", (real(5, 4, 3), real(5)), {"pads": [1, 1]}, (1, 4, 9)),
-    Case("Gemm", (real(3, 5), real(3)), {"transB": 1, "alpha": 0.5, "beta": 2.0}, (1, 5)),
-    Case("Gemm", (real(4, 3),), {"transA": 1}, (4, 2)),
-    Case("MatMul", (real(5, 3),), {}, (1, 2, 5)),
-    Case("MaxPool", (), {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [0, 1, 1, 0]}),
-    Case("AveragePool", (), {"kernel_shape": [2, 3], "pads": [1, 0, 0, 1]}),
-    Case("AveragePool", (), {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
-    Case("GlobalAveragePool"),
-    *(Case(op, (real(1, 4, 1, 6),)) for op in ("Add", "Sub", "Mul", "Div")),
-    *(Case(op) for op in ("Relu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Identity")),
-    Case("Clip", (np.float32(-0.5), np.float32(1.5))),
-    Case("PRelu", (real(4, 1, 1),)),
-    Case("Softmax", (), {"axis": 1}),
-    Case("LogSoftmax"),
-    Case("ReduceMean", (whole(2, 3),), {"keepdims": 0}),
-    Case("ReduceMean"),
-    Case("Reshape", (whole(0, -1, 3),)),
-    Case("Flatten", (), {"axis": 2}),
-    Case("Squeeze", (whole(0),)),
-    Case("Unsqueeze", (whole(1, 3),), {}, (2, 3)),
-    Case("Transpose", (), {"perm": [0, 2, 3, 1]}),
-    Case("Transpose"),
-    Case("Concat", (real(1, 2, 7, 6),), {"axis": 1}),
+X = (1, 4, 9, 10)
+WINDOW = {"kernel_shape": [3, 3]}
+POOLS: list[dict[str, Any]] = [
+    {}, {"pads": [1, 0, 1, 1]}, {"strides": [2, 3]}, {"strides": [2, 2], "ceil_mode": 1},
+    {"strides": [2, 2], "ceil_mode": 1, "pads": [1, 1, 0, 1]}, {"strides": [2, 2], "auto_pad": "SAME_UPPER"},
+    {"auto_pad": "SAME_LOWER"}, {"auto_pad": "VALID"},
+]  # fmt: skip
+#: Operator, shapes or values of its inputs, of which the first is data and the rest are constants, and options.
+CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
+    *(("MaxPool", [X], WINDOW | pool) for pool in POOLS),
+    *(("AveragePool", [X], WINDOW | pool | {"count_include_pad": own}) for pool in POOLS for own in (0, 1)),
+    ("Conv", [X, (6, 4, 3, 3), (6,)], {"strides": [2, 1], "pads": [1, 0, 2, 1]}),
+    ("Conv", [X, (6, 2, 3, 3), (6,)], {"group": 2, "dilations": [2, 1]}),
+    ("Conv", [X, (4, 1, 3, 3), (4,)], {"group": 4, "auto_pad": "SAME_LOWER", "strides": [2, 2]}),
+    ("Conv", [X, (8, 1, 3, 3)], {"group": 4}),
+    ("Conv", [(1, 4, 9), (6, 4, 3), (6,)], {"pads": [2, 0]}),
+    ("Gemm", [(2, 3), (4, 3), (4,)], {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    ("Gemm", [(3, 2), (3, 4)], {"transA": 1}),
+    ("MatMul", [(1, 2, 3), (3, 4)], {}),
+    *(("Flatten", [X], {"axis": axis}) for axis in (0, 1, 2, 4, -1)),
+    *((name, [X], {"axis": axis}) for name in ("Softmax", "LogSoftmax") for axis in (1, -1)),
+    ("ReduceMean", [X], {}),
+    ("ReduceMean", [X, np.array([2, 3])], {"keepdims": 0}),
+    ("ReduceMean", [X], {"noop_with_empty_axes": 1}),
+    ("Squeeze", [(1, 4, 1, 3), np.array([2])], {}),
+    ("Squeeze", [(1, 4, 1, 3)], {}),
+    ("Unsqueeze", [(2, 3), np.array([0, 3])], {}),
+    ("Clip", [X, np.float32(-1), np.float32(0.5)], {}),
+    ("Clip", [X, np.float32(0.5)], {}),
+    ("HardSigmoid", [X], {"alpha": 0.3, "beta": 0.1}),
+    ("HardSwish", [X], {}),
+    ("LeakyRelu", [X], {"alpha": 0.3}),
+    ("PRelu", [X, (4, 1, 1)], {}),
+    ("Transpose", [X], {}),
+    ("Transpose", [X], {"perm": [0, 2, 3, 1]}),
+    ("Concat", [X, (1, 2, 9, 10)], {"axis": 1}),
+    ("Reshape", [X, np.array([0, -1, 5])], {}),
+    ("GlobalAveragePool", [X], {}),
+    *((name, [X, (4, 1, 1)], {}) for name in ("Add", "Sub", "Mul", "Div")),
+    *((name, [X], {}) for name in ("Relu", "Sigmoid", "Tanh", "Identity")),
 ]
 
 
-def test_every_rule_has_a_case() -> None:
-    assert {case.op for case in CASES} == RULES.keys()
+def network(op: str, inputs: list[NDArray[Any]], options: dict[str, Any]) -> bytes:
+    names = [f"input{i}" for i in range(len(inputs))]
+    node = helper.make_node(op, names, ["output"], "node", **options)
+    ends = [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, inputs[0].shape)]
+    constants = [onnx.numpy_helper.from_array(value, name) for value, name in zip(inputs[1:], names[1:], strict=True)]
+    out = [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)]
+    graph = helper.make_graph([node], "net", ends, out, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.op)
-def test_it_agrees_with_onnx_runtime(case: Case) -> None:
+@pytest.mark.parametrize(("op", "inputs", "options"), CASES)
+def test_it_agrees_with_onnx_runtime(op: str, inputs: list[Any], options: dict[str, Any]) -> None:
+    import jax
     import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
 
-    first = real(*case.first)
-    constants = [numpy_helper.from_array(np.asarray(value), f"c{i}") for i, value in enumerate(case.others)]
-    node = helper.make_node(case.op, ["x", *(constant.name for constant in constants)], ["y"], **case.options)
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", case.first), ("y", None))
-    ]
-    graph = helper.make_graph([node], "net", ends[:1], ends[1:], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    (wanted,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": first})
-    operator = Operator(index=0, op=case.op, name="n", inputs=(0,), outputs=(1,), options=case.options)
-    got = RULES[case.op](operator, [first, *case.others], wanted.shape)
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=one).astype(np.float32) if isinstance(one, tuple) else one for one in inputs]
+    data = network(op, [np.asarray(value) for value in values], options)
+    (wanted,) = onnxruntime.InferenceSession(data).run(None, {"input0": values[0]})
+    graph, constants = read_onnx(data, Path("net.onnx")), read_onnx_weights(data, Path("net.onnx"))
+    (operator,) = graph.operators
+
+    def call(first: Any) -> Any:
+        taken = {**constants, graph.inputs[0]: first}
+        return RULES[op](operator, [taken[index] for index in operator.inputs], graph.tensors[graph.outputs[0]].shape)
+
+    got, gradient = jax.jit(lambda x: (call(x), jax.grad(lambda y: call(y).sum())(x)))(values[0])
     assert got.shape == wanted.shape
-    np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    assert np.isfinite(gradient).all()
+
+
+def test_dilated_maxima_are_refused_by_name() -> None:
+    data = network("MaxPool", [np.zeros(X, np.float32)], WINDOW | {"dilations": [2, 2]})
+    with pytest.raises(CompileError, match=r"operator 0 \('node'\) are dilated, which has no gradient"):
+        OnnxNetwork(data, data, "net.onnx")
+
+
+def test_every_rule_is_tried() -> None:
+    assert {op for op, _, _ in CASES} == RULES.keys()

@@ -96,6 +96,32 @@ def tree(learner: dict[str, Any]) -> Any:
     return learner["gradient_booster"]["model"]["trees"][0]
 
 
+def stopped(learner: dict[str, Any], best: int, scikit_learn: bool = True) -> None:
+    """As if early stopping had found that iteration, of XGBClassifier or of a Booster."""
+    learner["attributes"] = {"best_iteration": str(best)} | ({"scikit_learn": "{}"} if scikit_learn else {})
+
+
+def first_rounds(learner: dict[str, Any], rounds: int) -> None:
+    model = learner["gradient_booster"]["model"]
+    model.update(trees=model["trees"][:rounds], tree_info=model["tree_info"][:rounds])
+
+
+def test_early_stopping_counts_where_the_class_that_saved_it_heeds_it() -> None:
+    """XGBClassifier predicts with the trees up to its best iteration, a Booster with all of them."""
+    whole, cut = changed(lambda own: None), changed(lambda own: first_rounds(own, 3))
+    by_classifier = changed(lambda own: stopped(own, 2))
+    by_booster = changed(lambda own: stopped(own, 2, scikit_learn=False))
+    assert onnx_of_xgboost(by_classifier, "a") == onnx_of_xgboost(cut, "b") != onnx_of_xgboost(whole, "c")
+    assert onnx_of_xgboost(by_booster, "d") == onnx_of_xgboost(whole, "c")
+
+
+def test_arrays_of_constants_are_refused() -> None:
+    """They take no byte each: a small file would ask for all memory."""
+    array = b"[$Z#l" + (100_000).to_bytes(4, "big")
+    with pytest.raises(ValueError, match="an array is of constants"):
+        read_ubjson(b"[#l" + (1000).to_bytes(4, "big") + 1000 * array + bytes(100_000))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -107,6 +133,14 @@ def tree(learner: dict[str, Any]) -> Any:
         (lambda own: own["gradient_booster"]["model"].update(tree_info=[0]), "belong to no target"),
         (lambda own: own["learner_model_param"].update(base_score="[1.5E0]"), "base_score"),
         (lambda own: own.pop("objective"), "no model of XGBoost"),
+        (lambda own: tree(own).update(tree_param=None), "is damaged: AttributeError"),
+        (lambda own: own.update(attributes=[1]), "no model of XGBoost"),
+        (lambda own: own["learner_model_param"].update(num_class="4000000000"), "belong to no target"),
+        (lambda own: own["learner_model_param"].update(base_score="[1E0]"), "labels of a single class"),
+        (lambda own: own["objective"].update(name="multi:softprob"), "it has a single class"),
+        (lambda own: own["gradient_booster"]["model"].update(trees=[], tree_info=[]), "it has no trees"),
+        (lambda own: stopped(own, 9999), "it has no iteration 9999"),
+        (lambda own: stopped(own, -3), "it has no iteration -3"),
     ],
 )
 def test_what_cannot_be_read_is_named(change: Callable[[dict[str, Any]], object], message: str, tmp_path: Path) -> None:

@@ -135,6 +135,12 @@ class OnnxNetwork(QuantizedNetwork):
                     f"{operator.name!r}) has no gradient here.",
                     f"Known are {', '.join(sorted(RULES))}. Compiler onnx-int8 quantizes without training.",
                 )
+            if operator.op == "MaxPool" and set(operator.options.get("dilations") or [1]) != {1}:
+                raise CompileError(
+                    f"{self._file} cannot be trained as integers: the maxima of operator {operator.index} "
+                    f"({operator.name!r}) are dilated, which has no gradient here.",
+                    "Compiler onnx-int8 quantizes without training.",
+                )
         for part in ("kernel", "bias"):
             indices = [stored.numbers for layer in self._layers if (stored := getattr(layer, part)) is not None]
             twice = next((index for index in indices if indices.count(index) > 1), None)

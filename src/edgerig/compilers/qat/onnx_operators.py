@@ -45,20 +45,34 @@ def gemm(op: Operator, inputs: list[Any], shape: Shape) -> Any:
 
 
 def pool(op: Operator, inputs: list[Any], shape: Shape) -> Any:
-    """MaxPool and AveragePool; of the latter padding counts only where the options say so."""
+    """MaxPool and AveragePool; of the latter padding counts only where the options say so.
+
+    What ``ceil_mode`` appends never counts.
+    """
     import jax
 
     (data,), axes = inputs, inputs[0].ndim - 2
     window, strides = _list(op, "kernel_shape", axes, 1), _list(op, "strides", axes, 1)
-    pads = ((0, 0), (0, 0), *_pads(op, data.shape[2:], window, strides, [1] * axes))
+    dilations = _list(op, "dilations", axes, 1)
+    stated = _pads(op, data.shape[2:], window, strides, dilations)
+    reach = [(own - 1) * dilation + 1 for own, dilation in zip(window, dilations, strict=True)]
+    up = bool(op.options.get("ceil_mode")) and op.options.get("auto_pad", "NOTSET") == "NOTSET"
+    pads = _rounded_up(data.shape[2:], reach, strides, stated) if up else stated
 
-    def over(values: Any, start: float, function: Any) -> Any:
-        return jax.lax.reduce_window(values, start, function, (1, 1, *window), (1, 1, *strides), pads)
+    def over(values: Any, start: float, function: Any, pads: list[tuple[int, int]]) -> Any:
+        lengths, steps = (1, 1, *window), (1, 1, *strides)
+        return jax.lax.reduce_window(
+            values, start, function, lengths, steps, ((0, 0), (0, 0), *pads), None, (1, 1, *dilations)
+        )
 
     if op.op == "MaxPool":
-        return over(data, -np.inf, jax.lax.max)
-    count = np.prod(window) if op.options.get("count_include_pad") else over(np.ones_like(data), 0.0, jax.lax.add)
-    return over(data, 0.0, jax.lax.add) / count
+        return over(data, -np.inf, jax.lax.max, pads)
+    ones = np.ones((1, 1, *data.shape[2:]), np.float32)
+    rest = pads
+    if op.options.get("count_include_pad"):
+        ones = np.pad(ones, ((0, 0), (0, 0), *stated), constant_values=1)
+        rest = [(0, longer - own) for (_, longer), (_, own) in zip(pads, stated, strict=True)]
+    return over(data, 0.0, jax.lax.add, pads) / over(ones, 0.0, jax.lax.add, rest)
 
 
 def global_average(op: Operator, inputs: list[Any], shape: Shape) -> Any:
@@ -83,7 +97,8 @@ def reshape(op: Operator, inputs: list[Any], shape: Shape) -> Any:
 
 def flatten(op: Operator, inputs: list[Any], shape: Shape) -> Any:
     """To two axes, divided at one of them."""
-    axis = int(op.options.get("axis", 1)) % max(1, inputs[0].ndim)
+    axis = int(op.options.get("axis", 1))
+    axis += inputs[0].ndim if axis < 0 else 0
     return inputs[0].reshape(int(np.prod(inputs[0].shape[:axis])), -1)
 
 
@@ -110,6 +125,8 @@ def softmax(op: Operator, inputs: list[Any], shape: Shape) -> Any:
 def reduce_mean(op: Operator, inputs: list[Any], shape: Shape) -> Any:
     """Over axes that are an option, or an input since opset 18."""
     given = op.options.get("axes") if len(inputs) < 2 or inputs[1] is None else np.asarray(inputs[1]).tolist()
+    if not given and op.options.get("noop_with_empty_axes"):
+        return inputs[0]
     axes = None if not given else tuple(int(axis) for axis in given)
     return inputs[0].mean(axes, keepdims=bool(op.options.get("keepdims", 1)))
 
@@ -190,3 +207,14 @@ def _pads(op: Operator, sizes: Any, window: Any, strides: list[int], dilations: 
         less = total // 2
         pads.append((less, total - less) if kind == "SAME_UPPER" else (total - less, less))
     return pads
+
+
+def _rounded_up(sizes: Any, reach: list[int], strides: list[int], pads: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """``pads``, longer behind so that a last window that begins before their end is whole."""
+    longer = []
+    for size, own, stride, (before, behind) in zip(sizes, reach, strides, pads, strict=True):
+        count = -(-(size + before + behind - own) // stride) + 1
+        if (count - 1) * stride >= size + before:
+            count -= 1
+        longer.append((before, max(behind, (count - 1) * stride + own - size - before)))
+    return longer

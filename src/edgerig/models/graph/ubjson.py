@@ -46,6 +46,9 @@ class _Reader:
 
     def array(self, level: int) -> Any:
         kind, count = self.head()
+        if kind in _CONSTANTS:
+            # They take no byte each, so that nothing but memory would bound them.
+            raise ValueError("an array is of constants")
         if kind and count is not None and kind in _NUMBERS:
             return self.numbers(kind, count)
         if count is not None:
@@ -87,7 +90,7 @@ class _Reader:
         if kind not in "iUIlL":
             raise ValueError(f"a count is no {kind!r}")
         count = int(self.numbers(kind, 1)[0])
-        # Each entry takes a byte, save constants, of which models have no arrays.
+        # Each entry takes a byte.
         if not 0 <= count <= len(self.data) - self.at:
             raise ValueError("it ends early")
         return count

@@ -22,6 +22,8 @@ _SUMS = ("reg:squarederror", "reg:squaredlogerror", "reg:pseudohubererror", "reg
          "binary:logitraw", "rank:pairwise", "rank:ndcg", "rank:map")  # fmt: skip
 _LOGISTIC = ("binary:logistic",)
 _SOFTMAX = ("multi:softprob", "multi:softmax")
+#: What reading content of another form than the schema's comes to.
+_DAMAGED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -51,8 +53,8 @@ def onnx_of_xgboost(data: bytes, file: str) -> bytes:
         learner = content["learner"]
         booster, objective = learner["gradient_booster"], str(learner["objective"]["name"])
         parameters = learner["learner_model_param"]
-        kind = str(booster["name"])
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
+        kind, attributes = str(booster["name"]), dict(learner.get("attributes", ()))
+    except (msgspec.DecodeError, *_DAMAGED, RecursionError) as error:
         raise ModelError(
             f"{file} is no model of XGBoost: {error}.", "Save it with save_model('model.ubj') or as .json."
         ) from error
@@ -62,19 +64,42 @@ def onnx_of_xgboost(data: bytes, file: str) -> bytes:
         known = ", ".join((*_SUMS, *_LOGISTIC, *_SOFTMAX))
         raise _refused(file, f"its objective is {objective}", f"Known are {known}.")
     try:
-        return _converted(booster["model"], parameters, objective, file)
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        rounds = _rounds(attributes)
+        return _converted(booster["model"], parameters, objective, rounds, file)
+    except _DAMAGED as error:
         raise ModelError(f"{file} is damaged: {type(error).__name__}: {error}.", "Save the model again.") from error
 
 
-def _converted(model: Any, parameters: Any, objective: str, file: str) -> bytes:
+def _rounds(attributes: dict[str, Any]) -> int | None:
+    """How many rounds of boosting predict; None for all.
+
+    Those of XGBClassifier and its like end at the best iteration of early stopping, in a loaded model, too. Booster's
+    do not, which names itself by the lack of ``scikit_learn``.
+    """
+    if "scikit_learn" not in attributes or "best_iteration" not in attributes:
+        return None
+    return int(attributes["best_iteration"]) + 1
+
+
+def _converted(model: Any, parameters: Any, objective: str, rounds: int | None, file: str) -> bytes:
     features = int(parameters["num_feature"])
     sums = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
+    if objective in _SOFTMAX and sums == 1:
+        raise _refused(file, "it has a single class", "Train it on labels of several classes.")
+    if not len(model["trees"]):
+        raise _refused(file, "it has no trees", "Train it for at least one round.")
     trees = [_tree(raw, features, file) for raw in model["trees"]]
     targets = [int(target) for target in model["tree_info"]]
-    if len(targets) != len(trees) or not trees or any(not 0 <= target < sums for target in targets):
+    # Each sum has trees: what is damaged asks for no more memory than the file has.
+    if len(targets) != len(trees) or set(targets) != set(range(min(sums, len(trees) + 1))):
         raise ModelError(f"{file} is damaged: its trees belong to no target.", "Save the model again.")
-    bases = _bases(parameters, objective, sums)
+    if rounds is not None:
+        parallel = max(1, int(model["gbtree_model_param"].get("num_parallel_tree", 1)))
+        end = rounds * sums * parallel
+        if not 0 < end <= len(trees):
+            raise ModelError(f"{file} is damaged: it has no iteration {rounds - 1}.", "Save the model again.")
+        trees, targets = trees[:end], targets[:end]
+    bases = _bases(parameters, objective, sums, file)
     whole = [(_base_tree(base), target) for target, base in enumerate(bases)]
     whole += list(zip(trees, targets, strict=True))
     return _onnx(_tables(whole), objective, features, sums)
@@ -101,12 +126,15 @@ def _tree(raw: Any, features: int, file: str) -> _Tree:
     return _Tree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
 
 
-def _bases(parameters: Any, objective: str, sums: int) -> NDArray[np.float32]:
+def _bases(parameters: Any, objective: str, sums: int, file: str) -> NDArray[np.float32]:
     """The base score of each sum, before the objective's function."""
     text = str(parameters["base_score"])
     values = np.asarray(msgspec.json.decode(text) if text.startswith("[") else float(text), np.float32).reshape(-1)
     if objective in _LOGISTIC:
-        values = -np.log(np.float32(1) / values - np.float32(1))
+        if ((values == 0) | (values == 1)).any():
+            raise _refused(file, "it was trained on labels of a single class", "Train it on labels of both.")
+        with np.errstate(invalid="ignore"):
+            values = -np.log(np.float32(1) / values - np.float32(1))
     if not np.isfinite(values).all() or len(values) not in (1, sums):
         raise ValueError(f"its base_score is {text}")
     return np.broadcast_to(values, sums)
