@@ -38,8 +38,10 @@ def unlike_reference(values: Array, reference: Array, engine: str, noise: float 
     span = float(np.ptp(theirs[known]))
     difference = float(np.abs(ours[known] - theirs[known]).max())
     # Outputs of which float32 stores but a few digits that vary differ by units in their last place.
-    place = float(np.finfo(np.float32).eps * np.abs(theirs[known]).max())
-    allowed = max(ROUNDING * span, NOISES * place) if noise is None else SHARE * span + NOISES * max(noise, place)
+    last_digit = float(np.finfo(np.float32).eps * np.abs(theirs[known]).max())
+    allowed = (
+        max(ROUNDING * span, NOISES * last_digit) if noise is None else SHARE * span + NOISES * max(noise, last_digit)
+    )
     if span == 0 or difference <= allowed:
         return None
     return (

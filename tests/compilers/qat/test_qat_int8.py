@@ -22,6 +22,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
 from edgerig.measure.shares import paired_difference
 from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.plugins import make
 from edgerig.testing.contracts.compiler import CompilerContract
 from edgerig.testing.networks.tflite_builder import with_outputs
 
@@ -129,6 +130,13 @@ def test_a_network_that_learns_nothing_more_stays_as_calibrated(
 def test_another_dataset_is_refused(trained_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError, match="6 outputs, and dataset 'blobs' 4 classes"):
         QatInt8(QatInt8Settings(epochs=1)).compile(trained_net, tmp_path, blobs)
+
+
+def test_a_dataset_without_labels_is_refused_with_what_needs_none(trained_net: Artifact, tmp_path: Path) -> None:
+    dataset = make("dataset", "random", Dataset, {"shape": [12, 12, 1], "samples": 40})
+    with pytest.raises(IncompatibleError, match="cannot be fine-tuned on dataset 'random'") as raised:
+        QatInt8(QatInt8Settings(epochs=1)).compile(trained_net, tmp_path, dataset)
+    assert raised.value.hint == "Quantize it without training: --to int8 or onnx-int8."
 
 
 def test_several_outputs_are_refused(trained_net: Artifact, waves: Dataset) -> None:

@@ -85,12 +85,16 @@ def _epoch(trainer: Trainer, feed: Feed, settings: FineTuningSettings, epoch: in
     trainer.finish()
 
 
-def objective_of(dataset: Dataset, truth: NDArray[Any]) -> Objective:
-    """What the network learns, by the form of what is right for one sample."""
+def objective_of(dataset: Dataset, truth: NDArray[Any], hint: str = _NO_TUNING) -> Objective:
+    """What the network learns, by the form of what is right for one sample.
+
+    Raises:
+        IncompatibleError: There is nothing to learn; ``hint`` says how to do without.
+    """
     real, axes = truth.dtype.kind == "f", truth.ndim
     if dataset.task in ("none", "anomaly") or (real and axes > LABEL_AXES):
         raise IncompatibleError(
-            f"A network cannot be fine-tuned on dataset {dataset.name!r}, whose task is {dataset.task!r}.", _NO_TUNING
+            f"A network cannot be fine-tuned on dataset {dataset.name!r}, whose task is {dataset.task!r}.", hint
         )
     if real:
         return "targets"

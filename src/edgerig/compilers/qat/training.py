@@ -25,6 +25,7 @@ from edgerig.progress import Progress, Task
 
 #: How much faster the logarithms of scales are learned than weights.
 FASTER_SCALES = 10.0
+NO_TRAINING = "Quantize it without training: --to int8 or onnx-int8."
 #: Adam's constants, those of Kingma and Ba, 2015.
 BETA_1, BETA_2, TINY = 0.9, 0.999, 1e-7
 
@@ -80,11 +81,13 @@ class _Learner:
         import jax
 
         if not network.parameters["weights"]:
-            raise IncompatibleError(f"{artifact.name} has no weights that training could change.")
+            raise IncompatibleError(f"{artifact.name} has no weights that training could change.", NO_TRAINING)
         self._inputs = _one_input(artifact)
         self.settings, self._dataset = settings, dataset
         samples = dataset.split("train")
-        self._objective: Objective = objective_of(dataset, samples.truth(slice(0, 1), artifact.preprocessing))
+        self._objective: Objective = objective_of(
+            dataset, samples.truth(slice(0, 1), artifact.preprocessing), NO_TRAINING
+        )
         self.feed = Feed(samples, artifact.preprocessing, settings.batch_size, self._objective)
         validation = dataset.split("validation")
         chosen = np.sort(calibration_indices(validation, settings.validation_samples))
@@ -178,7 +181,7 @@ def _one_input(artifact: Artifact) -> NetworkInputs:
         raise IncompatibleError(
             f"{artifact.name} has {len(artifact.inputs)} inputs, {len(artifact.outputs)} outputs and a batch of "
             f"{inputs.batch}; only networks with one of each can be trained as integers.",
-            "Quantize it without training: --to int8.",
+            NO_TRAINING,
         )
     return inputs
 
