@@ -46,6 +46,7 @@ SECTIONS {
   .bss 0x20000000 (NOLOAD) : { *(.bss .bss.* COMMON) }
   stack_top = 0x20050000;
 }
+ASSERT(ADDR(.bss) + SIZEOF(.bss) <= 0x20048000, "more than 288 KiB of RAM: fewer cases in one bench")
 """
 #: Of cores with another one than most.
 _FPUS = {"cortex-m4": "fpv4-sp-d16", "rv32imc": ""}
