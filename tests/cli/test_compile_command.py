@@ -144,6 +144,8 @@ def test_options_reach_the_compiler(call: Call) -> None:
         (["net.tflite", "--to", "cc"], 2, ["Unknown compiler 'cc'", "c-array"]),
         (["net.tflite", "--to", "int9", "--dataset", "NUMBERS"], 2, ["Did you mean 'int8'"]),
         (["net.tflite", "--to", "int8"], 2, ["no dataset", "--dataset mnist"]),
+        (["net.tflite", "--to", "float16", "--task", "regression"], 2, ["--task go with --dataset"]),
+        (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--task", "regresion"], 2, ["Unknown task"]),
         (["net.tflite", "--to", "int8", "--dataset", "mnisst"], 2, ["Unknown dataset", "mnist"]),
         (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--option", "x"], 2, ["key=value"]),
         (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--option", "input_typ=int8"], 2, ["'input_type'"]),

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgerig.cli import main
@@ -165,3 +166,25 @@ def test_a_float_network_has_no_errors_and_says_why(call: Call, bundle: Path) ->
     code, out, _ = call(bundle, "--errors")
     assert code == 0
     assert "unavailable: it is a float network itself" in out
+
+
+@pytest.mark.slow
+def test_errors_are_measured_where_a_task_of_the_users_judges(call: Call, tmp_path: Path) -> None:
+    """Regression keeps real values, no labels, and is not the dataset's own task."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 8)).astype(np.float32)
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=x[:, :4], x_test=x[:20], y_test=x[:20, :4])
+    own = ["--dataset", "npz", "--dataset-option", f"file={tmp_path / 'own.npz'}", "--task", "regression", "-q"]
+    net, folder = str(dense_tflite(tmp_path / "a.tflite", 8, 4)), str(tmp_path / "build")
+    quick = ["--rounds", "1", "--seconds", "0", "--out", str(tmp_path / "run")]
+    for command in (
+        ["compile", net, "--to", "int8", "--out", folder],
+        ["bench", net, f"{folder}/a_int8.tflite", *quick],
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main([*command, *own])
+        assert not caught.value.code
+    code, out, err = call(tmp_path / "run", "--errors", "--json")
+    assert code == 0, err
+    (dense,) = (row for row in json.loads(out)["rows"] if row["macs"])
+    assert 10 < dense["cells"][1]["error"]["sqnr"]["value"] < 100

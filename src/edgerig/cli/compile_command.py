@@ -53,6 +53,9 @@ C_SOURCE = "c-source"
 @click.option("--dataset", help="What to calibrate with (its training split); `edgerig list datasets` names them.")
 @dataset_settings
 @click.option(
+    "--task", metavar="NAME", help="What the dataset's labels are for, instead of its own task: regression .."
+)
+@click.option(
     "--option",
     "options",
     multiple=True,
@@ -86,6 +89,7 @@ def command(
     dataset: str | None,
     dataset_option: tuple[str, ...],
     dataset_root: Path | None,
+    task: str | None,
     options: tuple[str, ...],
     format_: str | None,
     custom: str | None,
@@ -125,10 +129,10 @@ def command(
     from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
     from edgerig.models.files import open_artifact
 
-    find_here(*targets, *([dataset] if dataset else []))
+    find_here(*targets, *([dataset] if dataset else []), *([task] if task else []))
     load_format(format_)
     load_plugins("compiler", targets)
-    data = _dataset(dataset, dataset_option, dataset_root)
+    data = _dataset(dataset, dataset_option, dataset_root, task)
     source = declare(open_artifact(model, options=custom_layers(custom)), layout)
     shapes = parse_shapes(shape, [source.inputs])
     short = {"cpu": cpu, "optimize": optimize, "budget": budget, "name": name}
@@ -212,16 +216,22 @@ def _explain(steps: list[CompiledFile]) -> None:
                 echo(line)
 
 
-def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> Dataset | None:
+def _dataset(name: str | None, options: tuple[str, ...], root: Path | None, task: str | None) -> Dataset | None:
     from edgerig import plugins
     from edgerig.datasets.base import Dataset
     from edgerig.errors import UsageError
+    from edgerig.tasks.base import Task
 
     if name is None:
-        if options or root is not None:
-            raise UsageError("--dataset-option and --dataset-root go with --dataset.", "Name one: --dataset mnist.")
+        if options or root is not None or task is not None:
+            raise UsageError(
+                "--dataset-option, --dataset-root and --task go with --dataset.", "Name one: --dataset mnist."
+            )
         return None
-    return plugins.make("dataset", name, Dataset, parse_dataset_settings(options, root))
+    data = plugins.make("dataset", name, Dataset, parse_dataset_settings(options, root))
+    if task is not None:
+        data.task = plugins.find("task", task, Task).name
+    return data
 
 
 def _document(

@@ -243,15 +243,17 @@ def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> Evalua
     header = bundle.header()
     part = header.rig["dataset"]
     dataset = make("dataset", part["use"], Dataset, part["options"])
+    if task := header.rig.get("task"):
+        dataset.task, dataset.task_options = task["use"], task["options"]
     dataset.prepare(progress)
     samples = EvaluationSamples(dataset, header.rig["measure"]["samples"])
     known = bundle.samples(cell.id, ("indices", "labels"))
     count = len(known["indices"])
     if count < len(samples):
         samples, _ = samples.part(count)
-    if not np.array_equal(samples.indices, known["indices"]) or not np.array_equal(
-        samples.samples.labels, known["labels"]
-    ):
+    # Only classifiers have labels.
+    labels = samples.samples.labels
+    if not np.array_equal(samples.indices, known["indices"]) or not np.array_equal(known.get("labels", labels), labels):
         raise InferenceError(
             f"The test samples of {part['use']} are not those that {cell.id} ran.", "Measure it again."
         )
