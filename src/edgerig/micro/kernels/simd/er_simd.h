@@ -7,16 +7,15 @@
 #ifndef ER_SIMD_H
 #define ER_SIMD_H
 
-#include <stdint.h>
 #include <string.h>
+
+#include "er_shapes.h"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
-
-#define ER_BLOCK 16
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define ER_AVX512 1
@@ -189,12 +188,6 @@ ER_INLINE er_i32 er_scale_twice(er_i32 x, er_scaling s)
     er_i32 high = er_doubling_high((er_i32)((er_u32)x << (er_u32)s.left), s.multiplier);
     return (((high - (er_i32)((er_u32)(high) >> 31 & (er_u32)s.last)) >> s.but_one) + s.last) >> s.last;
 }
-
-/* How sums of one block of output channels are scaled. */
-typedef struct er_scales {
-    int32_t bias[ER_BLOCK], weights[ER_BLOCK]; /* weights: their sum, times 128 */
-    int32_t multiplier[ER_BLOCK], left[ER_BLOCK], right[ER_BLOCK];
-} er_scales;
 
 ER_INLINE er_scaling er_scaling_at(const er_scales *s, int lane)
 {
@@ -394,11 +387,5 @@ ER_INLINE er_i32 er_multiply_add(er_i32 sum, er_i32 x, er_i32 w)
     return sum + x * w;
 #endif
 }
-
-/* What windows see: the image with its borders, row by row. */
-typedef struct er_image {
-    int32_t height, width, pixel; /* of the input, pixel in bytes */
-    int32_t top, left, rows, columns;
-} er_image;
 
 #endif

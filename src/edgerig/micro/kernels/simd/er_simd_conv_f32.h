@@ -2,7 +2,7 @@
 #ifndef ER_SIMD_CONV_F32_H
 #define ER_SIMD_CONV_F32_H
 
-#include "er_simd.h"
+#include "er_shapes.h"
 
 typedef struct er_simd_conv_f32 {
     er_image image;

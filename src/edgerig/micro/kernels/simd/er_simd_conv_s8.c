@@ -1,5 +1,6 @@
 #include "er_simd_conv_s8.h"
 
+#include "er_simd.h"
 #include "er_simd_pad.h"
 
 /* Pixels and blocks that are computed together: as many sums as there are registers for. */

@@ -1,5 +1,6 @@
 #include "er_simd_depthwise_s8.h"
 
+#include "er_simd.h"
 #include "er_simd_pad.h"
 
 /* Weights of so many taps stay in registers. */

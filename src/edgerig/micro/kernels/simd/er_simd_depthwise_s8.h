@@ -2,7 +2,7 @@
 #ifndef ER_SIMD_DEPTHWISE_S8_H
 #define ER_SIMD_DEPTHWISE_S8_H
 
-#include "er_simd.h"
+#include "er_shapes.h"
 
 typedef struct er_simd_depthwise_s8 {
     er_image image;

@@ -1,5 +1,7 @@
 #include "er_simd_pad.h"
 
+#include <string.h>
+
 typedef int64_t er_bytes __attribute__((vector_size(32)));
 
 static void copy(const int8_t *from, int8_t *to, int64_t count, int flip)
