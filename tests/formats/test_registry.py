@@ -43,6 +43,8 @@ def test_every_registered_format_is_called_what_it_is_registered_as() -> None:
         ("a.tflite", "tflite"),
         ("a.TFLITE", "tflite"),
         ("a.onnx", "onnx"),
+        ("a.ubj", "onnx"),
+        ("a.json", "onnx"),
         ("a.keras", "keras"),
         ("a.h5", "keras"),
         ("a.hdf5", "keras"),
@@ -52,7 +54,7 @@ def test_a_suffix_says_the_format(file: str, name: str) -> None:
     assert formats.format_of(Path(file)).name == name
 
 
-@pytest.mark.parametrize("file", ["a.h", "a.json", "a.c-array", "a", "a.", ".tflite", "a.xyz"])
+@pytest.mark.parametrize("file", ["a.h", "a.toml", "a.c-array", "a", "a.", ".tflite", "a.xyz"])
 def test_a_stranger_s_suffix_gets_words_that_name_formats_and_how_to_add_one(file: str) -> None:
     with pytest.raises(ModelError) as caught:
         formats.format_of(Path(file))
