@@ -1,10 +1,12 @@
 """Instructions of each layer of generated C on a Cortex-M7, and the layers that no fast kernel takes.
 
-    python benchmarks/micro_layers.py [--only NETWORK ...] [--layers] [--optimize speed] [--official FOLDER] [--json]
+    python benchmarks/micro_layers.py [--only NETWORK ...] [--layers] [--optimize speed] [--ram KIB]
+        [--official FOLDER] [--json]
 
 Networks of the shapes of published ones, with random weights whose scales lie apart; with --official those of MLPerf
 Tiny itself, whose files are in no package. Counted on a simulated processor with memory enough for all, as
-`edgerig compile --explain` counts; so with float borders and softmax. Exit code 1 if a goal is missed, or if portable
+`edgerig compile --explain` counts; so with float borders and softmax. With --ram the fastest plan in so much memory is
+taken instead of the smallest. Exit code 1 if a goal is missed, or if portable
 code runs a convolution, a dense layer, a sum or a product.
 """
 
@@ -84,6 +86,7 @@ def main() -> int:
     parser.add_argument("--layers", action="store_true", help="a row for each layer, too")
     parser.add_argument("--optimize", default="speed", choices=("speed", "size"))
     parser.add_argument("--compiler", default="auto", choices=("auto", "gcc", "ziglang"))
+    parser.add_argument("--ram", type=float, metavar="KIB", help="KiB that the arena may have, as --option ram=")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     official_folder(parser)
     arguments = parser.parse_args()
@@ -93,7 +96,7 @@ def main() -> int:
         if not arguments.only or name.startswith(tuple(arguments.only)):
             print(name, file=sys.stderr)
             data = official[name] if name in official else published_shape(*SHAPES[name])
-            rows.append(measure(name, data, arguments.optimize, arguments.compiler))
+            rows.append(measure(name, data, arguments.optimize, arguments.compiler, arguments.ram))
     wrong = [fault for row in rows for fault in faults(row, arguments.optimize)]
     if arguments.json:
         print(json.dumps({"networks": [msgspec.to_builtins(row) for row in rows], "faults": wrong}, indent=1))
@@ -104,10 +107,12 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def measure(name: str, data: bytes, optimize: str, compiler: Choice) -> Counted:
+def measure(name: str, data: bytes, optimize: str, compiler: Choice, kibibytes: float | None) -> Counted:
     """Compile and count."""
+    ram = None if kibibytes is None else round(kibibytes * 1024)
     start = time.monotonic()
-    source = compile_model(data, "net", msgspec.convert({"cpu": "cortex-m7", "optimize": optimize}, Options))
+    options = msgspec.convert({"cpu": "cortex-m7", "optimize": optimize, "ram": ram}, Options)
+    source = compile_model(data, "net", options)
     seconds = time.monotonic() - start
     with tempfile.TemporaryDirectory() as folder:
         source.write(Path(folder) / "c")

@@ -122,3 +122,16 @@ def test_networks_in_the_least_ram_are_exact_on_the_board(name: str, tmp_path: P
         sample = random_inputs(case.manifest.inputs, 1, seed)[0]
         outputs, _ = bench.run(case, *sample)
         np.testing.assert_array_equal(outputs[0], Oracle(data).run(sample)[0])
+
+
+@pytest.mark.slow
+def test_more_ram_takes_no_more_calls() -> None:
+    """An arena that is larger than estimated is no reason to take the smallest of all."""
+    data = published_shape("mobilenet_v1", 224, 0.25)
+    most = 0
+    for kibibytes in (240, 215, 190, 160):
+        manifest = compile_model(data, "net", Options(cpu="cortex-m7", ram=kibibytes * 1024)).manifest
+        assert manifest.memory.arena <= kibibytes * 1024
+        assert len(manifest.layers) >= most
+        most = len(manifest.layers)
+    assert most < 60, "the plan of 150 KiB has 203 layer functions, one for each row of a band"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Program
@@ -22,8 +23,8 @@ from edgerig.micro.select import Refusals, choose, choose_layouts
 _WORTH = 1 / 8
 #: Of estimates that differ by less, the one with fewer calls is taken.
 _ALIKE = 1 / 8
-#: Layers of a stage; and stages that are planned.
-_LONGEST, _TRIED = 8, 4
+#: Layers of a stage; stages that are planned by default; and of the smallest where RAM is limited.
+_LONGEST, _TRIED, _SMALLEST = 8, 4, 2
 #: Rows of bands that are tried.
 _HEIGHTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
 #: Layer functions of a stage, for their flash: by default, and where RAM is limited.
@@ -63,38 +64,81 @@ def best_plan(compilation: Compilation) -> Planned:
         CompileError: No plan takes so little RAM, or no kernel takes some operator.
     """
     ram, planner = compilation.options.ram, compilation.planner()
-    if ram is None:
-        whole = fastest(planner, compilation.plain)
-    else:
+    if ram is not None:
         whole = most_thrifty(planner)
-        if whole.arena <= ram:
-            return fastest(planner, compilation.plain, ram)
-    smallest = whole
-    if ram is None and compilation.options.optimize == "size":
+        return fastest(planner, compilation.plain, ram) if whole.arena <= ram else _within(compilation, whole, ram)
+    whole = fastest(planner, compilation.plain)
+    if compilation.options.optimize == "size":
         # Bands take flash.
         return whole
-    for stage in _stages(compilation.program, whole, ram):
-        banded = compilation.planner(stage)
-        planned = fastest(banded, compilation.plain) if ram is None else most_thrifty(banded)
-        if ram is not None and planned.arena <= ram:
-            return fastest(banded, compilation.plain, ram)
-        if ram is None and planned.arena <= whole.arena * (1 - _WORTH):
+    limit = whole.arena * (1 - _WORTH)
+    for stage in _worthwhile(_estimates(compilation.program, whole, _MOST_CALLS[0]), limit):
+        planned = fastest(compilation.planner(stage), compilation.plain)
+        if planned.arena <= limit:
             return planned
+    return whole
+
+
+def _within(compilation: Compilation, whole: Planned, ram: int) -> Planned:
+    """The plan in bands with the fewest calls that fits into ``ram`` bytes.
+
+    Raises:
+        CompileError: There is none.
+    """
+    estimates = _estimates(compilation.program, whole, _MOST_CALLS[1])
+    front = _front(estimates)
+    fitting: Planner | None = None
+    smallest = whole
+
+    def fits(stage: Stage) -> bool:
+        nonlocal fitting, smallest
+        banded = compilation.planner(stage)
+        planned = most_thrifty(banded)
         smallest = min(smallest, planned, key=lambda plan: plan.arena)
-    if ram is not None:
+        if planned.arena <= ram:
+            fitting = banded
+        return planned.arena <= ram
+
+    # Plans come out larger than they are estimated, but in about the same order.
+    low, high = 0, max(1, sum(entry.arena <= ram for entry in front))
+    while front and low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if fits(front[middle].stage) else (low, middle)
+    for entry in estimates[:_SMALLEST]:
+        if fitting is None and entry not in front:
+            fits(entry.stage)
+    if fitting is None:
         raise CompileError(
             f"{compilation.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
             f"Say ram={smallest.arena} or more, or leave ram out.",
         )
-    return whole
+    return fastest(fitting, compilation.plain, ram)
 
 
-def _stages(program: Program, whole: Planned, ram: int | None) -> list[Stage]:
-    """Stages whose arenas are estimated to be small enough, the best first."""
+def _front(estimates: Sequence[_Estimate]) -> list[_Estimate]:
+    """Those than which none is as small with as few calls: ever larger arenas with ever fewer calls."""
+    front: list[_Estimate] = []
+    for entry in estimates:
+        if not front or entry.calls < front[-1].calls:
+            front.append(entry)
+    return front
+
+
+class _Estimate(NamedTuple):
+    """Bytes of the arena and layer functions of a stage; its place among all stages."""
+
+    arena: int
+    calls: int
+    order: int
+    stage: Stage
+
+
+def _estimates(program: Program, whole: Planned, calls: int) -> list[_Estimate]:
+    """Stages of at most ``calls``, those of the smallest arena first."""
     scratch = {layer.node: layer.context.scratch_bytes for layer in whole.layers}
     counted = whole.memory.plan.levels(len(whole.layers))
     levels = {layer.node: level for layer, level in zip(whole.layers, counted, strict=True)}
-    estimates: list[tuple[int, int, int, Stage]] = []
+    estimates: list[_Estimate] = []
     for chain in chains(program):
         if not any(levels[node] > max(levels.values()) * (1 - _WORTH) for node in chain if node in levels):
             continue
@@ -102,17 +146,22 @@ def _stages(program: Program, whole: Planned, ram: int | None) -> list[Stage]:
             for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
                 nodes = chain[first:end]
                 others = max((level for node, level in levels.items() if node not in nodes), default=0)
-                for stage in _of_all_heights(nodes, _MOST_CALLS[ram is not None]):
-                    estimates.append((max(others, _estimate(stage, scratch)), stage.calls, len(estimates), stage))
-    limit = whole.arena * (1 - _WORTH) if ram is None else ram
-    estimates.sort(key=lambda entry: entry[:3])
-    if not estimates or (ram is None and estimates[0][0] > limit):
+                for stage in _of_all_heights(nodes, calls):
+                    arena = max(others, _estimate(stage, scratch))
+                    estimates.append(_Estimate(arena, stage.calls, len(estimates), stage))
+    return sorted(estimates, key=lambda entry: entry[:3])
+
+
+def _worthwhile(estimates: Sequence[_Estimate], limit: float) -> list[Stage]:
+    """What is about as small as the smallest with the fewest calls, then the smallest of all; none beyond the limit."""
+    if not estimates or estimates[0].arena > limit:
         return []
-    # What is small enough with the fewest calls, then the smallest of all.
-    enough = max(limit, estimates[0][0]) if ram is not None else min(limit, estimates[0][0] * (1 + _ALIKE))
-    fewest = sorted((entry for entry in estimates if entry[0] <= enough), key=lambda entry: (entry[1], entry[0]))
+    enough = min(limit, estimates[0].arena * (1 + _ALIKE))
+    fewest = sorted(
+        (entry for entry in estimates if entry.arena <= enough), key=lambda entry: (entry.calls, entry.arena)
+    )
     chosen = [*fewest[: _TRIED // 2], *estimates[: _TRIED // 2]]
-    return list({entry[2]: entry[3] for entry in chosen}.values())
+    return list({entry.order: entry.stage for entry in chosen}.values())
 
 
 def _of_all_heights(nodes: Sequence[Node], calls: int) -> list[Stage]:
