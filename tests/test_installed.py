@@ -70,7 +70,7 @@ def test_packages_in_an_archive_are_left_to_importlib(tmp_path: Path, monkeypatc
 
 
 def test_a_folder_is_read_again_only_after_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What another test of this process imported may have brought a finder of packages with it.
+    # The package importlib_metadata, where another test of this process imported it, takes the finder of packages away.
     monkeypatch.setattr(installed, "_in_folders", lambda: True)
     monkeypatch.syspath_prepend(str(tmp_path))
     installed._folders_in.cache_clear()
