@@ -12,7 +12,7 @@ from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D,
 from edgerig.micro.kernels.access import by_groups, by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
-from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes
+from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes, transposed_sizes
 
 #: Rows of weights are filled up to a multiple of this: for vector units, or not at all to save flash.
 VECTOR = {"speed": 16, "size": 1}
@@ -194,21 +194,8 @@ class TransposeConvS8(Portable):
         requantize = requantization(node)
         kernel = np.ascontiguousarray(node.weights.array.transpose(1, 2, 0, 3))
         weights = context.constant("weights", kernel, stands_for=[node.weights])
-        _, height, width, depth = node.input.shape
-        _, out_height, out_width, channels = node.output.shape
         text = struct(
-            height=height,
-            width=width,
-            depth=depth,
-            kernel_height=node.kernel[0],
-            kernel_width=node.kernel[1],
-            stride_y=node.stride[0],
-            stride_x=node.stride[1],
-            top=node.padding.top,
-            left=node.padding.left,
-            out_height=out_height,
-            out_width=out_width,
-            channels=channels,
+            **transposed_sizes(node),
             input_zero=node.input.zero_point,
             output_zero=requantize.zero_point,
             low=requantize.low,
@@ -217,6 +204,6 @@ class TransposeConvS8(Portable):
             scales=_plain_table(context, node, requantize),
         )
         settings = context.struct("conv", "micro_transpose_conv_s8", text)
-        sums = context.scratch(4 * channels, "int32_t")
+        sums = context.scratch(4 * node.output.shape[3], "int32_t")
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_transpose_conv_s8_run(&{settings}, {x}, {y}, {sums});")

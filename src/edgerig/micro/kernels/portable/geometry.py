@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, Value
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Value
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable
 
@@ -24,6 +24,26 @@ def window_sizes(node: Conv2D | DepthwiseConv2D) -> dict[str, int]:
         "dilation_x": node.dilation[1],
         "top": node.padding.top,
         "left": node.padding.left,
+    }
+
+
+def transposed_sizes(node: TransposeConv) -> dict[str, int]:
+    """Fields of the struct of a transposed convolution of integers."""
+    _, height, width, depth = node.input.shape
+    _, out_height, out_width, channels = node.output.shape
+    return {
+        "height": height,
+        "width": width,
+        "depth": depth,
+        "kernel_height": node.kernel[0],
+        "kernel_width": node.kernel[1],
+        "stride_y": node.stride[0],
+        "stride_x": node.stride[1],
+        "top": node.padding.top,
+        "left": node.padding.left,
+        "out_height": out_height,
+        "out_width": out_width,
+        "channels": channels,
     }
 
 

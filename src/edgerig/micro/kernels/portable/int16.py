@@ -40,6 +40,7 @@ from edgerig.micro.ir.operators.functions import LeakyRelu
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, files, struct
 from edgerig.micro.kernels.portable.elementwise import BinaryS8
+from edgerig.micro.kernels.portable.geometry import transposed_sizes
 from edgerig.micro.kernels.portable.reduce import pool_struct, walks
 from edgerig.micro.kernels.portable.windows import sizes
 
@@ -104,21 +105,8 @@ class TransposeConvS16(Portable):
         scales = requantization16(node)
         kernel = np.ascontiguousarray(node.weights.array.transpose(1, 2, 0, 3))
         pairs = np.stack([scales.multipliers, scales.shifts], axis=1)
-        _, height, width, depth = node.input.shape
-        _, out_height, out_width, channels = node.output.shape
         text = struct(
-            height=height,
-            width=width,
-            depth=depth,
-            kernel_height=node.kernel[0],
-            kernel_width=node.kernel[1],
-            stride_y=node.stride[0],
-            stride_x=node.stride[1],
-            top=node.padding.top,
-            left=node.padding.left,
-            out_height=out_height,
-            out_width=out_width,
-            channels=channels,
+            **transposed_sizes(node),
             low=scales.low,
             high=scales.high,
             once=int(scales.once),
@@ -127,7 +115,7 @@ class TransposeConvS16(Portable):
             scales=f"(const micro_shift_s16 *){context.constant('scales', pairs)}",
         )
         settings = context.struct("conv", self.source, text)
-        sums = context.scratch(8 * channels, "int64_t")
+        sums = context.scratch(8 * node.output.shape[3], "int64_t")
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_transpose_conv_s16_run(&{settings}, {x}, {y}, {sums});")
 
