@@ -1,7 +1,8 @@
 """Models that XGBoost 3.2 saved, and what it predicts itself: read as ONNX they say the same, in C as well.
 
 ``predictions.npz`` has 300 samples, of which a twentieth of the values is missing, and its ``Booster.predict`` of each
-model.
+model. ``boosters.npz`` has other samples, with categories and what is none, for the models of
+``scripts/make_xgboost_models.py``.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerig.errors import EdgerigError, ModelError
+from edgerig.errors import CompileError, EdgerigError, ModelError
 from edgerig.formats import format_of
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.ubjson import read_ubjson
 from edgerig.models.graph.xgboost_file import onnx_of_xgboost
 
 MODELS = Path(__file__).parent / "xgboost_models"
-FILES = ("regression.ubj", "two.json", "three.ubj")
+FILES = ("regression.ubj", "two.json", "three.ubj", "dart.ubj", "categories.ubj", "one_hot.ubj", "two_sums.ubj")
+#: Whose predictions are sums.
+SUMS = ("regression.ubj", "dart.ubj", "categories.ubj", "one_hot.ubj")
 
 
 def predictions(file: str) -> tuple[np.ndarray, np.ndarray]:
     """The samples, and what XGBoost predicts."""
-    stored = np.load(MODELS / "predictions.npz")
+    stored = np.load(
+        MODELS / ("predictions.npz" if file in ("regression.ubj", "two.json", "three.ubj") else "boosters.npz")
+    )
     return stored["x"], stored[Path(file).stem]
 
 
@@ -44,13 +49,13 @@ def test_onnx_runtime_says_what_xgboost_says(file: str) -> None:
     session = onnxruntime.InferenceSession(artifact.read(), options)
     samples, wanted = predictions(file)
     (got,) = session.run(None, {"input": samples})
-    check(got, wanted, exact=file == "regression.ubj")
+    check(got, wanted, exact=file in SUMS)
     assert (artifact.format, artifact.inputs[0].shape) == ("onnx", (1, 5))
     assert artifact.outputs[0].shape == (1, wanted.shape[1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [file for file in FILES if file not in ("dart.ubj", "one_hot.ubj")])
 def test_generated_c_says_what_xgboost_says(file: str, tmp_path: Path) -> None:
     from edgerig.micro import Options, compile_model
     from edgerig.testing.networks.generated import run_sanitized
@@ -59,7 +64,20 @@ def test_generated_c_says_what_xgboost_says(file: str, tmp_path: Path) -> None:
     source = compile_model(open_artifact(MODELS / file).read(), "net", Options(), file)
     (outputs,) = run_sanitized([source], [[[row[np.newaxis]] for row in samples]], tmp_path)
     got = np.concatenate([output[0].reshape(1, -1) for output in outputs])
-    check(got, wanted, exact=file == "regression.ubj")
+    check(got, wanted, exact=file in SUMS)
+
+
+def test_a_softmax_along_the_batch_is_no_scores_in_c() -> None:
+    """Two classes with a sum each are trees and a Softmax: C has that of the last axis alone."""
+    import onnx
+
+    from edgerig.micro import Options, compile_model
+
+    model = onnx.load_from_string(open_artifact(MODELS / "two_sums.ubj").read())
+    assert [node.op_type for node in model.graph.node] == ["TreeEnsembleRegressor", "Softmax"]
+    model.graph.node[1].attribute[0].i = 0
+    with pytest.raises(CompileError, match="not along the last axis"):
+        compile_model(model.SerializeToString(), "net", Options(), "net.onnx")
 
 
 def check(got: np.ndarray, wanted: np.ndarray, exact: bool) -> None:
@@ -96,6 +114,19 @@ def tree(learner: dict[str, Any]) -> Any:
     return learner["gradient_booster"]["model"]["trees"][0]
 
 
+def categorical(learner: dict[str, Any]) -> Any:
+    """The first tree, whose root branches by the category 0."""
+    tree(learner).update(categories=[0], categories_nodes=[0], categories_segments=[0], categories_sizes=[1])
+    tree(learner)["split_type"][0] = 1
+    return tree(learner)
+
+
+def dart(learner: dict[str, Any]) -> Any:
+    """The booster, made one of dart."""
+    learner["gradient_booster"] = {"name": "dart", "gbtree": learner["gradient_booster"]}
+    return learner["gradient_booster"]
+
+
 def stopped(learner: dict[str, Any], best: int, scikit_learn: bool = True) -> None:
     """As if early stopping had found that iteration, of XGBClassifier or of a Booster."""
     learner["attributes"] = {"best_iteration": str(best)} | ({"scikit_learn": "{}"} if scikit_learn else {})
@@ -125,8 +156,15 @@ def test_arrays_of_constants_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda own: categorical(own)["categories"].__setitem__(0, -1), "a category is out of range"),
+        (lambda own: categorical(own)["categories"].__setitem__(0, 2**24), "a category is out of range"),
+        (lambda own: categorical(own)["categories"].clear(), "a branch's categories are none"),
+        (lambda own: categorical(own)["categories_sizes"].__setitem__(0, 0), "a branch's categories are none"),
+        (lambda own: categorical(own)["categories_nodes"].__setitem__(0, 1), "not those that have categories"),
+        (lambda own: dart(own).update(weight_drop=[1.0]), "not a number for each tree"),
+        (lambda own: dart(own).update(weight_drop=[1e300] * 99), "not a number for each tree"),
         (lambda own: own["objective"].update(name="count:poisson"), "its objective is count:poisson"),
-        (lambda own: tree(own)["split_type"].__setitem__(0, 1), "branches by categories"),
+        (lambda own: tree(own)["split_type"].__setitem__(0, 1), "not those that have categories"),
         (lambda own: tree(own)["left_children"].__setitem__(0, 99), "a child is no node"),
         (lambda own: tree(own)["left_children"].pop(), "different lengths"),
         (lambda own: tree(own)["split_indices"].__setitem__(0, 5), "a feature that there is not"),
@@ -150,9 +188,9 @@ def test_what_cannot_be_read_is_named(change: Callable[[dict[str, Any]], object]
         open_artifact(path)
 
 
-def test_other_boosters_are_refused() -> None:
-    with pytest.raises(ModelError, match="its booster is dart"):
-        open_artifact(MODELS / "dart.ubj")
+def test_linear_boosters_are_refused() -> None:
+    with pytest.raises(ModelError, match="its booster is gblinear, whose sums"):
+        open_artifact(MODELS / "linear.ubj")
 
 
 def test_other_json_is_refused(tmp_path: Path) -> None:
@@ -162,9 +200,9 @@ def test_other_json_is_refused(tmp_path: Path) -> None:
         format_of(path).payload(path)
 
 
-@given(st.integers(0, 3000), st.integers(0, 255))
-def test_a_damaged_file_is_refused_or_read(position: int, value: int) -> None:
-    data = bytearray((MODELS / "regression.ubj").read_bytes())
+@given(st.sampled_from(["regression.ubj", "categories.ubj", "dart.ubj"]), st.integers(0, 20000), st.integers(0, 255))
+def test_a_damaged_file_is_refused_or_read(file: str, position: int, value: int) -> None:
+    data = bytearray((MODELS / file).read_bytes())
     data[1 + position % (len(data) - 1)] = value
     with contextlib.suppress(EdgerigError):
         onnx_of_xgboost.__wrapped__(bytes(data), "net.ubj")

@@ -204,6 +204,17 @@ def _normalizer(reader: _Reader, node: Any, position: int) -> None:
     reader.values[node.output[0]] = value
 
 
+def _softmax(reader: _Reader, node: Any, position: int) -> None:
+    """Of sums; of a matrix, the first axis of which is the batch, only along the last."""
+    where = reader.where(node, position)
+    source = reader.get(node.input[0], where)
+    # Before opset 13 the axis that is not named is 1, which is the same of a matrix.
+    if _attributes(node).get("axis", -1) not in (-1, 1) or len(source.shape) != 2 or source.dtype != "float32":
+        raise CompileError(f"{where} is not along the last axis of scores.", "Write it with axis=-1.")
+    result = reader.values[node.output[0]] = Value(node.output[0], source.shape, "float32")
+    reader.program_.nodes.append(Softmax(node.name or node.op_type, position, [source], [result]))
+
+
 def _transformed(reader: _Reader, scores: Value, transform: str, position: int) -> Value:
     if transform == "NONE":
         return scores
@@ -268,8 +279,9 @@ _OPERATORS: dict[str, Callable[[_Reader, Any, int], None]] = {
     "Normalizer": _normalizer,
     "Scaler": _scaler,
     "ZipMap": _zip_map,
+    "Softmax": _softmax,
     "Identity": _same,
     "Cast": _same,
 }
-_KNOWN = {name if name in ("Identity", "Cast") else f"ai.onnx.ml.{name}" for name in _OPERATORS}
+_KNOWN = {name if name in ("Identity", "Cast", "Softmax") else f"ai.onnx.ml.{name}" for name in _OPERATORS}
 HINT = f"Networks become C as TFLite; of ONNX files C is made of classical models: {', '.join(sorted(_OPERATORS))}."

@@ -2,19 +2,21 @@
 
 Sums begin with the base score, as XGBoost's do, by a tree of its own in front: ONNX adds base values at the end, which
 rounds otherwise. The schema is XGBoost's (doc/model.schema); trees branch to the left where a feature is less than the
-condition, in float32.
+condition, in float32, or where its integer part is not among the branch's categories. The booster ``dart`` multiplies
+the leaves of each tree by the tree's weight, in float32, before they are added.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import ModelError
+from edgerig.models.graph.branching_tree import MOST_CATEGORY, BranchingTree, categories_as_ranges
 from edgerig.models.graph.ubjson import read_ubjson
 
 #: Objectives whose predictions are the sums themselves.
@@ -25,15 +27,8 @@ _SOFTMAX = ("multi:softprob", "multi:softmax")
 #: What reading content of another form than the schema's comes to.
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 OPSETS = {"": 17, "ai.onnx.ml": 3}
-
-
-class _Tree(NamedTuple):
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    feature: NDArray[np.int64]
-    #: The condition of a branch, the value of a leaf.
-    condition: NDArray[np.float32]
-    default_left: NDArray[np.int64]
+#: How many times its nodes a tree may have when its categories are ranges, and how many it may have in any case.
+_GROWTH, _ALWAYS = 16, 4096
 
 
 def is_xgboost(data: bytes) -> bool:
@@ -58,14 +53,20 @@ def onnx_of_xgboost(data: bytes, file: str) -> bytes:
         raise ModelError(
             f"{file} is no model of XGBoost: {error}.", "Save it with save_model('model.ubj') or as .json."
         ) from error
-    if kind != "gbtree":
-        raise _refused(file, f"its booster is {kind}", "Train it with booster='gbtree'.")
+    if kind == "gblinear":
+        why = "its booster is gblinear, whose sums ONNX's linear operator takes in another order"
+        raise _refused(file, why, "Train it with booster='gbtree', or a linear model of scikit-learn.")
+    if kind not in ("gbtree", "dart"):
+        raise _refused(file, f"its booster is {kind}", "Train it with booster='gbtree' or 'dart'.")
     if objective not in (*_SUMS, *_LOGISTIC, *_SOFTMAX):
         known = ", ".join((*_SUMS, *_LOGISTIC, *_SOFTMAX))
         raise _refused(file, f"its objective is {objective}", f"Known are {known}.")
     try:
         rounds = _rounds(attributes)
-        return _converted(booster["model"], parameters, objective, rounds, file)
+        own = booster["gbtree"] if kind == "dart" else booster
+        with np.errstate(over="ignore"):  # refused as infinite where it is used
+            weights = np.asarray(booster["weight_drop"], np.float32) if kind == "dart" else None
+        return _converted(own["model"], weights, parameters, objective, rounds, file)
     except _DAMAGED as error:
         raise ModelError(f"{file} is damaged: {type(error).__name__}: {error}.", "Save the model again.") from error
 
@@ -81,7 +82,14 @@ def _rounds(attributes: dict[str, Any]) -> int | None:
     return int(attributes["best_iteration"]) + 1
 
 
-def _converted(model: Any, parameters: Any, objective: str, rounds: int | None, file: str) -> bytes:
+def _converted(
+    model: Any,
+    weights: NDArray[np.float32] | None,
+    parameters: Any,
+    objective: str,
+    rounds: int | None,
+    file: str,
+) -> bytes:
     features = int(parameters["num_feature"])
     sums = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
     if objective in _SOFTMAX and sums == 1:
@@ -89,6 +97,8 @@ def _converted(model: Any, parameters: Any, objective: str, rounds: int | None, 
     if not len(model["trees"]):
         raise _refused(file, "it has no trees", "Train it for at least one round.")
     trees = [_tree(raw, features, file) for raw in model["trees"]]
+    if weights is not None:
+        trees = _weighted(trees, weights)
     targets = [int(target) for target in model["tree_info"]]
     # Each sum has trees: what is damaged asks for no more memory than the file has.
     if len(targets) != len(trees) or set(targets) != set(range(min(sums, len(trees) + 1))):
@@ -105,7 +115,7 @@ def _converted(model: Any, parameters: Any, objective: str, rounds: int | None, 
     return _onnx(_tables(whole), objective, features, sums)
 
 
-def _tree(raw: Any, features: int, file: str) -> _Tree:
+def _tree(raw: Any, features: int, file: str) -> BranchingTree:
     if int(raw["tree_param"].get("size_leaf_vector", 1)) > 1:
         hint = "Train it with multi_strategy='one_output_per_tree'."
         raise _refused(file, "its trees have several values in a leaf", hint)
@@ -114,8 +124,6 @@ def _tree(raw: Any, features: int, file: str) -> _Tree:
     nodes = len(columns[0])
     if any(column.shape != (nodes,) for column in columns) or not nodes:
         raise ModelError(f"{file} is damaged: the tables of a tree have different lengths.", "Save the model again.")
-    if np.asarray(raw.get("split_type", ())).any() or len(raw.get("categories", ())):
-        raise _refused(file, "it branches by categories", "Encode them as numbers, and train it again.")
     left, right, feature = (column.astype(np.int64) for column in columns[:3])
     branches = left != -1
     for child in (left[branches], right[branches]):
@@ -123,7 +131,41 @@ def _tree(raw: Any, features: int, file: str) -> _Tree:
             raise ModelError(f"{file} is damaged: a child is no node of its tree.", "Save the model again.")
     if (feature[branches] >= features).any() or (feature[branches] < 0).any():
         raise ModelError(f"{file} is damaged: a branch asks for a feature that there is not.", "Save the model again.")
-    return _Tree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
+    tree = BranchingTree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
+    categories = _categories(raw, branches)
+    return _by_ranges(tree, categories, file) if categories else tree
+
+
+def _weighted(trees: list[BranchingTree], weights: NDArray[np.float32]) -> list[BranchingTree]:
+    if weights.shape != (len(trees),) or not np.isfinite(weights).all():
+        raise ValueError("weight_drop has not a number for each tree")
+    with np.errstate(over="ignore"):  # a value out of range is infinite in XGBoost, too
+        return [tree._replace(condition=np.where(tree.left == -1, tree.condition * weight, tree.condition))
+                for tree, weight in zip(trees, weights, strict=True)]  # fmt: skip
+
+
+def _categories(raw: Any, branches: NDArray[np.bool_]) -> dict[int, NDArray[np.int64]]:
+    """The categories that go to the right, of each branch that has such."""
+    marked = np.flatnonzero(np.asarray(raw.get("split_type", ())))
+    names = ("categories_nodes", "categories_segments", "categories_sizes", "categories")
+    nodes, starts, sizes, values = (np.asarray(raw.get(name, ()), np.int64).reshape(-1) for name in names)
+    if set(nodes.tolist()) != set(marked.tolist()) or len(set(nodes.tolist())) != len(nodes):
+        raise ValueError("its branches by categories are not those that have categories")
+    if not branches[nodes].all() or ((starts < 0) | (sizes < 1) | (starts + sizes > len(values))).any():
+        raise ValueError("a branch's categories are none")
+    if ((values < 0) | (values > MOST_CATEGORY)).any():
+        raise ValueError("a category is out of range")
+    return {node: values[start : start + size]
+            for node, start, size in zip(nodes.tolist(), starts.tolist(), sizes.tolist(), strict=True)}  # fmt: skip
+
+
+def _by_ranges(tree: BranchingTree, categories: dict[int, NDArray[np.int64]], file: str) -> BranchingTree:
+    most = max(_ALWAYS, _GROWTH * len(tree.left))
+    try:
+        return categories_as_ranges(tree, categories, most)
+    except OverflowError:
+        why = f"a tree's branches by categories become more than {most:,} branches by numbers"
+        raise _refused(file, why, "Train it with a lower max_depth or max_cat_threshold, or encode them.") from None
 
 
 def _bases(parameters: Any, objective: str, sums: int, file: str) -> NDArray[np.float32]:
@@ -140,19 +182,19 @@ def _bases(parameters: Any, objective: str, sums: int, file: str) -> NDArray[np.
     return np.broadcast_to(values, sums)
 
 
-def _base_tree(base: np.float32) -> _Tree:
+def _base_tree(base: np.float32) -> BranchingTree:
     """A tree that always gives ``base``.
 
     Its other leaf, which no feature reaches, is negative: where all leaves of two classes are positive, ONNX's
     classifier takes their sum for a probability already.
     """
-    return _Tree(
+    return BranchingTree(
         np.array([1, -1, -1]), np.array([2, -1, -1]), np.zeros(3, np.int64),
         np.array([-np.inf, -1, base], np.float32), np.zeros(3, np.int64),
     )  # fmt: skip
 
 
-def _tables(trees: list[tuple[_Tree, int]]) -> dict[str, Any]:
+def _tables(trees: list[tuple[BranchingTree, int]]) -> dict[str, Any]:
     """ONNX's lists of nodes and leaves; those of leaves begin with ``LEAF``."""
     tables: dict[str, list[Any]] = {}
 
@@ -180,7 +222,9 @@ def _tables(trees: list[tuple[_Tree, int]]) -> dict[str, Any]:
 def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int) -> bytes:
     from onnx import TensorProto, helper
 
-    classes = objective in (*_LOGISTIC, *_SOFTMAX)
+    # Of two classes with a sum each, runtimes' classifiers make different scores: their softmax stands alone.
+    softmax = objective in _SOFTMAX and sums == 2
+    classes = objective in (*_LOGISTIC, *_SOFTMAX) and not softmax
     prefix = "class" if classes else "target"
     own = {name.replace("LEAF", prefix): values for name, values in tables.items()}
     count = max(2, sums) if classes else sums
@@ -190,11 +234,13 @@ def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int) -> b
     else:
         own |= {"n_targets": sums, "post_transform": "NONE"}
     name = "TreeEnsembleClassifier" if classes else "TreeEnsembleRegressor"
-    outputs = ["label", "output"] if classes else ["output"]
-    node = helper.make_node(name, ["input"], outputs, domain="ai.onnx.ml", **own)
+    outputs = ["label", "output"] if classes else ["sums" if softmax else "output"]
+    nodes = [helper.make_node(name, ["input"], outputs, domain="ai.onnx.ml", **own)]
+    if softmax:
+        nodes.append(helper.make_node("Softmax", ["sums"], ["output"], axis=-1))
     ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, [None, size])
             for end, size in (("input", features), ("output", count))]  # fmt: skip
-    graph = helper.make_graph([node], "xgboost", ends[:1], ends[1:])
+    graph = helper.make_graph(nodes, "xgboost", ends[:1], ends[1:])
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="edgerig")
     return bytes(model.SerializeToString(deterministic=True))
