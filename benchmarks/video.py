@@ -140,9 +140,9 @@ def processor(net: Path, path: Path) -> dict[str, float]:
     import av
     import psutil
 
+    from edgerig.freed_memory import keep_freed_memory
     from edgerig.models.files import open_artifact
     from edgerig.serve import Server
-    from edgerig.serve.video.memory import keep_freed_memory
     from edgerig.serve.video.overlay import jpeg_of
     from edgerig.serve.video.pipeline import NetworkView
     from edgerig.serve.video.settings import ViewSettings
@@ -155,7 +155,7 @@ def processor(net: Path, path: Path) -> dict[str, float]:
             times.append(1e3 * (time.thread_time() - start))
         return statistics.median(times)
 
-    keep_freed_memory()
+    keep_freed_memory(256 << 20)
     with av.open(str(path)) as container:
         pixels: Any = next(container.decode(video=0)).to_ndarray(format="rgb24")
     view = NetworkView(open_artifact(net), ViewSettings())

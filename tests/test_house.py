@@ -15,7 +15,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
-    "collector", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
+    "collector",
+    "freed_memory", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
     "progress", "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors", "formats",
     "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets", "bounded",
     "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig",

@@ -10,7 +10,7 @@ from edgerig.models.keras.engine import _without
 
 
 @pytest.mark.slow
-def test_keras_is_imported_without_scikit_learn_which_can_be_imported_afterwards() -> None:
+def test_keras_is_imported_without_scikit_learn_which_its_wrappers_find_when_they_are_used() -> None:
     pytest.importorskip("sklearn")
     code = """if True:
         import sys
@@ -18,8 +18,17 @@ def test_keras_is_imported_without_scikit_learn_which_can_be_imported_afterwards
         keras = import_keras()
         assert "sklearn" not in sys.modules
         assert keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).count_params() == 3
-        import sklearn
-        assert sklearn.__version__
+        try:
+            keras.no_such_name
+        except AttributeError as error:
+            assert "no_such_name" in str(error)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(loss="mse", optimizer="sgd")
+        regressor = keras.wrappers.SKLearnRegressor(model)
+        import sklearn.base
+        assert isinstance(regressor, sklearn.base.BaseEstimator)
+        from keras.wrappers import SKLearnRegressor
+        assert SKLearnRegressor is type(regressor)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

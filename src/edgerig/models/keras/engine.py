@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 import sys
@@ -29,9 +30,12 @@ def import_keras() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
+        hidden = not {"keras", "sklearn"} & sys.modules.keys()
         with paused_collector(), _without("sklearn"):
             import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
             import keras
+        if hidden:
+            _import_wrappers_when_asked(keras)
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or "keras") from error
     _refuse_backend(keras.backend.backend())
@@ -55,6 +59,20 @@ def _without(name: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+def _import_wrappers_when_asked(keras: ModuleType) -> None:
+    """Let ``keras.wrappers`` be imported anew, with scikit-learn, by who uses it: those that are there do without."""
+    for name in [name for name in sys.modules if f"{name}.".startswith(("keras.wrappers.", "keras.src.wrappers."))]:
+        del sys.modules[name]
+    del keras.wrappers
+
+    def attribute(name: str) -> ModuleType:
+        if name == "wrappers":
+            return importlib.import_module("keras.wrappers")
+        raise AttributeError(f"module 'keras' has no attribute {name!r}")
+
+    vars(keras)["__getattr__"] = attribute
 
 
 def _refuse_backend(name: str) -> None:

@@ -12,13 +12,13 @@ from edgerig import files
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import IncompatibleError, Interrupted
+from edgerig.freed_memory import keep_freed_memory
 from edgerig.models.base import TrainSettings, check_input, check_trainable
 from edgerig.models.training import checkpoint as checkpoints
 from edgerig.models.training import result
 from edgerig.models.training.batches import AugmentTogether, Feed
 from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
-from edgerig.models.training.freed_memory import keep_freed_memory
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.job import Job
 from edgerig.models.training.objectives import metric_of, told
@@ -63,7 +63,7 @@ def train(
         ModelError: The loss became NaN or infinite; the last checkpoint is damaged.
     """
     # Before the framework is imported, which fixes how its threads get memory.
-    keep_freed_memory()
+    keep_freed_memory(1 << 30, ahead=64 << 20)
     files.check_writable(out)
     check_trainable(wrapper, dataset)
     dataset.prepare(progress)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from edgerig.errors import MissingExtraError, UsageError
+from edgerig.freed_memory import keep_freed_memory
 from edgerig.serve.pages import HEADERS, files_of
 from edgerig.serve.service import Service
 from edgerig.serve.video.keep.folder import FrameFolder
 from edgerig.serve.video.keep.keeper import Keeper
 from edgerig.serve.video.keep.rules import parse_rules, parse_size
 from edgerig.serve.video.live import LiveVideo
-from edgerig.serve.video.memory import keep_freed_memory
 from edgerig.serve.video.pipeline import NetworkView
 from edgerig.serve.video.record import Recorder
 from edgerig.serve.video.settings import VideoSettings
@@ -83,7 +83,7 @@ class Video(Way):
         """The page and what it needs; the video begins here."""
         from starlette.routing import Route, WebSocketRoute
 
-        keep_freed_memory()
+        keep_freed_memory(256 << 20)
         self._begin(service)
         files = files_of("video")
 
