@@ -188,6 +188,16 @@ def test_what_cannot_be_read_is_named(change: Callable[[dict[str, Any]], object]
         open_artifact(path)
 
 
+def test_categories_that_become_too_many_branches_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is the whole file's: none of its trees alone has so many."""
+    data = (MODELS / "categories.ubj").read_bytes()
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_ADDED", 1000)
+    with pytest.raises(ModelError, match="more than 1,000 branches by numbers"):
+        onnx_of_xgboost.__wrapped__(data, "net.ubj")
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_ADDED", 100_000)
+    onnx_of_xgboost.__wrapped__(data, "net.ubj")
+
+
 def test_linear_boosters_are_refused() -> None:
     with pytest.raises(ModelError, match="its booster is gblinear, whose sums"):
         open_artifact(MODELS / "linear.ubj")

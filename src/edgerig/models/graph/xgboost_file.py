@@ -27,8 +27,8 @@ _SOFTMAX = ("multi:softprob", "multi:softmax")
 #: What reading content of another form than the schema's comes to.
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 OPSETS = {"": 17, "ai.onnx.ml": 3}
-#: How many times its nodes a tree may have when its categories are ranges, and how many it may have in any case.
-_GROWTH, _ALWAYS = 16, 4096
+#: As many nodes more may all trees of a file have when branches by categories have become ranges.
+MOST_ADDED = 2**18
 
 
 def is_xgboost(data: bytes) -> bool:
@@ -96,7 +96,11 @@ def _converted(
         raise _refused(file, "it has a single class", "Train it on labels of several classes.")
     if not len(model["trees"]):
         raise _refused(file, "it has no trees", "Train it for at least one round.")
-    trees = [_tree(raw, features, file) for raw in model["trees"]]
+    trees, room = [], MOST_ADDED
+    for raw in model["trees"]:
+        tree, added = _tree(raw, features, room, file)
+        trees.append(tree)
+        room -= added
     if weights is not None:
         trees = _weighted(trees, weights)
     targets = [int(target) for target in model["tree_info"]]
@@ -115,7 +119,8 @@ def _converted(
     return _onnx(_tables(whole), objective, features, sums)
 
 
-def _tree(raw: Any, features: int, file: str) -> BranchingTree:
+def _tree(raw: Any, features: int, room: int, file: str) -> tuple[BranchingTree, int]:
+    """A tree, and how many nodes more it has than in the file, of which there is ``room`` for."""
     if int(raw["tree_param"].get("size_leaf_vector", 1)) > 1:
         hint = "Train it with multi_strategy='one_output_per_tree'."
         raise _refused(file, "its trees have several values in a leaf", hint)
@@ -133,7 +138,15 @@ def _tree(raw: Any, features: int, file: str) -> BranchingTree:
         raise ModelError(f"{file} is damaged: a branch asks for a feature that there is not.", "Save the model again.")
     tree = BranchingTree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
     categories = _categories(raw, branches)
-    return _by_ranges(tree, categories, file) if categories else tree
+    if not categories:
+        return tree, 0
+    try:
+        ranges = categories_as_ranges(tree, categories, nodes + room)
+    except OverflowError:
+        why = f"its branches by categories become more than {MOST_ADDED:,} branches by numbers"
+        hint = "Train it with a lower max_depth or max_cat_threshold, or encode the categories as numbers."
+        raise _refused(file, why, hint) from None
+    return ranges, max(0, len(ranges.left) - nodes)
 
 
 def _weighted(trees: list[BranchingTree], weights: NDArray[np.float32]) -> list[BranchingTree]:
@@ -157,15 +170,6 @@ def _categories(raw: Any, branches: NDArray[np.bool_]) -> dict[int, NDArray[np.i
         raise ValueError("a category is out of range")
     return {node: values[start : start + size]
             for node, start, size in zip(nodes.tolist(), starts.tolist(), sizes.tolist(), strict=True)}  # fmt: skip
-
-
-def _by_ranges(tree: BranchingTree, categories: dict[int, NDArray[np.int64]], file: str) -> BranchingTree:
-    most = max(_ALWAYS, _GROWTH * len(tree.left))
-    try:
-        return categories_as_ranges(tree, categories, most)
-    except OverflowError:
-        why = f"a tree's branches by categories become more than {most:,} branches by numbers"
-        raise _refused(file, why, "Train it with a lower max_depth or max_cat_threshold, or encode them.") from None
 
 
 def _bases(parameters: Any, objective: str, sums: int, file: str) -> NDArray[np.float32]:
