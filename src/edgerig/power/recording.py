@@ -1,14 +1,15 @@
 """What a power monitor recorded, and the energy between two moments of it with its uncertainty.
 
 Energy is the trapezoidal rule's integral of power over time. Its uncertainty follows from the sample rate alone: how
-far the power may have gone between two samples, and how well a mark's time is known among them. That of the
-instrument's calibration, which the maker states in percent, comes on top; so does power that swings faster than an
-instrument samples which takes moments and not means.
+far the power may have gone between two samples, and how well a mark's time is known among them. It is a bound and no
+interval of some confidence: a window has two ends, and the two errors of known limits do not average out, so that a
+standard uncertainty times two (JCGM 100:2008, 6.3.3) is exceeded by every thirtieth window. The instrument's
+calibration, which the maker states in percent, and the digits that it rounds to come on top; so does power that swings
+faster than an instrument samples which takes moments and not means.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -20,10 +21,6 @@ from edgerig.measure.kinds import Measurement
 
 #: Samples further apart than this many usual intervals are a gap, in which nobody knows what was drawn.
 GAP = 10.0
-#: Factor from the standard to the expanded uncertainty, about 95 % (JCGM 100:2008, 6.3.3).
-COVERAGE = 2.0
-#: A quantity that lies anywhere within -+a has the standard uncertainty a / sqrt(3) (JCGM 100:2008, 4.3.7).
-UNIFORM = 1 / math.sqrt(3)
 
 
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +28,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         joules: Energy in J.
-        uncertainty: Expanded uncertainty in J, about 95 %, from the sample rate.
+        uncertainty: J by which the true energy differs from that at most, as far as the sample rate tells.
         seconds: Length of the stretch.
         samples: Samples of power in it.
     """
@@ -64,7 +61,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
             kind="measured",
             method=(
                 f"trapezoidal rule over {self.samples} samples of power in {self.seconds:.6g} s / {inferences} "
-                "inferences; bounds: k = 2, from the sample rate, the instrument's calibration not included"
+                "inferences; bounds: largest error, from the sample rate, the instrument's calibration not included"
             ),
             n=self.samples,
             low=(self.joules - self.uncertainty) / inferences,
@@ -139,10 +136,10 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
                 f"The energy between two marks is {joules:.3g} J: a device draws more than nothing.",
                 "Are the monitor's leads the right way around, and does it feed the device?",
             )
-        variance = self._between_samples(start, end) + self._at(start, edges) + self._at(end, edges)
+        ends = self._at(start, edges, knots) + self._at(end, edges, knots)
         return Energy(
             joules=joules,
-            uncertainty=COVERAGE * math.sqrt(variance),
+            uncertainty=self._between_samples(start, end) + ends,
             seconds=end - start,
             samples=int(np.count_nonzero((self.times >= start) & (self.times <= end))),
         )
@@ -164,26 +161,35 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         return float(knots[index] + span * (self.watts[index] + slope * span / 2))
 
     def _between_samples(self, start: float, end: float) -> float:
-        """Variance in J² of the integral: between two samples the power may have been that of either all the time. A
-        load that repeats in step with the sampling errs to the same side each time, so that these errors add up."""
+        """Joules by which the integral between two known moments may be off. Power that goes one way from a sample to
+        the next was at most that of either all the time, which differs from the straight line by half of
+        abs(difference) * interval. A load that repeats in step with the sampling errs to the same side each time, so
+        that these errors add up."""
         if self.averaged:
             return 0.0
         steps = np.diff(self.times)
         inside = (self.times[1:] > start) & (self.times[:-1] < end)
-        half = np.abs(np.diff(self.watts)) * steps / 2
-        return float(np.sum(half[inside]) * UNIFORM) ** 2
+        return float(np.sum((np.abs(np.diff(self.watts)) * steps / 2)[inside]))
 
-    def _at(self, moment: float, edges: NDArray[np.float64]) -> float:
-        """Variance in J² of the energy at one end of a window: how well its time is known, and where, within a period
-        of which only the mean is known, the power was drawn."""
-        index = min(max(int(np.searchsorted(edges, moment, "right")) - 1, 0), len(edges) - 2)
-        unsure = self.mark_error
-        if self.averaged:
-            unsure = max(unsure, min(moment - edges[index], edges[index + 1] - moment))
-            watts = abs(self.watts[index])
-        else:
-            watts = max(abs(self.watts[index]), abs(self.watts[index + 1]))
-        return float((watts * unsure * UNIFORM) ** 2)
+    def _at(self, moment: float, edges: NDArray[np.float64], knots: NDArray[np.float64]) -> float:
+        """Joules by which the energy at one end of a window may be off.
+
+        The true end lies within ``mark_error`` of ``moment``. Of samples that are moments, no more is drawn between
+        the two than the highest power there * ``mark_error``. Of means, only the energy at edges of periods is known:
+        from the last one before the earliest true end to the first one after the latest, the energy rises by an
+        unknown way, so that it is off by at most all that lies before ``moment`` there, or after it.
+        """
+        touching = 1e-6 * self.interval + 4 * np.spacing(abs(moment))
+        earliest, latest = moment - self.mark_error, moment + self.mark_error
+        first = max(int(np.searchsorted(edges, earliest + touching, "right")) - 1, 0)
+        last = min(int(np.searchsorted(edges, latest - touching, "left")), len(edges) - 1)
+        if last <= first:
+            return 0.0
+        if not self.averaged:
+            return float(np.abs(self.watts[first : last + 1]).max() * self.mark_error)
+        here = self._until(moment, edges, knots)
+        beyond = max(edges[0] - earliest, latest - edges[-1], 0.0) * float(np.abs(self.watts).max())
+        return float(max(abs(here - knots[first]), abs(knots[last] - here)) + beyond)
 
     def _check_gaps(self, start: float, end: float) -> None:
         steps = np.diff(self.times)

@@ -148,6 +148,30 @@ def test_without_viewers_no_network_runs(live: int) -> None:
     assert shown() > before
 
 
+def test_a_viewer_after_a_pause_sees_a_picture_that_was_made_for_it(live: int) -> None:
+    """By its number: no frame that was read before it came."""
+    with Socket(live, "/video/live") as page:
+        page.send("next")
+        seen = page.picture()[0]["frame"]
+    while (status := json.loads(request(live, "/video/status")[2]))["viewers"]:
+        time.sleep(0.02)
+    while (status := json.loads(request(live, "/video/status")[2]))["frames"]["read"] < seen + 20:
+        time.sleep(0.02)
+    with Socket(live, "/video/live") as page:
+        page.send("next")
+        assert page.picture()[0]["frame"] >= status["frames"]["read"] - 1
+
+
+def test_who_comes_after_the_end_sees_the_last_picture(bright_net: Path, street: Path) -> None:
+    with served(bright_net, source=str(street), end="stop") as (port, _, video):
+        for _ in range(2):
+            while video.status()["source"]["status"] != "ended":
+                time.sleep(0.02)
+            with Socket(port, "/video/live") as page:
+                page.send("next")
+                assert page.picture()[0]["frame"] == FRAMES - 1
+
+
 def test_every_frame_is_recorded_with_its_time_and_kept(bright_net: Path, street: Path, tmp_path: Path) -> None:
     import av
 

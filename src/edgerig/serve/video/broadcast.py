@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -24,11 +24,16 @@ class Encoded(msgspec.Struct, frozen=True):
 class Broadcast:
     """The newest picture, and who waits for the next one; for one event loop.
 
+    Args:
+        outdated: Whether something newer than the newest picture could be shown. A viewer who comes when nobody watched
+            then waits for a picture of that: the newest one may be as old as the pause.
+
     Attributes:
-        newest: The picture; None before the first. viewers: How many watch. closed: Whether no more come.
+        newest: The picture; None where there is none to show. viewers: How many watch. closed: Whether no more come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outdated: Callable[[], bool]) -> None:
+        self._outdated, self._turn = outdated, 0
         self.newest: Encoded | None = None
         self.viewers = 0
         self.closed = False
@@ -37,7 +42,8 @@ class Broadcast:
 
     def put(self, jpeg: bytes, about: bytes) -> None:
         """Show a picture to everybody who waits."""
-        self.newest = Encoded((self.newest.turn if self.newest else 0) + 1, jpeg, about)
+        self._turn += 1
+        self.newest = Encoded(self._turn, jpeg, about)
         self._wake()
 
     async def after(self, turn: int) -> Encoded | None:
@@ -49,6 +55,8 @@ class Broadcast:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """A viewer is there during the block."""
+        if not self.viewers and self._outdated():
+            self.newest = None
         self.viewers += 1
         self._watched.set()
         try:

@@ -53,9 +53,10 @@ class LiveVideo:
         self.source, self._view, self._recorder, self._keeper = source, view, recorder, keeper
         self.slot = NewestFrame(asyncio.get_running_loop(), every=source.every)
         self.reader = Reader(source, self.slot)
-        self.broadcast = Broadcast()
+        self.broadcast = Broadcast(lambda: self.slot.newest > self._put)
         self.times = StageTimes()
         self.shown, self.behind, self._idle, self._error = 0, 0, 0, ""
+        self._put = -1
         self._pipeline = FramePipeline(view, infer, worker)
         self._task: asyncio.Task[None] | None = None
 
@@ -111,6 +112,7 @@ class LiveVideo:
         self.behind = max(self.slot.newest - shown.number, 0)
         self.times.add(shown.times)
         if shown.jpeg is not None:
+            self._put = shown.number
             self.broadcast.put(shown.jpeg, about(shown, self._view))
         if self._recorder is not None:
             seconds = shown.seconds if self.source.every else shown.captured

@@ -152,7 +152,7 @@ def _energy_windows(summary: Summary) -> Table:
         Heading("warm-up"),
         Heading("length", "s"),
         Heading("energy", "J"),
-        Heading("uncertainty, k = 2", "J"),
+        Heading("largest error", "J"),
         Heading("mean power", "W"),
         Heading("samples of power"),
     )

@@ -36,7 +36,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         target: The quality that the benchmark asks for, in words.
         passed: Whether it is reached; None where no quality was measured.
         throughput: Median over the windows, in 1/s. latency: its inverse, in s. cold_start: the first inference, in s.
-        energy: Median over the windows, in J an inference, with the bounds (k = 2) that the sample rate leaves it.
+        energy: Median over the windows, in J an inference, with the bounds that the sample rate leaves it.
         power: The power monitor, and in brackets its settings; empty but in energy mode.
         instructions: Of an inference, on an emulated board; None elsewhere.
         windows: All windows.
@@ -216,7 +216,7 @@ def _energy(windows: Sequence[WindowRecord], rest: dict[str, object]) -> Quantit
     samples = sum(energy.samples for energy, _ in measured)
     method = (
         f"energy between the last two timestamps / inferences, median of {len(each)} windows, {samples:,} samples of "
-        "power; bounds: k = 2, from the sample rate, the instrument's calibration not included"
+        "power; bounds: largest error, from the sample rate, the instrument's calibration not included"
     )
     low = statistics.median((energy.joules - energy.uncertainty) / count for energy, count in measured)
     high = statistics.median((energy.joules + energy.uncertainty) / count for energy, count in measured)
