@@ -48,7 +48,7 @@ def rig(net: Path, seconds: float, gate: dict[str, Any] | None = None, **measure
 
 @pytest.fixture(scope="module")
 def streams(net: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, RunResult, Path, Path]:
-    """Two streams on an engine that sleeps 1 ms, and on one that sleeps 25 ms, so that a machine under load hides nothing."""
+    """Two streams on an engine that sleeps 1 ms, and on one that sleeps 25 ms: no busy machine hides that."""
     folder = tmp_path_factory.mktemp("streams")
     runs = [
         edgerig.run(rig(net, seconds, scenario="streams", streams=2), out=folder / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.power.meters import SimulatedLpm01a, Terminal, joules_between
+from tests.power.meters import RATE, SimulatedLpm01a, Terminal, joules_between
 from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
 
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
@@ -143,13 +144,14 @@ def test_the_energy_of_an_inference_is_what_the_instrument_fed(tmp_path: Path, b
     summary = json.loads(done.stdout)
     windows = summary["windows"]
     assert len(windows) == 5
-    # Marks come in pairs, one pair an acquisition; a window that is too short is tried again, so that the
-    # last five that are not are the windows.
+    # Marks come in pairs, each of an acquisition of its own. A window that was too short is tried again: the last five
+    # that are long enough, on the clock of the samples, are the windows.
     pairs = list(zip(meter.falls[::2], meter.falls[1::2], strict=True))
-    long = [pair for pair in pairs if pair[1] - pair[0] >= 0.4 - 0.001]
-    for window, marks in zip(windows, long[-5:], strict=True):
+    periods = [math.floor(end * RATE) - math.floor(start * RATE) for start, end in pairs]
+    measured = [(pair, count) for pair, count in zip(pairs, periods, strict=True) if count >= 0.4 * RATE][-5:]
+    for window, (marks, count) in zip(windows, measured, strict=True):
         energy = window["energy"]
-        assert energy["seconds"] == pytest.approx(marks[1] - marks[0], abs=0.002)
+        assert energy["seconds"] == pytest.approx(count / RATE)
         rounding = HALF_A_DIGIT * energy["joules"]
         assert abs(energy["joules"] - joules_between(*marks, power)) <= energy["uncertainty"] + rounding
         assert energy["seconds"] >= 0.4
