@@ -29,18 +29,14 @@ from typing import Any
 import numpy as np
 import psutil
 import serving_echo
+from serving_load import Load
 
 from edgerig.testing.networks.known_networks import digits
-from edgerig.wire.digits import encode_inference_request
 
 #: Goals: of the bare interpreter's throughput; seconds of 500 connections at once; p99 over the median; over an echo.
 KEPT, ONE_EACH, BURST_500, TAIL, ECHO = 0.6, 0.25, 0.5, 10.0, 1.3
 BURSTS = (10, 20, 500, 5000)
 CLIENT = Path(__file__).with_name("serving_client.py")
-LOAD = Path(__file__).with_name("serving_client.c")
-#: Requests that a pipelining connection has under way.
-WINDOW = 64
-REQUEST = encode_inference_request(np.random.default_rng(0).random(784))
 #: Kind of client, connections.
 LOADS = (("pipelined", 1), ("pipelined", 8), ("kept", 64), ("kept", 512), ("one-each", 64))
 
@@ -79,25 +75,12 @@ def all_bare(path: Path, seconds: float) -> dict[str, float]:
     }
 
 
-class Load:
-    """The client in C, built in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.program, self.requests = folder / "serving_client", folder / "requests"
-        subprocess.run(["cc", "-O2", "-o", str(self.program), str(LOAD)], check=True)
-        self.requests.write_bytes(REQUEST * WINDOW)
-
-    def words(self, port: int, kind: str, connections: int, seconds: float) -> list[str]:
-        """Its command."""
-        way, window = ("one-each", 1) if kind == "one-each" else ("kept", WINDOW if kind == "pipelined" else 1)
-        return [str(self.program), str(port), way, str(self.requests), str(connections), str(window), str(seconds)]
-
-
 class Served:
     """A digits server and its processes; ``ports`` by the names of the ways in."""
 
     def __init__(self, process: subprocess.Popen[str], ports: dict[str, int], load: Load) -> None:
         self.process, self.ports, self._load = process, ports, load
+        self._replies = load.replies(ports["digits"])
         self._processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
 
     def cpu_seconds(self) -> float:
@@ -112,7 +95,7 @@ class Served:
     def busy(self, kind: str, connections: int, seconds: float) -> dict[str, Any]:
         """What it answers where it is kept busy; with its CPU time of a request, and the client's."""
         before = self.cpu_seconds()
-        words = self._load.words(self.ports["digits"], kind, connections, seconds)
+        words = self._load.words(self.ports["digits"], self._replies, kind, connections, seconds)
         done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
         result: dict[str, Any] = json.loads(done.stdout)
         result["server_cpu_us"] = (self.cpu_seconds() - before) / result["requests"] * 1e6
@@ -144,9 +127,6 @@ def serving_in_c(path: Path, load: Load) -> Iterator[Served]:
     program = path.with_suffix("")
     build_digits_program(open_artifact(path), program)
     with listening([str(program), "--workers", str(cores()), "127.0.0.1:0"], 1) as (process, ports):
-        # Its workers are there.
-        load_of_one = load.words(ports["digits"], "kept", 1, 0.1)
-        subprocess.run(load_of_one, stdout=subprocess.DEVNULL, check=True)
         yield Served(process, ports, load)
 
 
@@ -208,7 +188,7 @@ def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"digits_{dtype}.tflite"
         path.write_bytes(digits(dtype))
-        load = Load(Path(folder))
+        load = Load(Path(folder), path)
         with serving(path, load) as served:
             result: dict[str, Any] = {"network": dtype, "cores": cores(), "load_before": os.getloadavg()[0]}
             with serving_in_c(path, load) as in_c:
