@@ -82,6 +82,7 @@ def _build_slowly(root: str, counter: str) -> None:
     StageCache(Path(root)).get_or_build("ab12", build)
 
 
+@pytest.mark.slow
 def test_two_processes_build_it_once(tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     context = multiprocessing.get_context("spawn")
@@ -180,6 +181,7 @@ def _mend_slowly(root: str, counter: str) -> None:
     assert (folder / "a").read_text() == "a"
 
 
+@pytest.mark.slow
 def test_processes_that_find_a_damaged_stage_mend_it_once(tmp_path: Path) -> None:
     cache, counter = StageCache(tmp_path / "cache"), tmp_path / "counter"
     folder, _ = cache.get_or_build("ab12", lambda work: (work / "a").write_text("a") and None)

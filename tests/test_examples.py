@@ -180,7 +180,7 @@ def test_the_anomaly_example_runs_whole(tmp_path: Path) -> None:
     from sklearn import metrics
 
     run = next(c for c in commands_of(ROOT / "examples" / "anomaly" / "README.md") if " run " in c)
-    less = " --rounds 2 --set measure.seconds=0 --set matrix.3.samples=300 --json > result.json"
+    less = " --rounds 1 --set measure.seconds=0 --set matrix.3.samples=300 --json > result.json"
     done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "autoencoder, trained 60 epochs" in done.stderr
@@ -219,7 +219,7 @@ def test_the_detection_example_runs_whole(tmp_path: Path) -> None:
     from faster_coco_eval import COCO, COCOeval_faster
 
     run = next(c for c in commands_of(ROOT / "examples" / "detection" / "README.md") if " run " in c)
-    less = " --rounds 2 --set measure.seconds=0 --set measure.samples=200 --set model.train.epochs=4"
+    less = " --rounds 1 --set measure.seconds=0 --set measure.samples=200 --set model.train.epochs=4"
     less += " --json > result.json"
     done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path)
     assert done.returncode == 0, done.stderr

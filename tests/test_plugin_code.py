@@ -104,6 +104,7 @@ def test_where_it_lies_does_not_count(beside: Beside, tmp_path: Path, monkeypatc
     assert code_of(moved.load()) == first
 
 
+@pytest.mark.slow
 def test_modules_come_from_the_distributions_that_importlib_names() -> None:
     known = packages_distributions()
     modules = {"numpy", "yaml", "PIL", "click", "google", "no_such_module", "_pytest"}

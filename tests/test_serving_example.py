@@ -131,6 +131,7 @@ def test_the_dockerfile_is_sound() -> None:
     assert {"*", "!pyproject.toml", "!src", "!firmware", "!README.md"} <= set(ignored)
 
 
+@pytest.mark.slow
 def test_the_health_check_of_the_container_tells_a_server_from_none(tmp_path: Path) -> None:
     (check,) = re.findall(r"CMD (\[\"python\", \"-c\", .*\])", (EXAMPLE / "Dockerfile").read_text())
     program = json.loads(check)

@@ -97,6 +97,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--json",), ("--plan",)])
 def test_inspect_shows_names_and_obeys_none(nasty_network, more):
     done = run("inspect", nasty_network, *more)
@@ -125,6 +126,7 @@ def test_errors_show_what_was_given_and_obey_nothing(words):
     assert "\\x1b" in done.stderr
 
 
+@pytest.mark.slow
 def test_bench_and_its_reports_show_names_and_obey_none(nasty_network, tmp_path):
     done = run(
         "bench",
@@ -152,6 +154,7 @@ def assert_shown(bundle):
         assert "owned" in text, name
 
 
+@pytest.mark.slow
 def test_classes_of_a_dataset_are_shown_and_not_obeyed(tmp_path):
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper

@@ -142,6 +142,7 @@ def test_what_does_not_compile_is_not_kept(
     assert compiled == ["f.c", "f.c"]
 
 
+@pytest.mark.slow
 def test_a_second_network_compiles_only_what_knows_of_it(network: Network, compiled: list[str]) -> None:
     board = load_board("stm32f746")
     build_firmware(board, network, None)

@@ -141,6 +141,7 @@ def crowd(worker: Worker) -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell of waiting processes")
 def test_waiting_for_a_processor_is_no_silence(worker: Worker) -> None:

@@ -105,6 +105,7 @@ def test_it_stops_when_its_starter_is_gone(start):
     assert agent.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_it_logs_sessions_for_people_unless_told_not_to(start, tmp_path):
     artifact = faults.any_artifact(tmp_path)
     for options, logged in (([], True), (["--quiet"], False)):

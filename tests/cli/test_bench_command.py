@@ -205,6 +205,7 @@ def test_scenarios_that_cannot_be_are_refused(call, tmp_path, arguments, words):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_offline_scenario_is_in_the_document(call):
     code, out, err = call("--scenario", "offline", "--batch", "8", "--json")
     assert code == 0, err
@@ -216,6 +217,7 @@ def test_the_offline_scenario_is_in_the_document(call):
     assert offline["agreement"]["same_class"] == 1.0
 
 
+@pytest.mark.slow
 def test_streams_are_in_the_document_and_on_the_terminal(call):
     code, out, err = call("--scenario", "streams", "--streams", "2", "--rounds", "1", "--load-seconds", "0.1", "--json")
     assert code == 0, err
@@ -268,6 +270,7 @@ def test_provider_that_the_wheel_lacks_is_refused_by_name(capfd, tmp_path, monke
     assert "CPUExecutionProvider" in err
 
 
+@pytest.mark.slow
 def test_delegate_is_a_setting_of_the_runtime_and_what_it_took_is_in_the_document(call, tmp_path, delegate_library):
     (tmp_path / "libtest_delegate.so").write_bytes(delegate_library.read_bytes())
     net = TfliteBuilder()

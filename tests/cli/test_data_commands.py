@@ -52,6 +52,7 @@ def test_a_folder_goes_there_and_back(call: Call, small: SmallServer, photos: Pa
     assert (header["version"], header["classes"], header["note"]) == (1, ["bus", "car"], "the first")
 
 
+@pytest.mark.slow
 def test_a_relabel_of_one_file_of_a_thousand_sends_one_manifest(call: Call, small: SmallServer, tmp_path: Path) -> None:
     for number in range(1000):
         path = tmp_path / "many" / "car" / f"{number}.png"

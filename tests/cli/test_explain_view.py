@@ -34,6 +34,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_layer_and_the_reasons(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,7 @@ def test_boards_are_listed_with_the_ways_to_reach_them(capsys: pytest.CaptureFix
     assert {board["name"] for board in json.loads(capsys.readouterr().out)} >= {"stm32f746", "mps2-an500"}
 
 
+@pytest.mark.slow
 def test_build_then_size(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "fw"
     assert call("firmware", "build", "--board", "stm32f746", "--model", net, "--out", out) == 0
@@ -105,6 +106,7 @@ def test_options_of_the_build_stand_in_the_image(net: Path, tmp_path: Path, caps
     assert (build["debug"], build["kernels"]) == ("yes", "cortex-m7, size")
 
 
+@pytest.mark.slow
 def test_a_network_that_is_too_big_leaves_nothing_and_shows_the_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_summary_shows_layers_and_sums(tmp_path: Path) -> None:
     assert document["totals"]["parameters"] == 36
 
 
+@pytest.mark.slow
 def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) -> None:
     """The bytes of one by hand: a graph with the tag serve and a function of one float, of any batch by 3."""
     tensor = b"\x0a\x03x:0\x10\x01\x1a\x11\x12\x0b\x08" + b"\xff" * 9 + b"\x01" + b"\x12\x02\x08\x03"

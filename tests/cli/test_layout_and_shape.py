@@ -136,6 +136,7 @@ def test_a_single_number_is_refused_once_and_by_name(call: Call) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_several_inputs_are_fed_with_random_numbers_by_name(call: Call) -> None:
     two_in_three_out_tflite(Path("net.tflite"), int8=True)
     code, out, err = call("bench", "net.tflite", "--task", "none", "--samples", "20", "--json")
@@ -309,6 +310,7 @@ def nhwc_onnx(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
 
 
+@pytest.mark.slow
 def test_state_is_said_of_a_network_that_hands_it_out(call: Call, tmp_path: Path) -> None:
     running_sum_onnx(tmp_path / "sum.onnx")
     words = ("bench", "sum.onnx", "--samples", "5", "--warmup", "1", "--no-profile", "--json", "--out", "run")

@@ -54,6 +54,7 @@ def test_every_command_has_the_options_and_explains_them(words: str) -> None:
     assert "Say nothing but errors" in " ".join(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["-v", "list", "datasets"], ["list", "datasets", "-vv"]])
 def test_results_on_standard_output_are_as_without_the_options(words: list[str]) -> None:
     assert edgerig(*words).stdout == edgerig("list", "datasets").stdout
@@ -64,6 +65,7 @@ def test_json_stays_one_document_however_much_is_logged() -> None:
     assert isinstance(json.loads(done.stdout), list)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["-q", "inspect", "/nowhere/net.tflite"], ["inspect", "/nowhere/net.tflite", "-q"]])
 def test_errors_are_as_without_quiet(words: list[str]) -> None:
     done = edgerig(*words)

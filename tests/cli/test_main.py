@@ -68,6 +68,7 @@ def test_debug_shows_the_traceback() -> None:
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m edgerig schema | head -c 1", shell=True, capture_output=True, text=True, check=False
@@ -75,6 +76,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("where", "code"), [(">&-", 0), (">/dev/full", 1)])
 def test_output_that_cannot_be_written_is_no_fault_of_our_own(where: str, code: int) -> None:
     done = subprocess.run(
@@ -147,6 +149,7 @@ def test_every_setting_is_described(noun: str) -> None:
             assert setting["description"], f"{noun} {row['name']} {setting['name']}"
 
 
+@pytest.mark.slow
 def test_doctor_looks_at_everything() -> None:
     done = edgerig("doctor", "--json")
     assert done.returncode == 0

@@ -110,6 +110,7 @@ def run(words: list[str], folder: Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_plan_and_the_sizes_of_what_was_compiled_fit_forty_columns(digit_net: Path, tmp_path: Path) -> None:
     rig = {"name": "x", "model": str(digit_net), "dataset": "mnist", "matrix": [{"runtimes": ["litert", "tflm"]}]}
     (tmp_path / "rig.yaml").write_text(json.dumps(rig))

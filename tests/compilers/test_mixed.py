@@ -106,6 +106,7 @@ def test_the_test_split_is_never_read(float_net: Artifact, blobs: Dataset, tmp_p
     assert set(splits) == {"train", "validation"}
 
 
+@pytest.mark.slow
 def test_litert_and_c_compute_the_same_of_a_mixed_network(
     search: Search, float_net: Artifact, blobs: Dataset, tmp_path: Path, run_litert: Any
 ) -> None:

@@ -284,6 +284,7 @@ def run_onnx(data: bytes, inputs: list[Array]) -> list[Array]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behind", [False, True], ids=["direct", "behind-conv"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.op)
 def test_an_operator_computes_in_onnx_what_it_computes_in_tflite(case: Case, behind: bool) -> None:

@@ -184,6 +184,7 @@ def test_all_samples_count_in_the_calibration(float_net: Artifact, blobs) -> Non
     assert (float(ranges["input"]["min"].min()), float(ranges["input"]["max"].max())) == (-4.0, 9.0)
 
 
+@pytest.mark.slow
 def test_large_networks_keep_their_buffers_inside(blobs, run_litert, tmp_path: Path) -> None:
     """From 256 KiB on the quantizer moves buffers behind the FlatBuffer, where TFLite Micro does not look."""
     keras = import_keras()

@@ -58,6 +58,7 @@ CANNOT_WORK: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", CANNOT_WORK)
 def test_nothing_is_moved_for_a_run_that_cannot_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     """Not even to and fro: who kills it meanwhile finds the earlier bundle where it was."""

@@ -143,6 +143,7 @@ def test_samples_that_are_quantized_already_are_named_before_a_float_network(flo
     assert cell.quality.warnings[0] in cell.warnings
 
 
+@pytest.mark.slow
 def test_bytes_before_a_float_network_are_named_where_its_answers_are_a_guess(float_net: Path, tmp_path: Path) -> None:
     """As they are where int8 samples were cast as unsigned; the digits as they should be are not named."""
     (cell,) = edgerig.run(rig(float_net, dataset=f"{__name__}:Raw"), out=tmp_path / "raw").cells
@@ -304,6 +305,7 @@ def test_samples_without_a_label_are_not_judged(float_net: Path, tmp_path: Path)
     assert without <= set(arrays["indices"][~known])
 
 
+@pytest.mark.slow
 def test_predictions_on_random_numbers_are_neither_right_nor_wrong(tmp_path: Path, float_net: Path) -> None:
     int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
     spec = rig(float_net, int8, dataset="random")
@@ -322,6 +324,7 @@ def test_predictions_on_random_numbers_are_neither_right_nor_wrong(tmp_path: Pat
     assert not any("reach over" in text for text in result.cells[1].warnings)
 
 
+@pytest.mark.slow
 def test_inputs_that_do_not_fit_are_told_at_the_comparison_where_nothing_is_judged(tmp_path: Path) -> None:
     float_net = networks.dense_tflite(tmp_path / "float.tflite", 8, 4)
     int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 8, 4, input_quantization=(1 / 255, 0))

@@ -200,6 +200,7 @@ def test_names_of_cells_stay_in_the_bundle_and_their_samples_are_shown(digit_net
     assert [path.name for path in (tmp_path / "deep" / "runs").iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_a_cell_that_cannot_be_read_is_named_and_measured_again(digit_net: Path, tmp_path: Path, heard: Any) -> None:
     out = tmp_path / "out"
     data = rig(digit_net, matrix=[{"runtimes": ["litert", {"use": "litert", "threads": 2}]}])
@@ -216,6 +217,7 @@ def test_a_cell_that_cannot_be_read_is_named_and_measured_again(digit_net: Path,
     assert Bundle(out).whole() == second
 
 
+@pytest.mark.slow
 def test_lost_raw_samples_are_measured_again(digit_net: Path, tmp_path: Path, heard: Any) -> None:
     out = tmp_path / "out"
     first = edgerig.run(rig(digit_net), out=out)
@@ -226,6 +228,7 @@ def test_lost_raw_samples_are_measured_again(digit_net: Path, tmp_path: Path, he
     assert len(Bundle(out).samples(first.cells[0].id)["scores"]) == SAMPLES
 
 
+@pytest.mark.slow
 def test_a_run_into_a_link_stays_on_the_disk_that_it_leads_to(digit_net: Path, tmp_path: Path) -> None:
     link = tmp_path / "out"
     (tmp_path / "disk").mkdir()

@@ -128,6 +128,7 @@ def test_a_fixed_batch_runs_whole_batches_and_judges_every_sample_once(
     assert cell.agreement.same_class == 1.0  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_batch_gives_the_scores_of_single_samples(colours: Path, tmp_path: Path) -> None:
     scores = []
     for batch in (1, 4):
@@ -181,6 +182,7 @@ def test_the_judged_output_is_the_one_that_is_named(tmp_path: Path) -> None:
         run({"file": str(net), "output": "bb"}, tmp_path / "b.npz", tmp_path / "out", "litert")
 
 
+@pytest.mark.slow
 def test_a_named_output_of_a_reference_is_the_same_output(tmp_path: Path) -> None:
     """The second of three models with outputs in another order is compared by the output's name."""
     net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 4))
@@ -251,6 +253,7 @@ def test_all_outputs_are_kept_and_compared_where_nothing_is_judged(tmp_path: Pat
     assert (cell.quality.output, cell.quality.others) == ("b", ("a",))
 
 
+@pytest.mark.slow
 def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((30, 4), np.float32)
     y = np.where(x[:, 0] <= 0.5, 0, 2)
@@ -267,6 +270,7 @@ def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -
     assert accuracy(result) == pytest.approx(29 / 30)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     net = tree_onnx(tmp_path / "tree.onnx", zipmap=True)
     x = np.random.default_rng(0).random((6, 4), np.float32)
@@ -281,6 +285,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     assert "output_probability" in " ".join(remarks(result.cells))
 
 
+@pytest.mark.slow
 def test_free_axes_need_a_shape_and_take_it(colours: Path, tmp_path: Path) -> None:
     net = torch_like_onnx(tmp_path / "net.onnx", ("N", 3, "height", "width"))
     with pytest.raises(IncompatibleError, match=r"axes 2 and 3 of the input 'input\.1'"):

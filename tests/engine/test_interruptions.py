@@ -247,6 +247,7 @@ def test_a_run_killed_within_a_cell_goes_on_with_what_it_had_kept(net: Path, tmp
     assert np.array_equal(predictions(tmp_path / "out", result), predictions(tmp_path / "calm", calm))
 
 
+@pytest.mark.slow
 def test_a_network_that_crashes_its_engine_is_not_tried_for_ever(net: Path, tmp_path: Path) -> None:
     data = rig(net, "local", warmup=0)
     data["matrix"][0]["runtimes"][0].update({"fault": "abort", "after": 1, "seconds": 0})

@@ -35,6 +35,7 @@ def faulty(folder: Path, runtime: str = FAULTY, **options: object) -> Variant:
     return Variant(name, any_artifact(folder), Part(runtime, dict(options)), (INPUTS,))
 
 
+@pytest.mark.slow
 def test_both_processes_are_fresh_take_turns_and_are_held_on_one_core(local, tmp_path, monkeypatch) -> None:
     order = []
     run = WireSession.run
@@ -74,6 +75,7 @@ def test_processor_time_is_that_of_the_process() -> None:
     assert cpu_time_ns(2**30) is None, "there is no such process"
 
 
+@pytest.mark.slow
 def test_the_variant_that_dies_is_named(local, tmp_path) -> None:
     good, bad = faulty(tmp_path), faulty(tmp_path, fault="abort", after=5)
     with pytest.raises(VariantError, match="SIGABRT") as caught:
@@ -144,6 +146,7 @@ class Interrupting(Local):
         return session
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_pair_says_that_there_is_no_verdict_and_leaves_no_process(tmp_path) -> None:
     kept: list[int] = []
     target = Interrupting()

@@ -238,6 +238,7 @@ def test_a_dataset_of_another_shape_is_refused(digit_net: Path, tmp_path: Path) 
         edgerig.run(data, out=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_random_inputs_measure_speed_and_no_quality(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net, dataset={"use": "random", "shape": [784]}), out=tmp_path / "out")
     assert result.cells[0].quality.metrics == ()
@@ -318,6 +319,7 @@ def test_a_failure_with_a_table_is_one_short_line_of_the_summary_and_whole_in_th
     assert "part 39" in kept.message
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def check_figures(cell: CellResult, result: Offline, times_ns: Any) -> None:
     assert cell.batch * result.inferences == result.batch
 
 
+@pytest.mark.slow
 def test_a_tflite_network_takes_a_batch_at_once(vectors: Path, tmp_path: Path) -> None:
     net = dense_tflite(tmp_path / "net.tflite")
     cell, result = offline(net, vectors, tmp_path / "out", batch=8)
@@ -93,6 +94,7 @@ def test_a_tflite_network_takes_a_batch_at_once(vectors: Path, tmp_path: Path) -
     assert cell.options == {"batch": 8}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float", "int8"])
 def test_a_batch_predicts_what_single_samples_do(kind: str, vectors: Path, tmp_path: Path) -> None:
     make = dense_tflite if kind == "float" else dense_tflite_int8
@@ -107,6 +109,7 @@ def test_a_batch_predicts_what_single_samples_do(kind: str, vectors: Path, tmp_p
     assert (single.batch, bool(single.offline)) == (1, False)
 
 
+@pytest.mark.slow
 def test_an_onnx_network_with_a_free_batch_takes_it_at_once(colours: Path, tmp_path: Path) -> None:
     net = torch_like_onnx(tmp_path / "net.onnx", ("n", 3, *SIZE))
     cell, result = offline(net, colours, tmp_path / "out", "onnxruntime", batch=7)
@@ -158,6 +161,7 @@ def agent() -> Iterator[Agent]:
     assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_an_agent_sets_the_batch_as_this_machine_does(agent: Agent, vectors: Path, tmp_path: Path) -> None:
     given = rig(dense_tflite(tmp_path / "net.tflite"), vectors, "litert", scenario="offline", batch=8)
     given["matrix"] = [{"runtimes": ["litert"], "targets": [str(agent.address)]}]

@@ -56,6 +56,7 @@ def rig(tmp_path: Path) -> Path:
     return tmp_path / "rig.yaml"
 
 
+@pytest.mark.slow
 def test_its_quality_is_that_of_a_plain_loop(rig: Path) -> None:
     out = rig.parent / "out"
     result = api.run(rig, out=out)

@@ -112,6 +112,7 @@ def test_a_stream_begins_anew_and_carries_its_state(
         assert [layer.output_shape for layer in cell.layers if layer.op == "ASSIGN_VARIABLE"] == [None]
 
 
+@pytest.mark.slow
 def test_each_of_several_streams_begins_anew(folder: Path, x: NDArray[np.float32], tmp_path: Path) -> None:
     data = {"use": "npz", "file": str(folder / "several.npz")}
     result, (arrays,) = run(folder, tmp_path / "out", data, STREAM)
@@ -263,6 +264,7 @@ def test_an_output_that_feeds_an_input_is_carried_and_begins_at_nothing(
     assert any("keeps state between inferences (before from next)" in text for text in result.warnings)
 
 
+@pytest.mark.slow
 def test_windows_and_single_samples_begin_at_nothing_too(folder: Path, x: NDArray[np.float32], tmp_path: Path) -> None:
     model = {"file": "sum.onnx", "state": FED_BACK, "output": "score"}
     data = {"use": "npz", "file": str(folder / "plain.npz")}

@@ -55,6 +55,7 @@ def check_scores(out: Path, cell: CellResult, dataset: dict[str, Any], tolerance
     np.testing.assert_allclose(Bundle(out).samples(cell.id)["scores"], expected, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_each_input_gets_its_own_array_and_all_outputs_come_back(tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": BOTH, "samples": 50}
     net = two_in_three_out_tflite(tmp_path / "net.tflite")
@@ -65,6 +66,7 @@ def test_each_input_gets_its_own_array_and_all_outputs_come_back(tmp_path: Path)
     assert len({round_.outputs for round_ in cell.rounds}) == 1, "later rounds feed the same samples"
 
 
+@pytest.mark.slow
 def test_the_order_in_which_the_dataset_names_its_arrays_does_not_matter(tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": dict(reversed(BOTH.items())), "samples": 20}
     net = two_in_three_out_tflite(tmp_path / "net.tflite")
@@ -72,6 +74,7 @@ def test_the_order_in_which_the_dataset_names_its_arrays_does_not_matter(tmp_pat
     check_scores(tmp_path / "out", cell, dataset, 1e-5)
 
 
+@pytest.mark.slow
 def test_every_input_and_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": BOTH, "samples": 50}
     net = two_in_three_out_tflite(tmp_path / "net.tflite", int8=True)
@@ -91,6 +94,7 @@ def test_every_input_and_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
     assert 0 < cell.agreement.max_abs_error < 0.3
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_of_several_inputs(tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": BOTH, "samples": 10}
     net = two_in_three_out_tflite(tmp_path / "net.tflite", batch=4)
@@ -99,6 +103,7 @@ def test_a_fixed_batch_of_several_inputs(tmp_path: Path) -> None:
     assert (cell.batch, len(Bundle(tmp_path / "out").samples(cell.id)["times_ns"])) == (4, 3)
 
 
+@pytest.mark.slow
 def test_integers_and_truth_values_arrive_exactly(tmp_path: Path) -> None:
     ids = {"shape": [5], "dtype": "int64", "high": 9}
     dataset = {"use": "random", "inputs": {"ids": ids, "flags": {"shape": [4], "dtype": "bool"}}, "samples": 40}
@@ -133,6 +138,7 @@ def agent() -> Iterator[Agent]:
     assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_an_agent_runs_them(agent: Agent, tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": BOTH, "samples": 20}
     net = two_in_three_out_tflite(tmp_path / "net.tflite")
@@ -172,6 +178,7 @@ def labelled(path: Path, **arrays: NDArray[Any]) -> dict[str, Any]:
     return {"use": "npz", "file": str(path)}
 
 
+@pytest.mark.slow
 def test_a_dataset_gives_each_input_by_its_name_and_the_named_output_is_judged(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(60, 8)).astype(np.float32), rng.normal(size=(60, 6)).astype(np.float32)
@@ -203,6 +210,7 @@ def brightest_onnx(path: Path, size: tuple[int, int] = (5, 7)) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [None, "nchw"])
 def test_of_several_inputs_the_image_is_turned_to_channels_first(layout: str | None, tmp_path: Path) -> None:
     images, _ = colour_images(30, (5, 7))

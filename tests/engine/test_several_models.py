@@ -60,6 +60,7 @@ def test_every_file_keeps_its_name_from_the_plan_to_the_results(nets: Path, tmp_
     assert all((one == indices[0]).all() for one in indices)
 
 
+@pytest.mark.slow
 def test_what_each_is_compared_with_stands_with_it(nets: Path, tmp_path: Path) -> None:
     models = [str(nets / "a.tflite"), str(nets / "b.tflite")]
     result = edgerig.run(rig(*models), out=tmp_path / "out")
@@ -93,6 +94,7 @@ def test_cells_that_are_left_out_still_serve_as_reference(nets: Path, tmp_path: 
     assert isinstance(result.cells[0].agreement, Agreement)
 
 
+@pytest.mark.slow
 def test_a_run_of_several_goes_on_where_it_stopped(nets: Path, tmp_path: Path) -> None:
     data = rig(str(nets / "a.tflite"), str(nets / "b.tflite"))
     first = edgerig.run(data, out=tmp_path / "out")
@@ -112,6 +114,7 @@ def parts(*names: str) -> list[ModelPart]:
     return [ModelPart(file=f"{name}.tflite") for name in names]
 
 
+@pytest.mark.slow
 def test_of_two_float_models_none_is_guessed(nets: Path, tmp_path: Path) -> None:
     models = artifacts(nets) | {"other": open_artifact(nets / "other.tflite")}
     chosen = choose_references(parts("a", "b", "other"), models)
@@ -185,6 +188,7 @@ def test_files_of_one_name_from_two_runs_are_told_apart(nets: Path, tmp_path: Pa
     assert len(report.compared) == 1
 
 
+@pytest.mark.slow
 def test_one_file_that_is_described_in_two_ways_has_two_copies_in_the_bundle(tmp_path: Path) -> None:
     """The description lies beside the copy: of one copy for both, the second would change what the first says."""
     paths = []

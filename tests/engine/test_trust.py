@@ -42,6 +42,7 @@ def measure(tmp_path: Path):
     return measured
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_too_slow_stands_at_the_number(measure) -> None:
     # What a request costs beside its inferences counts as the host's noise, in which short ones would drown under load.
     cell = measure(MISCLOCKED, 20, seconds=0.02, factor=0.25)

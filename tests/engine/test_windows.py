@@ -53,6 +53,7 @@ def run(network: Path, data: dict[str, Any], out: Path, task: str = "anomaly", *
     return edgerig.run({**rig, "task": task, "measure": quick | measure}, out=out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [None, 15])
 def test_scores_are_means_over_windows_and_times_are_of_inferences(
     count: int | None, network: Path, data: dict[str, Any], windows: NDArray[np.int64], tmp_path: Path
@@ -139,6 +140,7 @@ def test_a_journal_of_windows_goes_on_after_whole_samples(tmp_path: Path) -> Non
     assert other.samples == 1, "a portion that does not fit its samples, and all after it, are not used"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_threshold_is_chosen_on_samples_that_are_cut_alike(
     cut: bool, network: Path, data: dict[str, Any], windows: NDArray[np.int64], tmp_path: Path

@@ -87,6 +87,7 @@ def test_without_a_network_it_says_so_and_leaves_nothing(offline: Path, monkeypa
     assert entries(offline) == set()
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_there_is_told_in_pips_words(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_package_that_is_not_there_is_told_in_pips_words(
     assert entries(offline) == set()
 
 
+@pytest.mark.slow
 def test_what_stands_alone_is_installed_without_what_it_asks_for(
     offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wheels: Path
 ) -> None:

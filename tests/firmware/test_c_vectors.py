@@ -23,6 +23,7 @@ def test_every_vector_split_at_every_byte(built: Path, program: str) -> None:
     assert int(found[2]) > 10_000
 
 
+@pytest.mark.slow
 def test_a_wrong_expectation_is_noticed(built: Path, tmp_path: Path) -> None:
     text = VECTORS.read_text().replace("frame 0 ", "frame 1 ", 1)
     (tmp_path / "frames.txt").write_text(text)

@@ -94,12 +94,14 @@ def test_the_ends_of_doubles(program: Path) -> None:
     _check(program, [1.7976931348623157e308, 5e-324, 2.0**52 + 0.5, 2.0**53, 2.0**63, 1e22, 123456789012.0005], "d")
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=100, max_size=100))
 @settings(max_examples=30, deadline=None)
 def test_any_float(program: Path, values: list[float]) -> None:
     _check(program, values, "f")
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False) | st.floats(-1e4, 1e4), min_size=100, max_size=100))
 @settings(max_examples=30, deadline=None)
 def test_any_double(program: Path, values: list[float]) -> None:

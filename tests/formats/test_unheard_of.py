@@ -202,6 +202,7 @@ def test_a_scheme_that_is_not_the_compiler_s_is_told(
         odd_nets.ToOdd().compile(open_artifact(digit_net), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_agent_without_the_plugin_says_so(odd_nets: Any, parted: Artifact, tmp_path: Path) -> None:
     with running_agent(tmp_path) as address, contextlib.closing(target_for(address, {})) as target:
         with pytest.raises(EdgerigError, match="odd_nets"):
@@ -224,6 +225,7 @@ def test_a_session_loads_one_network_after_another(odd_nets: Any, digit_net: Pat
     np.testing.assert_allclose(scores, np.exp(logits) / np.exp(logits).sum(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_inspect_shows_it(odd_nets: Any, digit_net: Path, rig_folder: Path) -> None:
     odd = compiled(odd_nets, digit_net, rig_folder / "inspected", "ToOdd")
     done = edgerig_command(rig_folder, "inspect", odd.path, "--format", "odd_nets:Odd")

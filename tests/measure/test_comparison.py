@@ -30,6 +30,7 @@ def interval(low: float, high: float) -> Estimate:
     return Estimate(ratio=(low + high) / 2, low=low, high=high, count=4, level=LEVEL, spread=0.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(ratios, st.floats(0.001, 0.2))
 def test_the_interval_of_pairs_is_students(values: list[float], level: float) -> None:
@@ -73,6 +74,7 @@ def test_the_intervals_of_all_looks_together_hold_the_truth_in_95_of_100_compari
     assert missed.mean() == pytest.approx(0.05, abs=0.002)
 
 
+@pytest.mark.slow
 def test_a_process_in_ten_that_is_a_fifth_slower_hides_no_slowdown_of_5_percent() -> None:
     rng = np.random.default_rng(7)
     draws = rng.normal(math.log(1.05), 0.005, (2000, LOOKS[-1]))
@@ -84,6 +86,7 @@ def test_a_process_in_ten_that_is_a_fifth_slower_hides_no_slowdown_of_5_percent(
     assert found / len(draws) > 0.95
 
 
+@pytest.mark.slow
 def test_a_process_that_is_now_and_then_far_slower_makes_no_more_false_verdicts() -> None:
     rng = np.random.default_rng(5)
     draws = rng.normal(0, 0.005, (4000, LOOKS[-1])) + (rng.random((4000, LOOKS[-1])) < 0.1) * rng.normal(

@@ -25,6 +25,7 @@ def compiled(data: bytes) -> None:
     compile_model(data, "net", Options())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     op=st.sampled_from(sorted(OPERATORS)),

@@ -49,6 +49,7 @@ def test_without_a_limit_speed_takes_what_flash_it_wants() -> None:
     assert not any("flash" in note for note in unlimited().notes)
 
 
+@pytest.mark.slow
 def test_the_layers_retreat_that_gain_least_for_their_bytes() -> None:
     widths = []
     for share in (0.99, 0.6, 0.45):
@@ -75,6 +76,7 @@ def test_a_limit_that_is_met_changes_nothing() -> None:
     assert same.notes == unlimited().notes
 
 
+@pytest.mark.slow
 def test_flash_that_no_layers_fit_into_is_refused_with_the_least_that_they_take() -> None:
     with pytest.raises(CompileError, match="bytes of flash for its constants at least") as error:
         compiled(flash=10_000)
@@ -84,6 +86,7 @@ def test_flash_that_no_layers_fit_into_is_refused_with_the_least_that_they_take(
         compiled(flash=least - 1)
 
 
+@pytest.mark.slow
 def test_ram_and_flash_are_both_kept() -> None:
     small = compiled(optimize="size")
     flash, ram = int(unlimited().constant_bytes * 0.8), unlimited().memory.arena

@@ -33,6 +33,7 @@ def test_numpy_says_of_four_bits_what_litert_says(op: str, seed: int) -> None:
         assert np.array_equal(oracle.run(inputs)[0], machine.run(inputs)[0])
 
 
+@pytest.mark.slow
 def test_generated_code_says_of_four_bits_what_litert_says(tmp_path: Path) -> None:
     files = {f"{op}_{seed}": with_four_bits(random_operator(op, seed, "int8")) for op in OPS for seed in range(8)}
     files |= {f"graph_{seed}": with_four_bits(random_graph(seed, "int8")) for seed in range(6)}

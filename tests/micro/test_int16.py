@@ -102,6 +102,7 @@ def test_sums_of_dense_layers_have_more_than_32_bits_and_products_more_than_64(t
     same_three_ways(dense(20_000), samples, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["CONV_2D", "FULLY_CONNECTED"])
 def test_a_bias_of_32_bits_makes_sums_of_32_bits(op: str, tmp_path: Path) -> None:
     for seed in range(8):

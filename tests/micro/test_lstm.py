@@ -102,6 +102,7 @@ def test_gates_of_other_sizes_are_told() -> None:
         compile_model(changed(data, swap), "net", Options())
 
 
+@pytest.mark.slow
 def test_peepholes_and_projections_of_floats_are_those_of_litert(tmp_path: Path) -> None:
     made: dict[str, bytes] = {}
     kinds = set()

@@ -24,6 +24,7 @@ BINARY = [name for name, record in RECORDS.items() if record.node and issubclass
 COMPILED = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op", "dtype"), CASES)
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1 << 30))

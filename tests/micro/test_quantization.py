@@ -69,6 +69,7 @@ def test_constants_with_a_scale_for_each_channel_are_what_they_are(zeros: list[i
     assert difference(Oracle(data).run([ones])[0], network.run([ones])[0]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", STORED)
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
@@ -103,6 +104,7 @@ def oracle() -> Iterator[RemoteOracle]:
     remote.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("op", OPERATORS)
 @settings(max_examples=15, deadline=None)
@@ -241,6 +243,7 @@ def depthwise(axis: int) -> bytes:
     return net.build([x], [y])
 
 
+@pytest.mark.slow
 def test_a_vector_has_one_axis_whatever_the_file_calls_it(tmp_path: Path) -> None:
     network = load(compile_model(depthwise(3), "net", Options()), tmp_path)
     oracle = Oracle(depthwise(0))

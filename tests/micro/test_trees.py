@@ -113,6 +113,7 @@ def test_what_scikit_learn_predicts_is_what_the_c_predicts(tmp_path: Path) -> No
             np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_comparison_is_that_of_onnx_runtime_at_every_edge(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     aggregates = ("SUM", "AVERAGE", "MIN", "MAX")
@@ -184,6 +185,7 @@ def test_tables_that_cannot_be_are_told(changes: dict[str, Any], error: type[Exc
         compiled(stump(**changes))
 
 
+@pytest.mark.slow
 def test_a_cycle_and_a_tree_as_deep_as_it_is_large_end(tmp_path: Path) -> None:
     """Nothing recurs: neither the compiler nor the C."""
     depth = 20_000

@@ -68,6 +68,7 @@ def test_hostile_names_make_no_markup(make: Any) -> None:
     assert "````sh" in text, "a fence must be longer than those in the command"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_escaped_text_is_one_line_without_live_markup(text: str) -> None:
     escaped = escape(text)

@@ -46,6 +46,7 @@ def test_every_figure_of_the_markdown_is_there(demo: Loaded) -> None:
                 assert figure.text in text
 
 
+@pytest.mark.slow
 def test_hostile_names_make_no_markup(make: Any, tmp_path: Path) -> None:
     run = make.run(rows=make.DEMO[2:4])
     cells = tuple(

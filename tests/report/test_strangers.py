@@ -69,6 +69,7 @@ OBEYED = (
 CONTROLS = set(map(chr, [*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x202E])) - {"\n", "\t"}
 
 
+@pytest.mark.slow
 def test_texts_of_a_bundle_are_shown_and_not_obeyed(bundle: tuple[Path, dict[str, Any]]) -> None:
     folder, document = bundle
     changed = json.loads(json.dumps(document))

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from edgerig.report.timing import times_of
 
@@ -18,6 +19,7 @@ print((peak_rss().value - before) / times.nbytes)
 """
 
 
+@pytest.mark.slow
 def test_millions_of_times_are_copied_once() -> None:
     """Not made a list of Python's numbers, each of which takes four times as much."""
     done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)

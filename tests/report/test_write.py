@@ -103,6 +103,7 @@ def test_a_page_that_cannot_be_made_small_is_refused(demo: Loaded, monkeypatch: 
     assert "fewer bundles" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_the_least_that_fits_is_thinned_no_more_than_needed(demo: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = render([demo])
     monkeypatch.setattr(write, "MOST_BYTES", len(whole.encode()) - 1)

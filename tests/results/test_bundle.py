@@ -236,6 +236,7 @@ def test_no_more_is_unpacked_than_is_asked_for(tmp_path: Path) -> None:
         read_arrays(tmp_path / "samples.npz", tmp_path, ("times_ns",), 207)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["{}", "[]", '""'])
 def test_a_document_of_many_small_values_is_refused_before_it_is_decoded(tmp_path: Path, value: str) -> None:
     many = ",".join([value] * 20_000_001)

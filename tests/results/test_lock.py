@@ -83,6 +83,7 @@ for number in range(int(sys.argv[2])):
 IN_USE = "run is in use: Another run is writing to it."
 
 
+@pytest.mark.slow
 def test_of_runs_that_race_for_a_folder_one_wins_and_the_others_say_in_use(tmp_path: Path) -> None:
     races = 50
     command = [sys.executable, "-c", RACES, str(tmp_path), str(races)]

@@ -214,6 +214,7 @@ def test_a_class_in_a_module_beside_the_rig_file_is_taken(tmp_path: Path) -> Non
         parse_rig(Document(data, "rig.yaml", other))
 
 
+@pytest.mark.slow
 def test_the_rig_in_a_bundle_finds_the_classes_that_lay_beside_the_first(tmp_path: Path) -> None:
     """The folders that it names are neither those of installed modules nor of addresses that look like a class."""
     beside, bundle = tmp_path / "beside", tmp_path / "bundle"

@@ -42,6 +42,7 @@ def test_operator_that_xnnpack_leaves_is_litert_s_own(tmp_path: Path) -> None:
     assert told("litert", tmp_path / "net.tflite")["SOFTMAX"] == ("LiteRT's own kernels", "int8", 1)
 
 
+@pytest.mark.slow
 def test_tflite_micro_runs_the_file_s_operators_one_by_one(float_tflite: Path, int8_tflite: Path) -> None:
     assert told("tflm", float_tflite) == {
         "FULLY_CONNECTED": ("TFLite Micro's reference kernels", "float32", 1),

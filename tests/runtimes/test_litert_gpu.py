@@ -102,6 +102,7 @@ def test_it_computes_what_the_cpu_does_and_tells_the_adapter(tmp_path: Path) -> 
     ours.close()
 
 
+@pytest.mark.slow
 @need_swiftshader
 def test_every_time_of_a_gpu_in_software_is_emulated(tmp_path: Path) -> None:
     rig = {

@@ -101,6 +101,7 @@ def test_without_a_compiler_it_is_told_how_to_get_one(digit_file: Path, monkeypa
     assert "apt-get install gcc" in (error.value.hint or "")
 
 
+@pytest.mark.slow
 def test_ziglang_serves_where_the_machine_has_no_compiler(digit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(micro.shutil, "which", lambda name: None)
     with Micro() as runtime:
@@ -112,6 +113,7 @@ def test_ziglang_serves_where_the_machine_has_no_compiler(digit_file: Path, monk
         assert np.array_equal(oracle.run([sample[None]])[0][0], output)
 
 
+@pytest.mark.slow
 def test_kernels_for_vectors_and_for_any_processor_give_the_same(digit_file: Path) -> None:
     outputs, kernels = [], []
     for cpu in ("portable", "simd"):
@@ -137,6 +139,7 @@ def test_of_processors_without_known_vectors_the_kernels_are_portable(
         assert {layer.kernel.partition("-")[0] for layer in runtime._manifest.layers} == {"portable"}
 
 
+@pytest.mark.slow
 def test_a_compiler_that_does_not_know_this_processor_builds_for_any_of_its_kind(
     tmp_path: Path, digit_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_network_without_inputs_is_refused_by_name(runtime: type[Runtime], tmp
         runtime().load(path)
 
 
+@pytest.mark.slow
 def test_a_bias_may_have_the_axis_of_its_weights(tmp_path: Path) -> None:
     """As the person detector that comes with TFLite Micro has it."""
     outputs = []

@@ -159,6 +159,7 @@ def test_a_pool_has_room_for_something(float_net: Path) -> None:
         Pool(open_artifact(float_net), target_for("local"), "litert", sessions=0)
 
 
+@pytest.mark.slow
 def test_answers_that_are_waited_for_on_a_processor_are_the_same(float_net: Path, monkeypatch: Any) -> None:
     """Also where the engine refuses a sample, or dies of it, while the event loop waits."""
     waits: list[bool] = []

@@ -232,6 +232,7 @@ def test_a_pool_that_stops_refuses_what_comes_then(float_net: Path) -> None:
         assert status(f"http://127.0.0.1:{server.address.port}/v2/health/ready") == 503
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_what_was_accepted_and_ends_with_0(digit_net: Path) -> None:
     words = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(digit_net), "--listen", "127.0.0.1:0"]
     process = subprocess.Popen([*words, "--sessions", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

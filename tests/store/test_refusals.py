@@ -141,6 +141,7 @@ main(["data", "import", sys.argv[1], "--to", sys.argv[2]])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent_signal", [signal.SIGKILL, signal.SIGINT], ids=lambda each: each.name)
 def test_an_import_that_is_stopped_goes_on_and_sends_nothing_twice(
     small: SmallServer, tmp_path: Path, sent_signal: signal.Signals

@@ -175,6 +175,7 @@ def keep(agent: Agent, owner: Owner) -> WireClient:
     return client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keeper", [True, False])
 def test_many_connections_of_one_owner_do_not_fill_the_agent(start_agent, faulty, x, keeper):
     agent = start_agent(runtimes=(faults.NAME,), sessions=2)

@@ -71,6 +71,7 @@ def by_litert(model: Path, digit: Any) -> Any:
     return dequantize(outputs, artifact.outputs[0])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 def test_a_simulated_board_answers_what_litert_does(dtype: str, model: Path, tmp_path: Path, digits: Any) -> None:
     if dtype == "float32":
@@ -98,6 +99,7 @@ def test_the_line_runs_at_115200_baud_and_the_console_goes_on(board: Simulator, 
     assert b"stm32f746" in board.read(CONSOLE)
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_request_cost_what_comes_until_the_line_is_silent(board: Simulator, digits: Any) -> None:
     request = encode_inference_request(digits[0])
     for garbage in (b"\xff" * 8, request[:1000], request[:-4] + b"\x00\x00\xc0\x7f", struct.pack("<I", 4000)):
@@ -113,6 +115,7 @@ def test_bytes_that_are_no_request_cost_what_comes_until_the_line_is_silent(boar
     assert board.read(DIGITS) == b"", "no silence lies between"
 
 
+@pytest.mark.slow
 def test_a_request_may_come_in_pieces_within_the_silence(board: Simulator, digits: Any) -> None:
     request = encode_inference_request(digits[0])
     for part in (request[:1], request[1:1500], request[1500:]):

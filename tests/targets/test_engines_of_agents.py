@@ -36,6 +36,7 @@ def interpreters() -> list[str]:
     return [process.cmdline()[0] for process in psutil.Process(os.getpid()).children(recursive=True)]
 
 
+@pytest.mark.slow
 def test_a_network_runs_in_the_interpreter_that_the_agent_was_started_with(
     start_agent: Callable[..., Agent], litert_environment: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_run_owns_the_device_from_check_to_close_with_no_session_at_all(start_ag
     bob.check()
 
 
+@pytest.mark.slow
 def test_all_sessions_of_a_run_have_one_number_and_the_next_run_a_larger_one(start_agent, owned, faulty):
     agent = start_agent(runtimes=(faults.NAME,))
     numbers = []

@@ -124,6 +124,7 @@ def test_a_plan_refuses_what_the_interpreter_lacks(bare_environment: Path, tmp_p
             make_plan(parse_rig(Document({"model": "mnist-cnn", "dataset": "mnist", "matrix": block}, "rig.yaml")))
 
 
+@pytest.mark.slow
 def test_an_environment_that_was_made_for_an_engine_is_used_by_itself_where_ours_lacks_it(
     openvino_environment: Path, one_input: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_an_agent_from_before_is_named_and_goes_on_with_one_session(
         assert len(session.run(x).times_ns) == 5
 
 
+@pytest.mark.slow
 def test_a_session_whose_link_died_unnoticed_is_replaced_and_the_others_live(start_agent, owned, faulty, x) -> None:
     agent = start_agent(runtimes=(faults.NAME,))
     target = owned(agent.address)
@@ -160,6 +161,7 @@ def test_a_session_whose_link_died_unnoticed_is_replaced_and_the_others_live(sta
     second.close()
 
 
+@pytest.mark.slow
 def test_a_single_session_does_not_share_the_device_with_what_is_left_of_several(start_agent, owned, faulty, x) -> None:
     agent = start_agent(runtimes=(faults.NAME,))
     target = owned(agent.address)
@@ -183,6 +185,7 @@ def test_a_number_beyond_what_was_granted_is_refused_and_starts_nothing(start_ag
     assert not agent._host.workers
 
 
+@pytest.mark.slow
 def test_each_session_proves_that_it_knows_the_token(start_agent, faulty, x, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("a secret of more than 16 characters")

@@ -90,6 +90,7 @@ def test_host_and_device_of_one_ca_work_together(start_agent, lab, faulty, x):
     assert runs(agent, faulty, x, tls=lab / "client-desk")
 
 
+@pytest.mark.slow
 def test_large_messages_pass_through_tls_both_ways(start_agent, lab, faulty):
     agent = secure(start_agent, lab)
     samples = np.random.default_rng(1).normal(size=(400_000, 4)).astype(np.float32)
@@ -400,6 +401,7 @@ def test_tls_and_token_go_together(start_agent, lab, token_file, faulty, x):
 # ---- the command
 
 
+@pytest.mark.slow
 def test_command_lets_in_by_tls_and_token_and_refuses_what_is_open(lab, token_file, faulty, x):
     words = [sys.executable, "-m", "edgerig", "agent", "--listen", "0.0.0.0:0", "--runtime", faults.NAME]
     refused = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -489,6 +491,7 @@ def pour(connected: socket.socket, most: int) -> int:
     return sent
 
 
+@pytest.mark.slow
 def test_session_that_needs_more_memory_than_granted_is_told_and_the_agent_lives(start_agent, faulty, x):
     agent = limited(start_agent, memory=1024**3, message=4_000_000_000)
     with connect(agent) as connected:

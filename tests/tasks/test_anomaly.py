@@ -186,6 +186,7 @@ def run(waves: Path, model: Path, out: Path, compilers: list[str], **task: Any) 
     return edgerig.run(rig, out=out)
 
 
+@pytest.mark.slow
 def test_reconstructions_are_scored_against_what_was_fed(waves: Path, tmp_path: Path) -> None:
     (cell,) = run(waves, waves.parent / "net.tflite", tmp_path / "out", [], threshold=0.01).cells
     arrays, data = Bundle(tmp_path / "out").samples(cell.id), np.load(waves)

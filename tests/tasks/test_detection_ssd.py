@@ -209,6 +209,7 @@ class Anchored(Dataset):
         return anchored_scenes([2, 0, 3, 1] * 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "micro", "tflm"])
 def test_the_operator_itself_run_on_the_device_finds_the_boxes(runtime: str, tmp_path: Path) -> None:
     """Boxes as a network's convolutions would give them, through the engines' own operators, back into pixels."""

@@ -125,6 +125,7 @@ def test_networks_agree_where_all_labels_lie_on_one_side_of_the_threshold() -> N
     assert agreement.same_class == pytest.approx(1 - 1 / COUNT)
 
 
+@pytest.mark.slow
 def test_a_matrix_of_labels_goes_through_the_device(tmp_path: Path) -> None:
     """From an npz file, and a network whose scores are linear in the inputs."""
     rng = np.random.default_rng(0)
@@ -184,6 +185,7 @@ def test_labels_are_learned_quantized_and_measured(tmp_path: Path) -> None:
     assert int8.agreement.same_class > 0.95
 
 
+@pytest.mark.slow
 def test_the_mean_precision_has_the_interval_of_its_resamples() -> None:
     samples, scores = case()
     truth = samples.targets

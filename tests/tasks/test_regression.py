@@ -168,6 +168,7 @@ def run(model: Path, out: Path, **rig: Any) -> RunResult:
     return edgerig.run({**document, **rig}, out=out)
 
 
+@pytest.mark.slow
 def test_a_regression_goes_through_the_device(linear: Path, tmp_path: Path) -> None:
     (cell,) = run(linear, tmp_path / "out").cells
     named = {metric.name: metric for metric in cell.quality.metrics}
@@ -240,6 +241,7 @@ def regression_of(options: dict[str, Any]) -> Any:
     return dataset
 
 
+@pytest.mark.slow
 def test_an_npz_file_holds_real_targets(tmp_path: Path, linear: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((50, 10), np.float32), rng.normal(size=50)

@@ -171,6 +171,7 @@ def test_of_a_stream_the_first_frames_are_run(tmp_path: Path) -> None:
     assert EvaluationSamples(data, 30).indices.tolist() != list(range(30))
 
 
+@pytest.mark.slow
 def test_a_stream_goes_through_the_device(tmp_path: Path) -> None:
     net = linear_tflite(tmp_path / "net.tflite", np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
     rig = {

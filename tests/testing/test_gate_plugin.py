@@ -44,6 +44,7 @@ def run_pytest(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_the_marker_is_known(tmp_path: Path) -> None:
     assert "@pytest.mark.edgerig_gate(rig, baseline" in run_pytest(tmp_path, "--markers")
 
@@ -65,6 +66,7 @@ def test_a_test_passes_fails_or_is_skipped_as_its_gate_says(tmp_path: Path) -> N
     assert "Something has become worse" in text
 
 
+@pytest.mark.slow
 def test_only_assertions_of_contracts_are_rewritten(tmp_path: Path) -> None:
     """Rewriting all of edgerig would cost every suite of a user's seconds, and what is read are the contracts'."""
     (tmp_path / "test_it.py").write_text(

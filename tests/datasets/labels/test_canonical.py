@@ -22,6 +22,7 @@ def image(**shape: Any) -> ImageLabels:
     return ImageLabels(width=4, height=3, shapes=(Shape(**{"category": "cat", **shape}),))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(images())
 def test_labels_come_back_as_they_were(labels: ImageLabels) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -22,6 +23,7 @@ def parts_of(outlines: tuple[Polygon, ...], shape: tuple[int, ...]) -> list[Mask
     return [runs.decode(polygons.polygons_to_runs([outline], *shape), *shape) for outline in outlines]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(MASKS)
 def test_outlines_enclose_the_pixels_of_the_mask_part_by_part(mask: Mask) -> None:

@@ -67,6 +67,7 @@ def shapes(folder: Path, *regions: dict[str, Any], **options: Any) -> tuple[Shap
     return read(folder, task(*regions), **options).images["street1.png"].shapes
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(images(), images())
 def test_labels_are_the_same_after_writing_and_reading(first: ImageLabels, second: ImageLabels) -> None:

@@ -217,6 +217,7 @@ def test_an_interval_of_objects_draws_pictures_with_all_that_is_in_them() -> Non
     assert (shift.earlier, shift.later) == (pytest.approx(own[0].mean()), pytest.approx(own[1].mean()))
 
 
+@pytest.mark.slow
 def test_labels_that_have_drifted_are_told_and_drawn(call: Call, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     day = [tuple(boxed("car", *generator.uniform(8, 12, 2)) for _ in range(3)) for _ in range(40)]

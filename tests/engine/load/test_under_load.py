@@ -108,6 +108,7 @@ def test_energy_is_told_or_why_there_is_none(net: Path, tmp_path: Path) -> None:
         assert (load.energy.unit, load.energy.value > 0) == ("J", True)
 
 
+@pytest.mark.slow
 def test_arrivals_at_a_rate_are_the_seeded_ones(net: Path, tmp_path: Path) -> None:
     # So few a second that a busy machine keeps up with them, too.
     cell, load = measured(

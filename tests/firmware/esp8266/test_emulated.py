@@ -22,6 +22,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return subprocess.run([folder / "parts"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_numbers_are_printed_as_printf_prints_them(lines: list[str]) -> None:
     bits = [bits | sign for i in range(700) for bits in (1 + i * (0x7F7FFFFF // 700),) for sign in (0, 0x80000000)]
     bits += [0x3C000000 + (i << 17) for i in range(128)]

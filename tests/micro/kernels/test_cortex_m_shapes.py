@@ -42,6 +42,7 @@ def test_networks_on_the_board_are_litert_s(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(output, expected, name)
 
 
+@pytest.mark.slow
 def test_a_network_without_relu_takes_few_instructions(tmp_path: Path) -> None:
     """FD-MobileNet, whose linear depthwise convolutions went to portable code at 14 instructions and more."""
     bench, rng = OperatorBench(tmp_path), np.random.default_rng(0)

@@ -54,6 +54,7 @@ def kernels_and_faults(folder: Path, made: list[tuple[bytes, Options]], seed: in
     return {layer.kernel for case in cases for layer in case.manifest.layers}, wrong
 
 
+@pytest.mark.slow
 def test_random_layers_are_those_of_litert(tmp_path: Path) -> None:
     kernels, wrong = kernels_and_faults(tmp_path, networks(range(8)), 0)
     assert {"wide-s16", "wide-depthwise-s16", "packed-4bit"} <= kernels

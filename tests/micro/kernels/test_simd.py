@@ -240,6 +240,7 @@ def test_windows_may_lie_wholly_in_the_border(width: str, tmp_path: Path) -> Non
         assert (found == found[:, :1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", ["-march=x86-64-v4 -mavxvnni", "-march=alderlake", "-march=knl", "-U__SSE2__"])
 def test_kernels_compile_for_processors_that_this_one_is_not(flags: str, tmp_path: Path) -> None:
     """Whatever mix of extensions a processor has: products come from the widest vectors that have them."""

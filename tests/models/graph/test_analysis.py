@@ -11,6 +11,7 @@ from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.costs import RULES
 
 
+@pytest.mark.slow
 def test_the_mnist_network_costs_what_was_published(mnist_tflite: Path) -> None:
     found = analyse(read_graph(mnist_tflite))
     assert found.parameters == 93_322

@@ -92,6 +92,7 @@ def either_order(keras: Any, order: str = "channels_first") -> Any:
     )
 
 
+@pytest.mark.slow
 def test_channels_first_costs_what_channels_last_costs(tmp_path: Path) -> None:
     from edgerig.models.keras.engine import import_keras
 
@@ -234,6 +235,7 @@ def test_a_type_that_there_is_not_is_refused(mnist_keras: Path, tmp_path: Path) 
         read_graph(rewritten(mnist_keras, tmp_path / "net.keras", change))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_configuration_with_anything_in_it_never_ends_in_a_traceback(

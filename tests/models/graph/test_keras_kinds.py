@@ -237,6 +237,7 @@ def model_of(keras: Any, name: str, inputs: Inputs, build: Build) -> Any:
     return keras.Model(tensors, outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "inputs", "build"), CASES, ids=[f"{number}-{name}" for number, (name, _, _) in enumerate(CASES)]
 )

@@ -58,6 +58,7 @@ def network(inputs: list[str], outputs: list[str], identity: str | None) -> byte
 names = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(names, names)
 def test_ends_are_read_in_the_order_of_the_file(inputs: list[str], outputs: list[str]) -> None:

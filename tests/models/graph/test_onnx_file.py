@@ -144,6 +144,7 @@ def test_a_file_cut_at_any_byte_never_ends_in_a_traceback(tmp_path: Path) -> Non
         survive(data[:length], tmp_path / "cut.onnx")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_flipped_bytes_never_end_in_a_traceback(tmp_path: Path, data: st.DataObject) -> None:

@@ -47,6 +47,7 @@ def test_operators_tensors_and_ends_are_read(tiny_tflite: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_options_have_the_names_of_the_schema(mnist_tflite: Path) -> None:
     graph = read_graph(mnist_tflite)
     convolution = next(operator for operator in graph.operators if operator.op == "CONV_2D")
@@ -218,6 +219,7 @@ def test_a_file_cut_at_any_byte_is_refused_or_read(tiny_tflite: Path) -> None:
     assert survive(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_flipped_bytes_never_end_in_a_traceback(tiny_tflite: Path, data: st.DataObject) -> None:

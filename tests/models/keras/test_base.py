@@ -57,6 +57,7 @@ def test_importing_the_model_plugins_imports_no_engine():
     assert run_python(code).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_channels_come_last_whatever_the_user_set():
     keras = import_keras()
     keras.config.set_image_data_format("channels_first")

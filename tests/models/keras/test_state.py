@@ -33,6 +33,7 @@ def saved(path: Path, *layers: Any, batch: int | None = None) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_stateful_network_is_predicted_in_any_order(tmp_path: Path) -> None:
     keras = import_keras()
     with seeded(1):

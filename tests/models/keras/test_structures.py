@@ -94,6 +94,7 @@ def test_each_output_is_the_layer_that_its_name_says(name: str, folder: Path, tm
             np.testing.assert_allclose(result, values[layer], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_named_output_of_a_dict_is_judged_and_compared_with_itself(folder: Path, tmp_path: Path) -> None:
     labels = expected(folder)["b"].argmax(axis=1)
     arrays = {f"{name}_{part}": array for name, array in {"x": X, "y": labels}.items() for part in ("train", "test")}

@@ -133,6 +133,7 @@ OUTLINES = {
 }
 
 
+@pytest.mark.slow
 def test_an_area_is_filled_by_the_even_odd_rule_here_and_on_the_page() -> None:
     answer = in_javascript(f"""
       const result = {{}};
@@ -237,6 +238,7 @@ STATE = """
 SEEDS = range(12)
 
 
+@pytest.mark.slow
 def test_the_page_folds_operations_to_the_same_labels_however_they_come() -> None:
     """One after another; acknowledged while others' come between; and all at once."""
     histories = {seed: msgspec.to_builtins(history(seed)) for seed in SEEDS}

@@ -211,6 +211,7 @@ def test_metrics_and_the_log_tell_of_requests(served: Server, log: Path) -> None
     assert 0 < last["network_ms"] < last["handler_ms"]
 
 
+@pytest.mark.slow
 def test_other_networks_and_open_addresses_are_refused(float_net: Path, digit_net: Path) -> None:
     with pytest.raises(IncompatibleError, match="digits are 28x28 values"):
         Server(float_net, listen=None, ways=[Digits("127.0.0.1:0")], sessions=1)

@@ -21,6 +21,7 @@ BOARD = load_board("stm32f746")
 BOOT = b"m-timestamp-mode-energy\r\nm-init-done\r\nm-ready\r\n"
 
 
+@pytest.mark.slow
 def test_timestamps_are_falls_of_a_pin_around_the_inferences(network_files: dict[str, Path]) -> None:
     firmware = build_device(BOARD, network_files["kws01"], mode="energy")
     simulator = Simulator(firmware.elf, BOARD)

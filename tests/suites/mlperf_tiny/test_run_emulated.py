@@ -72,6 +72,7 @@ def test_answers_of_a_board_are_those_of_the_kernels_that_define_them(
         network.close()
 
 
+@pytest.mark.slow
 def test_a_session_does_not_go_on_with_another_network_on_the_same_board(
     samples: Path, network_files: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_damaged_object_is_named_and_not_used(bench: Bench) -> None:
     assert DamagedObjectError.__name__ not in result.reason
 
 
+@pytest.mark.slow
 def test_a_result_that_is_not_what_its_name_says_is_refused(bench: Bench) -> None:
     bench.write(TWO_STEPS)
     run_on("a", bench, "first")

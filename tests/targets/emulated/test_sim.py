@@ -102,6 +102,7 @@ class TestContractStepwise(TestContract):
         return target_for(BOARD, {"protocol": "stepwise"})
 
 
+@pytest.mark.slow
 def test_float_outputs_are_those_of_litert(float_net: Path) -> None:
     with session_of(float_net) as session:
         inputs = random_inputs(open_artifact(float_net), 200)
@@ -197,6 +198,7 @@ def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:
     assert cycles.value / 0.216 <= np.median(times) <= (cycles.value + 600) / 0.216
 
 
+@pytest.mark.slow
 def test_a_modelled_time_is_told_with_its_error_and_without_a_spread(int8_net: Path, tmp_path: Path) -> None:
     rig = {
         "name": "told",
@@ -268,6 +270,7 @@ def test_a_network_that_is_too_big_is_told_with_a_table(tmp_path: Path) -> None:
     assert int(re.search(r"weights +([\d,]+) B", text)[1].replace(",", "")) >= 1_200_000  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, tmp_path: Path) -> None:
     target = {"use": BOARD, "fpu": False, "debug": True, "clock_hz": 16_000_000}
     rig = {
@@ -288,6 +291,7 @@ def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, t
     assert isinstance(cell.latency.transport, Unavailable)
 
 
+@pytest.mark.slow
 def test_without_its_fpu_a_board_keeps_the_kernels_that_need_none(int8_net: Path) -> None:
     artifact = open_artifact(int8_net)
     inputs = random_inputs(artifact, 3)
@@ -303,6 +307,7 @@ def test_without_its_fpu_a_board_keeps_the_kernels_that_need_none(int8_net: Path
     assert counted.instructions.value < 1.5 * fast.instructions.value
 
 
+@pytest.mark.slow
 def test_the_clock_that_is_told_is_the_one_that_was_set(int8_net: Path) -> None:
     with session_of(int8_net, clock_hz=100_000_000) as session:
         machine = session.machine()
@@ -384,6 +389,7 @@ def test_log_tells_a_fault_after_the_restart(int8_net: Path) -> None:
     assert "address 60000000" in log
 
 
+@pytest.mark.slow
 def test_a_firmware_that_hangs_is_given_up(int8_net: Path) -> None:
     session: Any = session_of(int8_net, timeout=1)
     simulator = session.simulator
@@ -439,6 +445,7 @@ def test_a_board_has_one_runtime() -> None:
     assert default_runtime("local") is None
 
 
+@pytest.mark.slow
 def test_a_network_of_which_nothing_is_left_to_run_gives_its_input_back(tmp_path: Path) -> None:
     net = TfliteBuilder()
     x = net.tensor("x", (1, 8), "int8", scale=0.5)

@@ -98,6 +98,7 @@ def test_a_long_inference_is_run_a_few_times_only(device, faulty):
         assert session.client.download_statistics().inferences - before <= 1 + clockcheck.PROCESSINGS
 
 
+@pytest.mark.slow
 def test_the_firmware_in_c_is_found_right(start_device, built_in):
     with start_device() as (_, path):
         target = target_for(f"serial://{path}?baud=921600")

@@ -74,6 +74,7 @@ def check(ran: Ran | EdgerigError, x: Any) -> None:
     assert (ran.times_ns > 0).all()
 
 
+@pytest.mark.slow
 def test_thousands_of_requests_of_all_sizes_come_back_in_order_each_with_its_own_results(session: WireSession) -> None:
     runs = RingRuns(session, ROWS)
     draw = np.random.default_rng(1)

@@ -110,6 +110,7 @@ def test_scores_that_all_tie_are_chance() -> None:
     assert partial_area(np.ones(4), anomalous, 0.1) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_partial_area_is_that_of_the_resamples_by_scikit_learn() -> None:
     rng = np.random.default_rng(4)
     anomalous = np.arange(80) % 4 == 0

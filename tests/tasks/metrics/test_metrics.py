@@ -94,6 +94,7 @@ def test_macro_f1_equals_scikit_learn(case: Case) -> None:
     assert ours == pytest.approx(sk.f1_score(labels, scores.argmax(axis=1), average="macro", zero_division=0))
 
 
+@pytest.mark.slow
 @given(cases())
 def test_auc_equals_scikit_learn_ties_included(case: Case) -> None:
     scores, labels = case
@@ -103,6 +104,7 @@ def test_auc_equals_scikit_learn_ties_included(case: Case) -> None:
     assert ours == (pytest.approx(np.mean(areas)) if areas else None)
 
 
+@pytest.mark.slow
 @given(cases())
 def test_auc_equals_scikit_learns_one_versus_rest(case: Case) -> None:
     scores, labels = case
