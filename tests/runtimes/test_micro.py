@@ -16,7 +16,7 @@ from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 from edgerig.errors import InferenceError, MissingProgramError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.micro import Options, compile_model
-from edgerig.runtimes import micro
+from edgerig.runtimes import c_library, micro
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.micro import Micro, MicroSettings
 from edgerig.testing.contracts.runtime import samples_for
@@ -32,7 +32,7 @@ class TestMicroContract(TFLiteRuntimeContract):
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         with tempfile.TemporaryDirectory() as folder:
-            native = micro._VECTORS.get(platform.machine())
+            native = c_library.VECTORS.get(platform.machine())
             source = compile_model(path.read_bytes(), "own", Options(cpu="simd" if native else "portable"))
             network = load(source, Path(folder), ("-O2", *filter(None, [native])))
             rows = [network.run([array[index : index + 1] for array in inputs]) for index in range(len(inputs[0]))]
@@ -94,8 +94,8 @@ def test_more_than_one_thread_is_refused(digit_file: Path) -> None:
 
 
 def test_without_a_compiler_it_is_told_how_to_get_one(digit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(micro.shutil, "which", lambda name: None)
-    monkeypatch.setattr(micro.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(c_library.shutil, "which", lambda name: None)
+    monkeypatch.setattr(c_library.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingProgramError, match="needs a C compiler") as error:
         Micro().load(digit_file)
     assert "apt-get install gcc" in (error.value.hint or "")
@@ -103,7 +103,7 @@ def test_without_a_compiler_it_is_told_how_to_get_one(digit_file: Path, monkeypa
 
 @pytest.mark.slow
 def test_ziglang_serves_where_the_machine_has_no_compiler(digit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(micro.shutil, "which", lambda name: None)
+    monkeypatch.setattr(c_library.shutil, "which", lambda name: None)
     with Micro() as runtime:
         runtime.load(digit_file)
         samples = samples_for(runtime.inputs, 3)
@@ -147,7 +147,7 @@ def test_a_compiler_that_does_not_know_this_processor_builds_for_any_of_its_kind
     program = tmp_path / "cc"
     program.write_text(f'#!/bin/sh\ncase "$*" in *=native*) exit 1;; esac\nexec {compiler} "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(micro.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(c_library.shutil, "which", lambda name: str(program))
     with Micro() as runtime:
         runtime.load(digit_file)
         samples = samples_for(runtime.inputs, 2)
@@ -159,7 +159,7 @@ def test_a_compiler_that_fails_is_quoted(tmp_path: Path, digit_file: Path, monke
     program = tmp_path / "cc"
     program.write_text("#!/bin/sh\necho out of memory >&2\nexit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr(micro.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr(c_library.shutil, "which", lambda name: str(program))
     with pytest.raises(InferenceError, match="out of memory"):
         Micro().load(digit_file)
     assert shutil.which("sh") is not None

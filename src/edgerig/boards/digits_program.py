@@ -16,7 +16,7 @@ from edgerig.boards.board import firmware_folder, load_board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.boards.network import check_takes_digits, network_of
 from edgerig.errors import CompileError, MissingExtraError, MissingProgramError, UsageError
-from edgerig.runtimes.micro import run_c_compiler
+from edgerig.runtimes.c_library import run_c_compiler
 
 #: What every build is made with. Sums and products stay apart, so that outputs equal those of every other machine.
 _FLAGS = ("-std=c99", "-O3", "-ffp-contract=off", "-Wall", "-Werror=implicit-function-declaration")

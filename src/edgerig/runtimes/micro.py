@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import platform
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -21,21 +16,17 @@ import numpy as np
 
 from edgerig import __version__
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, NotInstalledError
-from edgerig.install import install_command
+from edgerig.errors import EdgerigError, InferenceError, NotInstalledError
 from edgerig.measure.census import Census, grouped
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+from edgerig.runtimes.c_library import VECTORS, build_library, c_compiler, no_compiler
 
-#: Time limit of the C compiler, in seconds.
-PATIENCE = 300.0
 _PREFIX = "model"
 #: Ends of the names of portable kernels, and the type of their arithmetic.
 _TYPES = {"s8": "int8", "s16": "int16", "f32": "float32", "f16": "float16"}
-#: Processors with vectors, as `platform.machine` calls them, and what has a C compiler use all of this machine's.
-_VECTORS = {"x86_64": "-march=native", "AMD64": "-march=native", "aarch64": "-mcpu=native", "arm64": "-mcpu=native"}
 
 
 class MicroSettings(RuntimeSettings, frozen=True, kw_only=True):
@@ -80,7 +71,7 @@ class Micro(Runtime):
 
     @classmethod
     def missing(cls) -> NotInstalledError | None:
-        return super().missing() or (None if c_compiler() else _no_compiler())
+        return super().missing() or (None if c_compiler() else no_compiler())
 
     settings: MicroSettings
 
@@ -120,12 +111,12 @@ class Micro(Runtime):
         self._manifest = source.manifest
         # A unique name: otherwise a second network in this process would be the first one again.
         self._file = work / "network.so"
-        build_library(sorted((work / "c").rglob("*.c")), self._file, self.settings.level, self._cpu() == "simd")
+        build_library(work / "c", self._file, self.settings.level, self._cpu() == "simd")
 
     def _cpu(self) -> str:
         if self.settings.cpu != "auto":
             return self.settings.cpu
-        return "simd" if platform.machine() in _VECTORS else "portable"
+        return "simd" if platform.machine() in VECTORS else "portable"
 
     def _load(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(self._file))
@@ -214,75 +205,3 @@ class Micro(Runtime):
     def _close(self) -> None:
         del self._library
         self._folder.cleanup()
-
-
-def build_library(sources: Sequence[Path], output: Path, level: str, native: bool = False) -> None:
-    """Compile C files into a shared library for this machine.
-
-    Args:
-        sources: C files.
-        output: The library.
-        level: Of optimization.
-        native: For this very processor, where the compiler knows how to say that; else for any of its kind.
-
-    Raises:
-        MissingProgramError: There is no C compiler.
-        InferenceError: The compiler fails.
-    """
-    words = c_compiler()
-    if words is None:
-        raise _no_compiler()
-    flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
-    own = _VECTORS.get(platform.machine()) if native else None
-    if own is not None and _knows(tuple(words), own):
-        flags.append(own)
-    run_c_compiler([*words, *flags, *map(str, sources), "-o", str(output)], "the network", InferenceError)
-
-
-@lru_cache
-def _knows(words: tuple[str, ...], flag: str) -> bool:
-    """Whether a C compiler takes a flag; clang refuses some on processors that it does not know."""
-    command = [*words, flag, "-x", "c", "-fsyntax-only", "-"]
-    try:
-        done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
-def run_c_compiler(words: Sequence[str], what: str, failed: type[EdgerigError]) -> None:
-    """Run a C compiler to build ``what``, with a time limit.
-
-    Raises:
-        EdgerigError: It does not work, or refuses the code; of the type ``failed``.
-    """
-    try:
-        done = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise failed(f"The C compiler {words[0]} does not work: {error}.") from error
-    if done.returncode:
-        raise failed(f"{words[0]} cannot compile {what}:\n{done.stderr[:2000].strip()}")
-
-
-def _no_compiler() -> MissingProgramError:
-    return MissingProgramError(
-        "Runtime 'micro' needs a C compiler, and this machine has none.",
-        f"apt-get install gcc, or {install_command('boards')}",
-    )
-
-
-def c_compiler() -> list[str] | None:
-    """The command of a C compiler for this machine: the system's, else ziglang's; None if there is none."""
-    for name in ("cc", "gcc", "clang"):
-        program = shutil.which(name)
-        if program is not None:
-            return [program]
-    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") is not None else None
