@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,32 @@ class AddBytes(Kernel):
 
 def add_constants(node: Add) -> tuple[int, int, int] | Refusal:
     """Factors of both inputs and the constant, in units of 2**-20 of the output; or why none are exact."""
-    wanted = _sums(node)
+    first, second = sides(node)
+    output = node.output
+    limits = activation_range(node.activation, output)
+    ratios = tuple(float(np.float32(value.scale)) / float(np.float32(output.scale)) for value in node.inputs[:2])
+    offset = sum(ratio * value.zero_point for ratio, value in zip(ratios, node.inputs, strict=False))
+    ideal = round((output.zero_point - offset + 0.5) * 2**_SHIFT)
+    scale = sides_scales(node).output
+    return _factors(first.tobytes(), second.tobytes(), scale, output.zero_point, limits, ratios, ideal)
+
+
+# A plan within little RAM looks at the same sum dozens of times: in every choice of bands, and when it is written.
+@lru_cache(maxsize=256)
+def _factors(
+    left: bytes,
+    right: bytes,
+    scale: tuple[int, int],
+    zero: int,
+    limits: tuple[int, int],
+    ratios: tuple[float, ...],
+    ideal: int,
+) -> tuple[int, int, int] | Refusal:
+    """`add_constants` next to the ideal ones, of two sides (256 int64 each) by scale and zero point of the output."""
+    first, second = (np.frombuffer(side, np.int64) for side in (left, right))
+    wanted = _sums(first, second, scale, zero, limits)
     if wanted is None:
         return Refusal("the activation clamps within the range of int8")
-    ratios = [float(np.float32(value.scale)) / float(np.float32(node.output.scale)) for value in node.inputs[:2]]
-    offset = sum(ratio * value.zero_point for ratio, value in zip(ratios, node.inputs, strict=False))
-    ideal = round((node.output.zero_point - offset + 0.5) * 2**_SHIFT)
     a, b = (round(ratio * 2**_SHIFT) for ratio in ratios)
     if 128 * (a + b + 6) + abs(ideal) + 1024 >= 1 << 31:
         return Refusal("the factors exceed 32 bits: the output's scale is far below those of the inputs")
@@ -74,14 +95,13 @@ def add_constants(node: Add) -> tuple[int, int, int] | Refusal:
     return Refusal("no two factors are exact for all pairs of bytes")
 
 
-def _sums(node: Add) -> NDArray[np.int64] | None:
+def _sums(
+    first: NDArray[np.int64], second: NDArray[np.int64], scale: tuple[int, int], zero: int, limits: tuple[int, int]
+) -> NDArray[np.int64] | None:
     """The output for every pair of bytes; None where the activation clamps more than SSAT does."""
-    low, high = activation_range(node.activation, node.output)
-    scales = sides_scales(node)
-    first, second = sides(node)
-    total = scale_by(scales.output, first[:, None] + second[None, :]) + node.output.zero_point
+    total = scale_by(scale, first[:, None] + second[None, :]) + zero
     saturated = np.clip(total, -128, 127)
-    return saturated if np.array_equal(np.clip(total, low, high), saturated) else None
+    return saturated if np.array_equal(np.clip(total, *limits), saturated) else None
 
 
 class QuantizeBytes(Kernel):

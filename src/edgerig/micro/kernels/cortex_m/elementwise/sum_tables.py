@@ -8,6 +8,8 @@ give what they must.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,9 +67,18 @@ def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], i
     """Tables of both sides by integer, from -128 on, and the shift; or why there are none."""
     first, second = sides(node)
     second = -second if isinstance(node, Sub) else second
-    multiplier, exponent = sides_scales(node).output
-    zero = node.output.zero_point
-    wanted = np.clip(scale_by((multiplier, exponent), first[:, None] + second[None, :]) + zero, -128, 127)
+    return _tables(first.tobytes(), second.tobytes(), sides_scales(node).output, node.output.zero_point)
+
+
+# A plan within little RAM looks at the same sum dozens of times: in every choice of bands, and when it is written.
+@lru_cache(maxsize=256)
+def _tables(
+    left: bytes, right: bytes, scale: tuple[int, int], zero: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], int] | Refusal:
+    """`sum_tables` of two sides (256 int64 each) by the scale and zero point of the output."""
+    first, second = (np.frombuffer(side, np.int64) for side in (left, right))
+    multiplier, exponent = scale
+    wanted = np.clip(scale_by(scale, first[:, None] + second[None, :]) + zero, -128, 127)
     step = multiplier * 2.0 ** (exponent - 31)
     reach = step * float(np.abs(first).max() + np.abs(second).max()) + 256
     shift = next((shift for shift in _SHIFTS if reach * 2.0**shift < (1 << 31) - (1 << 20)), None)
@@ -80,7 +91,10 @@ def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], i
         starts[0] += (2 * zero + 1) << shift >> 1
         tables = _in_turns(wanted, starts[0], starts[1], shift)
         if tables is not None and _exact(*tables, wanted, shift):
-            return tables[0].astype(np.int32), tables[1].astype(np.int32), shift
+            both = [table.astype(np.int32) for table in tables]
+            for table in both:
+                table.flags.writeable = False
+            return both[0], both[1], shift
     return Refusal("no two tables are exact for all pairs of bytes")
 
 
