@@ -125,11 +125,11 @@ def channel_pairs(channels: int) -> list[tuple[int, int]]:
 
 def _packs(weights: Ints) -> Answer:
     """Pairs of neighbours, and of the last two, fit into int16."""
-    for a, b in channel_pairs(len(weights)):
-        if (256 * weights[a] + weights[b] < -(1 << 15)).any():
-            return Refusal(
-                f"channels {a} and {b} of {len(weights)}: a weight of -128 beside a negative one exceeds int16"
-            )
+    pairs = np.array(channel_pairs(len(weights)), np.intp)
+    exceeds = (256 * weights[pairs[:, 0]] + weights[pairs[:, 1]] < -(1 << 15)).any(1)
+    if exceeds.any():
+        a, b = pairs[int(np.argmax(exceeds))]
+        return Refusal(f"channels {a} and {b} of {len(weights)}: a weight of -128 beside a negative one exceeds int16")
     return True
 
 
@@ -165,8 +165,9 @@ def stream(
     """
     padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, order]
     rows = []
-    for a, b in chosen:
-        words = (256 * padded[a] + padded[b]).astype(np.int16).view(np.int32)
+    first, second = np.array(chosen, np.intp).reshape(-1, 2).T
+    packed = (256 * padded[first] + padded[second]).astype(np.int16, order="C").view(np.int32)
+    for (a, b), words in zip(chosen, packed, strict=True):
         start_a, *others = numbers_of(pairs, a, b)
         if whole:
             rows.append(np.concatenate([words[:2], [start_a], words[2:], others, [addend_of(pairs)]]))
