@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_rerunfailures
 from tests.environments_made import AGENT, LITERT, made_environment
@@ -86,6 +87,10 @@ def openvino_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = (*AGENT, "openvino", "openvino-telemetry")
     return made_environment(tmp_path_factory.mktemp("environments") / "openvino", packages)
 
+
+# The first example of a process may import SciPy, and a crowded machine takes its time: neither is a failure.
+hypothesis.settings.register_profile("edgerig", deadline=None)
+hypothesis.settings.load_profile("edgerig")
 
 # The suite starts thousands of processes: were what is compiled not written, each would compile edgerig anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

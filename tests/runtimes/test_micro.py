@@ -25,6 +25,7 @@ from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.reference_runs import Oracle
 
 
+@pytest.mark.slow
 class TestMicroContract(TFLiteRuntimeContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
