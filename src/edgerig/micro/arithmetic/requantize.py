@@ -62,6 +62,8 @@ class Requantization:
         exponents: int32; negative ones are right shifts, positive ones left shifts before the multiplication.
         bias: int32, the bias with the input's zero point folded in: ``b - input_zero_point * sum(w)``.
         once: One rounding instead of two.
+        doubles: There are two roundings, all sums fit into 30 bits and a sign, so that they may be doubled, and all
+            exponents are -22 to -1, of multipliers of 0 any.
     """
 
     multipliers: NDArray[np.int32]
@@ -71,6 +73,7 @@ class Requantization:
     low: int
     high: int
     once: bool
+    doubles: bool = False
 
     @property
     def shifts_left(self) -> bool:
@@ -91,7 +94,8 @@ def requantization(node: Weighted) -> Requantization:
     if len(pairs) == 1:
         pairs *= channels
     lefts = np.array([max(exponent, 0) for _, exponent in pairs], np.int64)
-    if (_bias_and_reach(node)[1] >= (np.int64(1) << (31 - lefts))).any():
+    reach, once = _bias_and_reach(node)[1], isinstance(node, FullyConnected)
+    if (reach >= (np.int64(1) << (31 - lefts))).any():
         raise CompileError(
             f"{node.where()} multiplies its sums by a scale of 1 or more, and some would overflow 32 bits.",
             "The scale of its output is too small for those of its input and weights: quantize the network again.",
@@ -103,7 +107,10 @@ def requantization(node: Weighted) -> Requantization:
         zero_point=node.output.zero_point,
         low=low,
         high=high,
-        once=isinstance(node, FullyConnected),
+        once=once,
+        doubles=not once
+        and bool((reach < 1 << 30).all())
+        and all(-22 <= exponent <= -1 for multiplier, exponent in pairs if multiplier),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
-from edgerig.micro.kernels.access import by_groups, by_pixels, by_runs, pooled_begins, window_begins
+from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
 from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes, transposed_sizes
@@ -19,13 +19,17 @@ VECTOR = {"speed": 16, "size": 1}
 
 #: Output pixels of a convolution whose windows are read before any of them is written.
 _TILE = 4
+#: A sum below it, and the products of any int8 that are: what the lower half of a pair of sums holds (``micro_pairs``).
+_LOWER_SUM, _SAFELY_APART = 1 << 22, 252
+#: Channels of a depthwise convolution that are copied at once where windows lie in the padding.
+_GROUP = 16
 INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
 
 def _table(context: Context, node: Weighted, requantize: Requantization) -> str:
-    return channel_table(
-        context, requantize.bias, requantize.multipliers, requantize.exponents, [node.bias] if node.bias else []
-    )
+    # A multiplier of 0 makes 0 with any exponent; `micro_scale_sums` knows no exponent of 0.
+    exponents = np.where(requantize.multipliers == 0, -1, requantize.exponents)
+    return channel_table(context, requantize.bias, requantize.multipliers, exponents, [node.bias] if node.bias else [])
 
 
 def _rows(context: Context, node: Weighted) -> Any:
@@ -33,8 +37,12 @@ def _rows(context: Context, node: Weighted) -> Any:
     return padded_rows(weights.reshape(weights.shape[0], -1), VECTOR[context.options.optimize])
 
 
-def _with_dot(body: str, source: str) -> Lowered:
-    return Lowered(body, (FOLDER / f"{source}.c", FOLDER / "micro_dot.c"), (f"{source}.h",))
+def _with(body: str, source: str, *more: str) -> Lowered:
+    return Lowered(body, tuple(FOLDER / f"{name}.c" for name in (source, *more)), (f"{source}.h",))
+
+
+def _conv_files(body: str) -> Lowered:
+    return _with(body, "micro_conv_s8", "micro_columns", "micro_pairs", "micro_dot")
 
 
 def _weights(context: Context, node: Weighted) -> dict[str, Any]:
@@ -61,19 +69,35 @@ class ConvS8(Portable):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
-        settings, columns = _conv(context, node, conv_sizes(node, None, node.output))
+        settings, scratch = _conv(context, node, conv_sizes(node, None, node.output), _zeros(context, node))
         x, y = context.read(node.input), context.write(node.output)
-        lowered = _with_dot(f"micro_conv_s8_run(&{settings}, {x}, {y}, {columns});", "micro_conv_s8")
+        lowered = _conv_files(f"micro_conv_s8_run(&{settings}, {x}, {y}, {scratch});")
         begins = window_begins(node)
         access = by_runs(node.output, node.input, begins, range(0, begins.size, _TILE))
         return replace(lowered, accesses=(access,))
 
 
-def _conv(context: Context, node: Weighted, sizes: dict[str, Any], once: int = 0) -> tuple[str, str]:
-    """The struct of ``micro_conv_s8`` and memory for four columns of inputs."""
-    fields = _weights(context, node)
-    text = struct(**sizes, input_zero=node.input.zero_point, once=once, **fields)
-    return context.struct("conv", "micro_conv_s8", text), context.scratch(4 * fields["length"] * 2, "int16_t")
+def _conv(context: Context, node: Weighted, sizes: dict[str, Any], zeros: str = "NULL") -> tuple[str, str]:
+    """The struct of ``micro_conv_s8``; memory for four columns of inputs, and what padding is read from."""
+    fields, requantize = _weights(context, node), requantization(node)
+    rows = np.abs(node.weights.array.reshape(node.weights.shape[0], -1).astype(np.int64))
+    # Inputs are at most 128 away from zero.
+    apart = -(-rows.shape[1] // 4) * 4 if int(rows.sum(1).max()) * 128 < _LOWER_SUM else _SAFELY_APART
+    text = struct(
+        **sizes,
+        input_zero=node.input.zero_point,
+        once=int(requantize.once),
+        doubles=int(requantize.doubles),
+        apart=apart,
+        **fields,
+    )
+    settings = context.struct("conv", "micro_conv_s8", text)
+    return settings, f"{context.scratch(4 * fields['length'] * 2, 'int16_t')}, {zeros}"
+
+
+def _zeros(context: Context, node: Conv2D) -> str:
+    """Memory for a row of a window that lies in the padding."""
+    return "NULL" if node.padding.none else context.scratch(node.kernel[1] * node.input.shape[3])
 
 
 class ConvPoolS8(ConvPool):
@@ -83,10 +107,10 @@ class ConvPoolS8(ConvPool):
     types = INT8
 
     def lower_both(self, conv: Conv2D, pool: MaxPool2D, context: Context) -> Lowered:
-        settings, columns = _conv(context, conv, conv_sizes(conv, pool, pool.output))
+        settings, scratch = _conv(context, conv, conv_sizes(conv, pool, pool.output), _zeros(context, conv))
         best = context.scratch(4 * pool.output.shape[3], "int32_t")
         x, y = context.read(conv.input), context.write(pool.output)
-        lowered = _with_dot(f"micro_conv_pool_s8_run(&{settings}, {x}, {y}, {columns}, {best});", "micro_conv_s8")
+        lowered = _conv_files(f"micro_conv_pool_s8_run(&{settings}, {x}, {y}, {scratch}, {best});")
         return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
@@ -99,9 +123,9 @@ class DenseRowsS8(Portable):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
-        settings, columns = _conv(context, node, dense_sizes(node), once=1)
+        settings, scratch = _conv(context, node, dense_sizes(node))
         x, y = context.read(node.input), context.write(node.output)
-        return _with_dot(f"micro_conv_s8_run(&{settings}, {x}, {y}, {columns});", "micro_conv_s8")
+        return _conv_files(f"micro_conv_s8_run(&{settings}, {x}, {y}, {scratch});")
 
 
 class DenseS8(Portable):
@@ -123,7 +147,7 @@ class DenseS8(Portable):
         settings = context.struct("dense", "micro_dense_s8", struct(depth=depth, channels=channels, **fields))
         column = context.scratch(fields["length"] * 2, "int16_t")
         x, y = context.read(node.input), context.write(node.output)
-        return _with_dot(f"micro_dense_s8_run(&{settings}, {x}, {y}, {column});", "micro_dense_s8")
+        return _with(f"micro_dense_s8_run(&{settings}, {x}, {y}, {column});", "micro_dense_s8", "micro_dot")
 
 
 class DepthwiseS8(Portable):
@@ -159,19 +183,28 @@ class DepthwiseS8(Portable):
             output_zero=requantize.zero_point,
             low=requantize.low,
             high=requantize.high,
+            doubles=int(requantize.doubles),
             weights=weights,
-            scales=_plain_table(context, node, requantize),
+            scales=_table(context, node, requantize),
         )
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
         x, y = context.read(node.input), context.write(node.output)
-        begins = window_begins(node)
-        # Eight channels of a pixel are read and written, then the next.
-        access = (
-            by_groups(node.output, node.input, begins, 8)
-            if node.multiplier == 1
-            else by_pixels(node.output, node.input, begins, mixed=True)
-        )
-        return replace(self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y});"), accesses=(access,))
+        begins, (_, height, width, _) = window_begins(node), node.output.shape
+        if node.multiplier > 1:
+            body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, NULL, NULL);"
+            return replace(self.lowered(body), accesses=(by_pixels(node.output, node.input, begins, mixed=True),))
+        body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {_windows(context, node)});"
+        # Up to four pixels of a row, one channel after the other.
+        firsts = [row * width + at for row in range(height) for at in range(0, width, _TILE)]
+        return replace(self.lowered(body), accesses=(by_runs(node.output, node.input, begins, firsts, mixed=True),))
+
+
+def _windows(context: Context, node: DepthwiseConv2D) -> str:
+    """Memory for where the places of a window lie, and for a copy of some channels of four side by side."""
+    height, width = node.kernel
+    columns = (_TILE - 1) * node.stride[1] + (width - 1) * node.dilation[1] + 1
+    taps = context.scratch(2 * height * width * 4, "int32_t")
+    return f"{taps}, {context.scratch(height * columns * _GROUP)}"
 
 
 def _plain_table(context: Context, node: Weighted, requantize: Requantization) -> str:

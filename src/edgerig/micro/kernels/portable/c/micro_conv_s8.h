@@ -2,6 +2,8 @@
 #ifndef MICRO_CONV_S8_H
 #define MICRO_CONV_S8_H
 
+#include <stddef.h>
+
 #include "micro_requantize.h"
 
 typedef struct micro_conv_s8 {
@@ -15,14 +17,17 @@ typedef struct micro_conv_s8 {
     int32_t length;                                                /* elements of a row of weights, padded with zeros */
     int32_t input_zero, output_zero, low, high;
     int32_t once;                /* one rounding */
+    int32_t doubles;             /* two roundings, exponents and sums that `micro_scale_sums` takes */
+    int32_t apart;               /* products, a multiple of 4, that fit into the lower sum of a pair */
     const int8_t *weights;       /* channels rows of length */
     const micro_channel *scales; /* input zero point folded into the bias */
 } micro_conv_s8;
 
-/* columns: 4 * length elements */
-void micro_conv_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16_t *columns);
+/* columns: 4 * length elements, aligned to 4 bytes; zeros: kernel_width * depth, or NULL where there is no padding */
+void micro_conv_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16_t *columns, int8_t *zeros);
 
-/* columns: 4 * length elements; best: one for each output channel */
-void micro_conv_pool_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16_t *columns, int32_t *best);
+/* columns, zeros: likewise; best: one for each output channel */
+void micro_conv_pool_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16_t *columns, int8_t *zeros,
+                            int32_t *best);
 
 #endif

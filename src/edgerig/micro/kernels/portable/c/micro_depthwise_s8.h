@@ -2,7 +2,12 @@
 #ifndef MICRO_DEPTHWISE_S8_H
 #define MICRO_DEPTHWISE_S8_H
 
+#include <stddef.h>
+
 #include "micro_requantize.h"
+
+/* Channels whose windows are copied at once where some of them lie in the padding. */
+#define MICRO_DEPTHWISE_GROUP 16
 
 typedef struct micro_depthwise_s8 {
     int32_t height, width, depth; /* of the input */
@@ -12,10 +17,15 @@ typedef struct micro_depthwise_s8 {
     int32_t top, left; /* padding */
     int32_t out_height, out_width;
     int32_t input_zero, output_zero, low, high;
+    int32_t doubles;             /* two roundings, exponents and sums that `micro_scale_sums` takes */
     const int8_t *weights;       /* kernel_height, kernel_width, depth * multiplier */
-    const micro_channel *scales; /* plain bias */
+    const micro_channel *scales; /* input zero point folded into the bias */
 } micro_depthwise_s8;
 
-void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y);
+/*
+ * Both NULL where an input channel has several output channels:
+ * taps: two for each place of a window; patch: what four windows side by side see, MICRO_DEPTHWISE_GROUP channels of it.
+ */
+void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y, int32_t *taps, int8_t *patch);
 
 #endif
