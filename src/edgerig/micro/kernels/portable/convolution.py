@@ -21,7 +21,7 @@ VECTOR = {"speed": 16, "size": 1}
 _TILE = 4
 #: A sum below it, and the products of any int8 that are: what the lower half of a pair of sums holds (``micro_pairs``).
 _LOWER_SUM, _SAFELY_APART = 1 << 22, 252
-#: Channels of a depthwise convolution that are copied at once where windows lie in the padding.
+#: The most channels of a depthwise convolution that are copied at once where windows lie in the padding.
 _GROUP = 16
 INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
@@ -183,6 +183,7 @@ class DepthwiseS8(Portable):
             output_zero=requantize.zero_point,
             low=requantize.low,
             high=requantize.high,
+            group=min(_GROUP, depth),
             doubles=int(requantize.doubles),
             weights=weights,
             scales=_table(context, node, requantize),
@@ -204,7 +205,7 @@ def _windows(context: Context, node: DepthwiseConv2D) -> str:
     height, width = node.kernel
     columns = (_TILE - 1) * node.stride[1] + (width - 1) * node.dilation[1] + 1
     taps = context.scratch(2 * height * width * 4, "int32_t")
-    return f"{taps}, {context.scratch(height * columns * _GROUP)}"
+    return f"{taps}, {context.scratch(height * columns * min(_GROUP, node.input.shape[3]))}"
 
 
 def _plain_table(context: Context, node: Weighted, requantize: Requantization) -> str:

@@ -14,7 +14,6 @@
 #endif
 
 #define TILE 4
-#define GROUP MICRO_DEPTHWISE_GROUP
 
 /* Where TILE windows of channels side by side are read: in the image, or in a copy with its padding. */
 typedef struct view {
@@ -108,11 +107,11 @@ static void copy(const micro_depthwise_s8 *p, const int8_t *x, int32_t top, int3
 {
     for (int32_t i = 0; i < p->kernel_height; i++) {
         int32_t row = top + i * p->dilation_y;
-        for (int32_t column = left; column < left + width; column++, to += GROUP) {
+        for (int32_t column = left; column < left + width; column++, to += p->group) {
             if (row < 0 || row >= p->height || column < 0 || column >= p->width)
-                memset(to, p->input_zero, GROUP);
-            else if (size == GROUP)
-                memcpy(to, x + (row * p->width + column) * p->depth + c, GROUP);
+                memset(to, p->input_zero, (size_t)p->group);
+            else if (size == MICRO_DEPTHWISE_GROUP)
+                memcpy(to, x + (row * p->width + column) * p->depth + c, MICRO_DEPTHWISE_GROUP);
             else
                 memcpy(to, x + (row * p->width + column) * p->depth + c, (size_t)size);
         }
@@ -131,7 +130,7 @@ static void find_taps(const micro_depthwise_s8 *p, int32_t *taps)
     for (int32_t i = 0; i < p->kernel_height; i++) {
         for (int32_t j = 0; j < p->kernel_width; j++) {
             *taps++ = (i * p->dilation_y * p->width + j * p->dilation_x) * p->depth;
-            *copied++ = (i * width + j * p->dilation_x) * GROUP;
+            *copied++ = (i * width + j * p->dilation_x) * p->group;
         }
     }
 }
@@ -147,9 +146,9 @@ static void run_tile(const micro_depthwise_s8 *p, const int8_t *x, int32_t row, 
         run_view(p, &image, 0, p->depth, count, y);
         return;
     }
-    view copied = { patch, taps + p->kernel_height * p->kernel_width, p->stride_x * GROUP };
-    for (int32_t c = 0; c < p->depth; c += GROUP) {
-        int32_t size = p->depth - c < GROUP ? p->depth - c : GROUP;
+    view copied = { patch, taps + p->kernel_height * p->kernel_width, p->stride_x * p->group };
+    for (int32_t c = 0; c < p->depth; c += p->group) {
+        int32_t size = p->depth - c < p->group ? p->depth - c : p->group;
         copy(p, x, top, left, width, c, size, patch);
         run_view(p, &copied, c, c + size, count, y);
     }
