@@ -8,8 +8,8 @@ import pytest
 
 from edgerig.measure.census import Census, family, verdicts, with_scheme
 from edgerig.plugins import make
-from edgerig.runtimes import micro
 from edgerig.runtimes.base import Runtime
+from edgerig.runtimes.c_library import VECTORS
 from edgerig.runtimes.litert_census import arithmetic
 from edgerig.runtimes.xla_census import census_of
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
@@ -52,7 +52,7 @@ def test_tflite_micro_runs_the_file_s_operators_one_by_one(float_tflite: Path, i
 
 
 def test_generated_c_tells_its_kernels(float_tflite: Path, int8_tflite: Path) -> None:
-    kernel = "simd-conv" if platform.machine() in micro._VECTORS else "portable-dense"
+    kernel = "simd-conv" if platform.machine() in VECTORS else "portable-dense"
     assert told("micro", float_tflite)["FULLY_CONNECTED"] == (f"{kernel}-f32", "float32", 1)
     assert told("micro", int8_tflite)["FULLY_CONNECTED"] == (f"{kernel}-s8", "int8", 1)
 
