@@ -186,10 +186,11 @@ SHAPES = {
     "concatenation of rows": concatenation([(2, 4, 5, 8), (2, 3, 5, 8)], 1),
     "portable float mean": pool("portable-pool-f32", AveragePool2D, (8, 9, 5), 3, 1, dtype="float32"),
 }
-#: They may lie nearer than their kernels say: reading and writing take turns within a pixel; a row is read again whose
-#: end alone is used; nothing is read once something was written.
+#: They may lie nearer than their kernels say: reading and writing take turns within a pixel, or a run of pixels; a row
+#: is read again whose end alone is used; nothing is read once something was written.
 CAUTIOUS = {
     "float depthwise",
+    "portable depthwise",
     "portable float depthwise",
     "portable float and maximum",
     "portable float mean",
