@@ -16,6 +16,9 @@ import msgspec
 from edgerig.errors import StorageError, storing
 from edgerig.text import harmless_json
 
+#: Bytes of the digest before what is stored checked.
+_DIGEST = 64
+
 
 def sha256(data: bytes | memoryview) -> str:
     """Hex SHA-256 of ``data``."""
@@ -147,6 +150,28 @@ def umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def store_checked(path: Path, content: bytes) -> None:
+    """Keep ``content`` behind its digest, for `take_checked`.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    write_bytes(path, sha256(content).encode() + content)
+
+
+def take_checked(path: Path, output: Path) -> bool:
+    """Write what `store_checked` keeps at ``path`` to ``output``; whether there is something and it is whole."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return False
+    content = stored[_DIGEST:]
+    if sha256(content).encode() != stored[:_DIGEST]:
+        return False
+    output.write_bytes(content)
+    return True
 
 
 def cache_folder() -> Path:

@@ -13,8 +13,6 @@ _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*(?:include|embed)\b[ \t]*(?:"([^"\n]+)"|<
 #: Takes in other files in ways that `_INCLUDE` does not see.
 _OPAQUE = re.compile(rb"\.incbin|^[ \t]*\.include|__(?:FILE|DATE|TIME|TIMESTAMP)__|__has_include", re.MULTILINE)
 _FOLDER_FLAGS = ("-I", "-isystem")
-#: Bytes of the digest before each object.
-_DIGEST = 64
 
 
 def object_key(source: Path, flags: Sequence[str], compiler: str) -> str | None:
@@ -69,21 +67,12 @@ def _headers(text: bytes, here: str, folders: Sequence[str]) -> Iterator[tuple[s
 
 def stored_object(key: str, output: Path) -> bool:
     """Write the object of ``key`` to ``output``; whether there is one and it is whole."""
-    try:
-        stored = _path(key).read_bytes()
-    except OSError:
-        return False
-    content = stored[_DIGEST:]
-    if files.sha256(content).encode() != stored[:_DIGEST]:
-        return False
-    output.write_bytes(content)
-    return True
+    return files.take_checked(_path(key), output)
 
 
 def store_object(key: str, output: Path) -> None:
     """Keep ``output`` as the object of ``key``."""
-    content = output.read_bytes()
-    files.write_bytes(_path(key), files.sha256(content).encode() + content)
+    files.store_checked(_path(key), output.read_bytes())
 
 
 def _path(key: str) -> Path:

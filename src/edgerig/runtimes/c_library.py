@@ -27,8 +27,6 @@ _CPU_LINES = re.compile(
 )
 #: In a source, what may make another object of the same text.
 _OPAQUE = re.compile(rb"\.incbin|__(?:FILE|DATE|TIME|TIMESTAMP)__|__has_include|#[ \t]*embed")
-#: Bytes of the digest before each library.
-_DIGEST = 64
 
 
 def build_library(folder: Path, output: Path, level: str, native: bool = False) -> None:
@@ -52,15 +50,14 @@ def build_library(folder: Path, output: Path, level: str, native: bool = False) 
     if own is not None and _knows(tuple(words), own):
         flags.append(own)
     key = library_key(folder, words, flags)
-    if key is not None and _take(key, output):
+    if key is not None and files.take_checked(_path(key), output):
         return
     sources = map(str, sorted(folder.rglob("*.c")))
     run_c_compiler([*words, *flags, *sources, "-o", str(output)], "the network", InferenceError)
     if key is not None:
         # A device may have no place for a cache; what was built serves all the same.
         with contextlib.suppress(StorageError, OSError):
-            content = output.read_bytes()
-            files.write_bytes(_path(key), files.sha256(content).encode() + content)
+            files.store_checked(_path(key), output.read_bytes())
 
 
 def library_key(folder: Path, words: Sequence[str], flags: Sequence[str]) -> str | None:
@@ -122,19 +119,6 @@ def _processor() -> str | None:
     except OSError:
         return None
     return "\n".join(sorted(set(lines))) or None
-
-
-def _take(key: str, output: Path) -> bool:
-    """Write the library of ``key`` to ``output``; whether there is one and it is whole."""
-    try:
-        stored = _path(key).read_bytes()
-    except OSError:
-        return False
-    content = stored[_DIGEST:]
-    if files.sha256(content).encode() != stored[:_DIGEST]:
-        return False
-    output.write_bytes(content)
-    return True
 
 
 def _path(key: str) -> Path:
