@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.learner import KerasLearner
-from edgerig.models.keras.steps import Evaluator
 from edgerig.models.training.base import TrainedModel
 from edgerig.models.training.phase import Phase
 
@@ -30,7 +26,3 @@ class KerasModel(TrainedModel):
 
     def learner(self, classes: int, seed: int) -> KerasLearner:
         return KerasLearner(self, classes, seed)
-
-    def predict(self, network: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What ``network`` answers, compiled whole: called eagerly, JAX would compile each of its operations."""
-        return Evaluator(network).predict(batch)
