@@ -24,12 +24,27 @@ Array = NDArray[Any]
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-O1")
 
-#: Reads for each network a number of samples and the samples, writes the outputs.
+#: Reads for each network a number of samples and the samples, writes the outputs. One loop for all of them: written out
+#: for each network, it took the compiler longer than the networks themselves.
 PROGRAM = """\
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 @INCLUDES@
+static const struct {
+    void (*init)(void);
+    void (*run)(void);
+    void *(*input)(uint32_t index);
+    const void *(*output)(uint32_t index);
+} networks[] = {
+@NETWORKS@
+};
+
+/* Of every network the number of inputs, the bytes of each, and the same of its outputs. */
+static const uint32_t sizes[] = {
+@SIZES@
+};
+
 static void get(void *to, uint32_t bytes)
 {
     if (fread(to, 1, bytes, stdin) != bytes)
@@ -38,21 +53,23 @@ static void get(void *to, uint32_t bytes)
 
 int main(void)
 {
-    uint32_t count;
-@CALLS@
+    const uint32_t *size = sizes;
+    for (uint32_t k = 0; k < sizeof networks / sizeof *networks; k++) {
+        uint32_t count;
+        get(&count, sizeof count);
+        networks[k].init();
+        const uint32_t *outputs = size + 1 + size[0];
+        for (uint32_t n = 0; n < count; n++) {
+            for (uint32_t i = 0; i < size[0]; i++)
+                get(networks[k].input(i), size[1 + i]);
+            networks[k].run();
+            for (uint32_t i = 0; i < outputs[0]; i++)
+                fwrite(networks[k].output(i), 1, outputs[1 + i], stdout);
+        }
+        size = outputs + 1 + outputs[0];
+    }
     return 0;
 }
-"""
-CALL = """\
-    get(&count, sizeof count);
-    @P@_init();
-    for (uint32_t n = 0; n < count; n++) {
-        for (uint32_t i = 0; i < @PU@_INPUTS; i++)
-            get(@P@_input(i), @P@_inputs[i].bytes);
-        @P@_run();
-        for (uint32_t i = 0; i < @PU@_OUTPUTS; i++)
-            fwrite(@P@_output(i), 1, @P@_outputs[i].bytes, stdout);
-    }
 """
 
 
@@ -133,12 +150,9 @@ def run_sanitized(
     Raises:
         CompileError: The C compiler refuses the code or warns, or a sanitizer reports a fault.
     """
-    names = [source.manifest.name for source in sources]
-    calls = "".join(CALL.replace("@PU@", name.upper()).replace("@P@", name) for name in names)
-    headers = "\n".join(f'#include "{name}/model.h"' for name in names)
     units = write_all(sources, folder)
     main = folder / "main.c"
-    main.write_text(PROGRAM.replace("@INCLUDES@", headers).replace("@CALLS@", calls))
+    main.write_text(_program(sources))
     program = compile_c([*units, main], (*SANITIZERS, *flags), folder / "program")
     stdin = b"".join(
         np.uint32(len(each)).tobytes() + b"".join(array.tobytes() for sample in each for array in sample)
@@ -148,6 +162,22 @@ def run_sanitized(
     if done.returncode:
         raise CompileError(f"The generated C fails under sanitizers:\n{done.stderr.decode(errors='replace')[:4000]}")
     return _split(done.stdout, sources, samples)
+
+
+def _program(sources: Sequence[Source]) -> str:
+    """C that runs the networks one after another."""
+    manifests = [source.manifest for source in sources]
+    networks = [", ".join(f"{each.name}_{what}" for what in ("init", "run", "input", "output")) for each in manifests]
+    sizes = [[len(ends), *(end.nbytes for end in ends)] for each in manifests for ends in (each.inputs, each.outputs)]
+    lines = {
+        "INCLUDES": "\n".join(f'#include "{each.name}/model.h"' for each in manifests),
+        "NETWORKS": "\n".join(f"    {{{functions}}}," for functions in networks),
+        "SIZES": "\n".join(f"    {', '.join(map(str, each))}," for each in sizes),
+    }
+    text = PROGRAM
+    for word, value in lines.items():
+        text = text.replace(f"@{word}@", value)
+    return text
 
 
 def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
