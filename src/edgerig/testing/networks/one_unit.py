@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from edgerig.micro.emit.source import Source
 
 _STATIC = re.compile(r"^static (?:union \{[^}]*\} (\w+)|[^=({\[;]*?(\w+)(?:\[|\(| =|;))", re.MULTILINE)
+#: Of assembly: a macro, a constant, or what the preprocessor defines, whose name another file may use for another.
+_NAMED = re.compile(r"^\s*(?:\.macro|\.set|\.equ|#)", re.MULTILINE)
 
 
 def one_unit(sources: Iterable[Source]) -> str:
@@ -28,3 +30,8 @@ def one_unit(sources: Iterable[Source]) -> str:
 def static_names(text: str) -> list[str]:
     """Names of the static functions and objects of a C file that edgerig made."""
     return [storage or name for storage, name in _STATIC.findall(text)]
+
+
+def fits_one_unit(assembly: str) -> bool:
+    """Whether a file of assembly may be read behind others of edgerig's: it names nothing but its functions."""
+    return not _NAMED.search(assembly)

@@ -32,7 +32,7 @@ from edgerig.micro.pipeline import compile_model, compile_program
 from edgerig.micro.reference.run import Machine
 from edgerig.simulator.layer_counts import START
 from edgerig.simulator.simulator import Simulator
-from edgerig.testing.networks.one_unit import one_unit
+from edgerig.testing.networks.one_unit import fits_one_unit, one_unit
 from edgerig.testing.networks.random_operators import random_content
 
 Array = NDArray[Any]
@@ -162,13 +162,17 @@ class OperatorBench:
             f"-isystem{common / 'freestanding'}",
         )
         strict = (*flags, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-        # All cases in one file, and all constants in another: zig takes 50 ms to start for each.
+        # All cases in one file, all constants in another, most assembly in a third: zig takes 40 ms to start for each.
         everything = "".join(f'#include "{case.name}/weights.c"\n' for case in self._cases)
         (self._folder / "constants.c").write_text(everything)
         (self._folder / "networks.c").write_text(one_unit(self._sources))
+        together = [path for path in self._folder.glob("kernels/*.S") if fits_one_unit(path.read_text())]
+        if together:
+            everything = "".join(f'#include "kernels/{path.name}"\n' for path in sorted(together))
+            (self._folder / "assembly.S").write_text(everything)
         jobs = []
         for number, source in enumerate(sorted(self._folder.rglob("*.[cS]"))):
-            if source.name in ("weights.c", "model.c"):
+            if source.name in ("weights.c", "model.c") or source in together:
                 continue
             output = self._folder / f"{number}-{source.stem}.o"
             more = (*strict, f"-I{self._folder}")
