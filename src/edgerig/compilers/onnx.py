@@ -67,7 +67,7 @@ def float_onnx(artifact: Artifact) -> bytes:
         return onnx_of(Path(artifact.path))
     from edgerig.compilers.float32 import float_tflite
     from edgerig.compilers.tflite_to_onnx import export_onnx
-    from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+    from edgerig.models.graph.tflite_file import read_tflite_network
 
     data, file = float_tflite(artifact), Path(artifact.path).name
-    return export_onnx(read_tflite(data, file), read_tflite_weights(data, file), artifact.name)
+    return export_onnx(*read_tflite_network(data, file), artifact.name)

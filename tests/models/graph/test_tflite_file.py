@@ -15,7 +15,7 @@ from edgerig.artifact import Quantization
 from edgerig.errors import ModelError
 from edgerig.models.graph import read_graph, read_weights, scheme_of
 from edgerig.models.graph.analysis import analyse
-from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.tflite_file import read_tflite, read_tflite_network, read_tflite_weights
 from edgerig.testing.networks import INT8_INPUT, dense_tflite, dense_tflite_int8, dense_weights, two_input_tflite
 
 
@@ -106,6 +106,9 @@ def test_weights_of_four_bits_come_unpacked(tiny_tflite: Path) -> None:
     model.buffers[1].data = (low | high << 4).astype(np.uint8)
     data = packed(model)
     np.testing.assert_array_equal(read_tflite_weights(data, "net")[1], values)
+    graph, weights = read_tflite_network(data, "net")
+    assert graph == read_tflite(data, "net")
+    np.testing.assert_array_equal(weights[1], values)
     graph = read_tflite(data, "net")
     assert (graph.tensors[1].dtype, graph.tensors[1].nbytes) == ("int4", 16)
     assert scheme_of(graph) == "dynamic"

@@ -16,7 +16,7 @@ from edgerig.compilers.qat.groups import groups_of
 from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
 from edgerig.compilers.qat.tflite_operators import RULES, activated
 from edgerig.errors import CompileError
-from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.tflite_file import read_tflite_network
 from edgerig.models.graph.types import Graph, Operator
 
 #: Positions of kernel and bias.
@@ -50,7 +50,7 @@ class TfliteNetwork(QuantizedNetwork):
             CompileError: An operator cannot be trained; names it.
         """
         self.data, self._file = data, file
-        self._graph, self._constants = read_tflite(data, file), read_tflite_weights(data, file)
+        self._graph, self._constants = read_tflite_network(data, file)
         self._groups, self._fixed = groups_of(self._graph)
         layers = ((op.index, _layer(op, self._constants)) for op in self._graph.operators)
         self._layers = {index: layer for index, layer in layers if layer is not None}
@@ -128,7 +128,7 @@ class TfliteNetwork(QuantizedNetwork):
                 )
 
     def _start(self, original: bytes) -> Parameters:
-        before, content = read_tflite(original, self._file), read_tflite_weights(original, self._file)
+        before, content = read_tflite_network(original, self._file)
         named = {(t.name, t.shape): content[t.index] for t in before.tensors if t.dtype == "float32" and t.constant}
 
         def real(index: int) -> NDArray[np.float32]:

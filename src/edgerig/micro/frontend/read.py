@@ -17,7 +17,7 @@ from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.ir.operators.reader import OperatorReader
 from edgerig.micro.limits import check_size
-from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.tflite_file import read_tflite_network
 from edgerig.models.graph.types import Operator, Tensor
 
 #: Elements of one tensor; more fit on no microcontroller, and offsets are 32-bit.
@@ -42,9 +42,8 @@ def read_program(data: bytes, name: str) -> Program:
 class _Reader:
     def __init__(self, data: bytes, name: str) -> None:
         self.data, self.name = data, name
-        self.graph = read_tflite(data, name)
+        self.graph, self.contents = read_tflite_network(data, name)
         check_size(sum(tensor.nbytes for tensor in self.graph.tensors if tensor.constant), name)
-        self.contents = read_tflite_weights(data, name)
         self.variables = Variables(data, name, self.graph)
         self.values: dict[int, Value] = {}
         self.handles: dict[int, str] = {}

@@ -7,7 +7,7 @@ import numpy as np
 from edgerig.errors import CompileError, ModelError
 from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.ir import Value
-from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.tflite_file import read_tflite_network
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
 
@@ -40,8 +40,7 @@ class Variables:
         if index in self._read:
             return
         self._read.add(index)
-        graph = read_tflite(self._data, self._name, index)
-        contents = read_tflite_weights(self._data, self._name, index)
+        graph, contents = read_tflite_network(self._data, self._name, index)
         handles: dict[int, str] = {}
         for inner in graph.operators:
             if inner.op == "VAR_HANDLE" and len(inner.outputs) == 1:

@@ -44,6 +44,15 @@ def read_tflite_weights(data: bytes, name: str, subgraph: int = 0) -> dict[int, 
     return _guarded(data, name, subgraph, lambda file: file.weights())
 
 
+def read_tflite_network(data: bytes, name: str, subgraph: int = 0) -> tuple[Graph, dict[int, NDArray[Any]]]:
+    """What `read_tflite` and `read_tflite_weights` give, of a file that is gone through once.
+
+    Raises:
+        ModelError: It is not a TFLite file, or is corrupt.
+    """
+    return _guarded(data, name, subgraph, lambda file: (file.graph(), file.weights()))
+
+
 def _guarded(data: bytes, name: str, subgraph: int, read: Callable[[_TfliteFile], T]) -> T:
     if data[4:8] != IDENTIFIER:
         what = "is empty" if not data else "is not a TFLite file: it does not carry the identifier TFL3"
@@ -75,6 +84,9 @@ class _TfliteFile:
         if self.count(self.model.SubgraphsLength()) <= subgraph or subgraph < 0:
             raise self.corrupt(f"it has no subgraph {subgraph}" if subgraph else "it holds no network")
         self.subgraph = self.model.Subgraphs(subgraph)
+        self.buffers = self.model.BuffersLength()
+        #: Of each tensor its bytes in the file, and whether these are sparse.
+        self.contents: list[tuple[bytes | memoryview, bool]] = []
         self.main = subgraph == 0
         self.tensors = self.read_tensors()
 
@@ -134,32 +146,37 @@ class _TfliteFile:
                     f"{self.name} keeps the content of tensor {index} ({self.text(tensor.Name())}) in another file.",
                     "Write the weights into the .tflite file: edgerig takes a network as one file.",
                 )
-            if tensor.Type() not in types:
-                raise self.corrupt(f"tensor {index} has the unknown type {tensor.Type()}")
+            kind = tensor.Type()
+            if kind not in types:
+                raise self.corrupt(f"tensor {index} has the unknown type {kind}")
+            parameters = tensor.Quantization()
+            quantization = self.quantization(parameters, index, len(shape))
+            details = self.quantization_details(parameters, index)
+            content = self.buffer(tensor.Buffer())
             read = Tensor(
                 index=index,
                 name=self.text(tensor.Name()),
                 shape=shape,
-                dtype=types[tensor.Type()].lower(),
-                quantization=self.quantization(tensor, index, len(shape)),
-                quantization_details=self.quantization_details(tensor, index),
-                constant=len(self.buffer(tensor.Buffer())) > 0,
+                dtype=types[kind].lower(),
+                quantization=quantization,
+                quantization_details=details,
+                constant=len(content) > 0,
                 variable=bool(tensor.IsVariable()),
             )
-            self.check_content(read, tensor)
+            self.contents.append((content, read.constant and tensor.Sparsity() is not None))
+            self.check_content(read)
             tensors.append(read)
         return tensors
 
-    def check_content(self, tensor: Tensor, raw: Any) -> None:
-        held = len(self.buffer(raw.Buffer()))
-        checkable = tensor.constant and raw.Sparsity() is None and ODD_BITS.get(tensor.dtype) != 0
-        if checkable and held != tensor.nbytes:
+    def check_content(self, tensor: Tensor) -> None:
+        content, sparse = self.contents[tensor.index]
+        checkable = tensor.constant and not sparse and ODD_BITS.get(tensor.dtype) != 0
+        if checkable and len(content) != tensor.nbytes:
             raise self.corrupt(
-                f"tensor {tensor.index} ({tensor.name}) needs {tensor.nbytes} bytes and the file holds {held}"
+                f"tensor {tensor.index} ({tensor.name}) needs {tensor.nbytes} bytes and the file holds {len(content)}"
             )
 
-    def quantization(self, tensor: Any, index: int, rank: int) -> Quantization | None:
-        parameters = tensor.Quantization()
+    def quantization(self, parameters: Any, index: int, rank: int) -> Quantization | None:
         if parameters is None or parameters.ScaleLength() == 0:
             return None
         scales, zeros = self.ints(parameters.ScaleAsNumpy()), self.ints(parameters.ZeroPointAsNumpy())
@@ -173,9 +190,8 @@ class _TfliteFile:
         axis = 0 if rank == 1 else parameters.QuantizedDimension()
         return Quantization(scales, zeros, axis if len(scales) > 1 else None)
 
-    def quantization_details(self, tensor: Any, index: int) -> str:
+    def quantization_details(self, parameters: Any, index: int) -> str:
         """How a tensor is quantized other than by its own scales and zero points; empty if it is not."""
-        parameters = tensor.Quantization()
         kind = parameters.DetailsType() if parameters is not None else 0
         if not kind:
             return ""
@@ -243,7 +259,8 @@ class _TfliteFile:
             options = getattr(self.schema, name)()
             options.Init(table_position.Bytes, table_position.Pos)
             unpacked = vars(getattr(self.schema, name + "T").InitFromObj(options))
-            return {_snake(key): self.option(_snake(key), value) for key, value in unpacked.items()}
+            named = {_snake(key): value for key, value in unpacked.items()}
+            return {key: self.option(key, value) for key, value in named.items()}
         return {}
 
     def custom_options(self, operator: Any, code: str) -> dict[str, Any]:
@@ -278,8 +295,8 @@ class _TfliteFile:
 
     def buffer(self, index: int) -> bytes | memoryview:
         """The bytes of a buffer, inside the FlatBuffer or outside of it; empty if it has none."""
-        if not 0 <= index < self.model.BuffersLength():
-            raise self.corrupt(f"it names buffer {index} of {self.model.BuffersLength()}")
+        if not 0 <= index < self.buffers:
+            raise self.corrupt(f"it names buffer {index} of {self.buffers}")
         raw = self.model.Buffers(index)
         # Writers put 0 and 1 there as placeholders before they know the offset.
         if raw.Offset() > 1:
@@ -293,13 +310,9 @@ class _TfliteFile:
         return b"" if isinstance(content, int) else memoryview(content)
 
     def weights(self) -> dict[int, NDArray[Any]]:
-        weights = {}
-        for tensor in self.tensors:
-            if tensor.constant:
-                raw = self.subgraph.Tensors(tensor.index)
-                sparse = raw.Sparsity() is not None
-                weights[tensor.index] = _array(tensor, self.buffer(raw.Buffer()), sparse)
-        return weights
+        return {
+            tensor.index: _array(tensor, *self.contents[tensor.index]) for tensor in self.tensors if tensor.constant
+        }
 
 
 def _array(tensor: Tensor, content: bytes | memoryview, sparse: bool) -> NDArray[Any]:
@@ -321,6 +334,7 @@ def _names(enumeration: type) -> dict[int, str]:
     return {number: name for name, number in vars(enumeration).items() if isinstance(number, int)}
 
 
+@cache
 def _snake(name: str) -> str:
     """The schema's own spelling of a name that the Python generator wrote in camel case."""
     return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
