@@ -28,7 +28,8 @@ _logger = logging.getLogger(__name__)
 class LiveVideo:
     """Shows a source to all viewers; made, run and stopped on one event loop.
 
-    While nobody watches, and nothing is recorded or stored, frames are read, and no network runs.
+    While nobody watches, and nothing is recorded or stored, frames are read, and no network runs; a source of which
+    each frame is shown waits for a viewer.
 
     Args:
         source: Of frames. view: How the network sees them. infer: The pool's.
