@@ -103,7 +103,8 @@ class Served:
 
     def ask(self, kind: str, number: int, seconds: float, *more: float) -> dict[str, Any]:
         """What a client in Python tells."""
-        words = [sys.executable, str(CLIENT), str(self.ports["digits"]), kind, str(number), str(seconds)]
+        files = [str(self._load.requests), str(self._replies)]
+        words = [sys.executable, str(CLIENT), str(self.ports["digits"]), *files, kind, str(number), str(seconds)]
         done = subprocess.run([*words, *map(str, more)], stdout=subprocess.PIPE, check=True)
         result: dict[str, Any] = json.loads(done.stdout)
         return result
