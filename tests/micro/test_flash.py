@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edgerig.compilers.c_source import CSource, memory_bytes
@@ -40,6 +41,18 @@ def by_winograd(manifest: Manifest) -> list[int]:
 
 
 @cache
+def pointwise() -> bytes:
+    """Convolutions that all have weights of a half-word each where flash is no matter."""
+    net = PublishedShape()
+    x = net.value((1, 16, 16, 8), 1 / 128, -1)
+    y = x
+    for channels in (16, 24, 16, 8):
+        y = net.convolution(y, channels, 1, 1, "RELU")
+    y = net.classes(net.mean(y), 10)
+    return net.net.build([x.index], [y.index])
+
+
+@cache
 def unlimited() -> Manifest:
     return compiled()
 
@@ -62,6 +75,18 @@ def test_the_layers_retreat_that_gain_least_for_their_bytes() -> None:
     assert 64 not in widths[0]
     assert set(widths[0]) == {16, 32}
     assert set(widths[-1]) < set(widths[0])
+
+
+def test_weights_take_half_a_word_each_only_where_flash_has_room() -> None:
+    options = Options(cpu="cortex-m7")
+    wide = compile_model(pointwise(), "net", options).manifest.constant_bytes
+    sizes = []
+    for less in (1, 500, 900):
+        manifest = compile_model(pointwise(), "net", msgspec.structs.replace(options, flash=wide - less)).manifest
+        sizes.append(manifest.constant_bytes)
+        assert manifest.constant_bytes <= wide - less
+        assert [layer.kernel for layer in manifest.layers[:4]] == ["conv-columns"] * 4
+    assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_why_a_layer_is_slower_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import msgspec
 
 from edgerig.errors import CompileError
 from edgerig.micro.emit.model import LayerCode, plain_constants, share_constants
-from edgerig.micro.ir import Program, Value, Weighted
+from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.planning import Planned
 from edgerig.micro.select import fuse
@@ -19,8 +20,8 @@ from edgerig.micro.stages import Compilation, best_plan
 def plan_within_flash(program: Program, compilation: Compilation) -> Planned:
     """The best plan, and layers whose constants have at most ``flash`` bytes of the options.
 
-    Layers are left to kernels that take less flash one after the other, first those where the fewest
-    multiply-accumulates go faster for each byte; then all that is for speed alone. ``program`` is fused by this.
+    Layers are left to kernels that take less flash one after the other, first those where a byte
+    saves the fewest instructions; then all that is for speed alone. ``program`` is fused by this.
 
     Raises:
         CompileError: There is none, or none within ``ram``, or no kernel takes some operator.
@@ -61,6 +62,8 @@ def constant_bytes(program: Program, layers: Sequence[LayerCode]) -> int:
 
 
 def _without(compilation: Compilation, spared: frozenset[Value]) -> Compilation:
+    if not spared:
+        return compilation
     kernels: list[Kernel] = [kernel.sparing(spared) for kernel in compilation.kernels]
     return replace(compilation, kernels=kernels)
 
@@ -72,16 +75,17 @@ def _planned(program: Program, compilation: Compilation) -> Planned:
 
 def _cheapest(layers: Sequence[LayerCode], over: int) -> frozenset[Value]:
     """Weights of layers that would give back ``over`` bytes together, at the least cost in speed."""
-    macs: dict[Value, int] = {}
-    extra: dict[Value, int] = {}
+    saved: Counter[Value] = Counter()
     for layer in layers:
-        if layer.kernel.expands and isinstance(layer.node, Weighted):
-            weights = layer.node.weights
-            macs[weights] = macs.get(weights, 0) + layer.node.macs
-            # Layers in bands have their constants in common.
-            extra[weights] = max(1, sum(constant.nbytes for constant in layer.context.constants) - weights.nbytes)
+        saved.update(layer.context.expanded)
+    # Layers in bands have their constants in common: they stand at the first one.
+    constants = [constant for layer in layers for constant in layer.context.constants]
+    extra = {
+        weights: max(1, sum(array.nbytes for array in constants if weights in array.stands_for) - weights.nbytes)
+        for weights in saved
+    }
     chosen: list[Value] = []
-    for weights in sorted(macs, key=lambda value: macs[value] / extra[value]):
+    for weights in sorted(saved, key=lambda value: saved[value] / extra[value]):
         if over <= 0:
             break
         chosen.append(weights)

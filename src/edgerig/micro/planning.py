@@ -91,7 +91,8 @@ class Planner:
         values = (*choice.node.inputs, *choice.node.outputs)
         key = (index, thrift, tuple(variant.layouts.get(value, PLAIN) for value in values))
         if key not in self._lowered:
-            context = Context(choice.node, index, self.options, dict(variant.layouts), thrift)
+            spared = choice.kernel.spared
+            context = Context(choice.node, index, self.options, dict(variant.layouts), thrift, spared)
             lowered = choice.kernel.lower(choice.node, context)
             self._lowered[key] = LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals)
         return self._lowered[key]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edgerig.errors import CompileError, UsageError
+from edgerig.micro.ir import Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.conv.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv.conv_first import FirstPool
@@ -133,6 +134,42 @@ def test_convolutions_take_few_instructions(built: tuple[OperatorBench, dict[str
     ):
         macs = sum(layer.macs for layer in cases[name].manifest.layers)
         assert bench.compare(cases[name], rng) < most * macs, name
+
+
+class _All(frozenset[Value]):
+    """Holds every value."""
+
+    def __contains__(self, value: object) -> bool:
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4"])
+def test_every_form_of_weights_is_exact_and_the_larger_one_faster(tmp_path: Path, cpu: str) -> None:
+    bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(8)
+    sizes = (3, 8, "RELU"), (8, 16, "RELU"), (16, 5, "RELU"), (40, 3, "NONE"), (7, 4, "NONE"), (16, 1, "NONE")
+    for inputs, outputs, activation in sizes:
+        zeros = (-9, -128 if activation == "RELU" else 7)
+        node = random_conv(
+            np.random.default_rng(7), (6, 7, inputs), outputs, (1, 1), activation=activation, zero_points=zeros
+        )
+        kernels = ConvPairs(), ConvPairs().sparing(_All())
+        apart, together = (bench.add([node], [kernel]) for kernel in kernels)
+        assert apart.manifest.constant_bytes > together.manifest.constant_bytes
+        assert bench.compare(apart, rng) < bench.compare(together, rng)
+
+
+@pytest.mark.slow
+def test_the_largest_weights_have_room_in_half_a_word(tmp_path: Path) -> None:
+    bench = OperatorBench(tmp_path)
+    for activation, zero in (("RELU", -128), ("NONE", 3)):
+        node = random_conv(np.random.default_rng(4), (4, 4, 8), 4, (1, 1), activation=activation, zero_points=(0, zero))
+        node.weights.array[:] = np.array([127, -127, -127, 127]).reshape(4, 1, 1, 1)
+        node.weights.array[0], node.weights.array[1, ..., 0] = -127, -128
+        case = bench.add([node], [ConvPairs()])
+        for fill in (-128, 127):
+            image = np.full(node.input.shape, fill, np.int8)
+            np.testing.assert_array_equal(bench.run(case, image)[0][0], case.reference.run([image])[0])
 
 
 def test_weights_that_do_not_fit_in_pairs_are_left_to_others(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,11 +95,21 @@ class Context:
     Memory is planned after all nodes were lowered.
     """
 
-    def __init__(self, node: Node, index: int, options: Options, layouts: dict[Value, str], thrift: int = 0) -> None:
+    def __init__(
+        self,
+        node: Node,
+        index: int,
+        options: Options,
+        layouts: dict[Value, str],
+        thrift: int = 0,
+        spared: frozenset[Value] = frozenset(),
+    ) -> None:
         self.node, self.index, self.options = node, index, options
         #: How far speed is given for less scratch memory, 0 to `THRIFT`.
         self.thrift = thrift
-        self._layouts = layouts
+        self._layouts, self._spared = layouts, spared
+        #: Weights that take more flash for speed, and the instructions that this saves.
+        self.expanded: dict[Value, int] = {}
         self.pointers: dict[str, tuple[Value, str, bool]] = {}
         self.constants: list[Constant] = []
         self.scratch_bytes = 0
@@ -110,6 +121,13 @@ class Context:
     def layout(self, value: Value) -> str:
         """The layout that was agreed on for ``value``."""
         return self._layouts.get(value, PLAIN)
+
+    def expands(self, weights: Value, saved: int) -> bool:
+        """Whether ``weights`` may take more flash, which saves so many instructions an inference; then they do."""
+        if weights in self._spared:
+            return False
+        self.expanded[weights] = saved
+        return True
 
     def read(self, value: Value, ctype: str | None = None) -> str:
         """Name of a ``const`` pointer to an input; of a constant one in its plain form."""
@@ -192,8 +210,8 @@ class Kernel(ABC):
     #: Whether it takes weights of 16 bits, which those of uint8 may need; and those of 4 bits, as they lie in the file.
     wide: ClassVar[bool] = False
     packed: ClassVar[bool] = False
-    #: Whether it is faster for more flash: `sparing` then is another kernel.
-    expands: ClassVar[bool] = False
+    #: Weights that must not take more flash for speed.
+    spared: frozenset[Value] = frozenset()
     #: What it can do, for the message where no kernel accepts a node; portable kernels have it.
     supports: ClassVar[str] = ""
 
@@ -209,8 +227,10 @@ class Kernel(ABC):
         """The node as C."""
 
     def sparing(self, weights: frozenset[Value]) -> Kernel:
-        """The same kernel, which leaves layers with these weights to others where it takes more flash than they do."""
-        return self
+        """The same kernel, which takes no more flash than others for layers with these weights, or leaves them."""
+        kernel = copy(self)
+        kernel.spared = weights
+        return kernel
 
     def reads(self, node: Node, value: Value) -> tuple[str, ...]:
         """Layouts in which it takes an input, any order; plain must be among them."""

@@ -14,8 +14,10 @@ from edgerig.micro.options import Options
 def thrifty(thrift: int) -> Callable[..., Context]:
     """Contexts of layers of this thrift, in place of `edgerig.micro.planning.Context`."""
 
-    def context(node: Node, index: int, options: Options, layouts: dict[Value, str], _: int) -> Context:
-        return Context(node, index, options, layouts, thrift)
+    def context(
+        node: Node, index: int, options: Options, layouts: dict[Value, str], _: int, spared: frozenset[Value]
+    ) -> Context:
+        return Context(node, index, options, layouts, thrift, spared)
 
     return context
 

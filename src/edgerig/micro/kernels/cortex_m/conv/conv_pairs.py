@@ -18,8 +18,10 @@ from edgerig.micro.kernels.access import NOTHING, Access, by_runs, row_begins, w
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
-from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.conv.form import form_of
+from edgerig.micro.kernels.cortex_m.conv.pairs import FULL, STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import Form
 from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
@@ -62,11 +64,13 @@ class ConvPairs(Kernel):
         pixels = out_height * out_width
         planar = context.layout(node.output) == PLANAR
         strides = (-(-pixels // 4) * 4, 1) if planar else (1, out_channels)
-        run, first, second = _jobs(pairs, window.order(), context, strides if pixels >= 3 else (strides[0], 0))
-        if pairs.fast:
-            generated[f"{run}.S"] = source([_code(pairs, len(window.order()), context)])
+        order = window.order()
+        form = form_of(node, pairs, len(order), context)
+        run, first, second = _jobs(pairs, order, form, context, strides if pixels >= 3 else (strides[0], 0))
+        if run != FULL:
+            generated[f"{run}.S"] = source([_code(pairs, form, len(order), context)])
             context.structs.append(f"extern er_pointwise_run {run};")
-        tile = 6 * len(window.order())
+        tile = 6 * len(order)
         tiles = max(1, min(_COLUMNS[context.thrift] // tile, pixels // 3))
         padding = node.padding
         # The image's own part of a row begins at a whole word.
@@ -212,23 +216,30 @@ class Window:
         return name, '#include "er_conv_columns.h"\n\n' + head + "\n".join(lines) + "\n}\n"
 
 
-def _jobs(pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tuple[int, int]) -> tuple[str, str, str]:
+def _jobs(
+    pairs: Pairs, order: NDArray[np.intp], form: Form, context: Context, strides: tuple[int, int]
+) -> tuple[str, str, str]:
     """C names of the function that runs over the channels, and of its jobs for all pairs and for the odd one."""
     channels = len(pairs.weights)
     together = channel_pairs(channels)
     if channels == 1:
         # Both of the pair are written to the same place.
         strides = (0, strides[1])
-    first = _job(pairs, order, context, "pairs", together[: max(1, channels // 2)], strides)
-    second = _job(pairs, order, context, "odd", together[-1:], strides) if channels % 2 and channels > 1 else "0"
-    run = _code(pairs, len(order), context).name if pairs.fast else "er_pairs_full"
+    first = _job(pairs, order, form, context, "pairs", together[: max(1, channels // 2)], strides)
+    second = _job(pairs, order, form, context, "odd", together[-1:], strides) if channels % 2 and channels > 1 else "0"
+    run = FULL if _full(pairs, form) else _code(pairs, form, len(order), context).name
     return run, first, second
 
 
-def _code(pairs: Pairs, inputs: int, context: Context) -> Function:
-    """What runs over the channels with one rounding."""
-    assert pairs.fast is not None
-    return pointwise_code.code_of(int(pairs.fast.shift[0]), inputs // STEP, context.options.optimize)
+def _code(pairs: Pairs, form: Form, inputs: int, context: Context) -> Function:
+    """What runs over the channels, made for this window."""
+    shift = int(pairs.fast.shift[0]) if pairs.fast else None
+    return pointwise_code.code_of(form, shift, inputs // STEP, context.options.optimize)
+
+
+def _full(pairs: Pairs, form: Form) -> bool:
+    """Whether `FULL` runs over the channels."""
+    return pairs.fast is None and form is Form.LOOP
 
 
 def _steps(context: Context, pairs: Pairs) -> int:
@@ -239,20 +250,20 @@ def _steps(context: Context, pairs: Pairs) -> int:
 def _job(
     pairs: Pairs,
     order: NDArray[np.intp],
+    form: Form,
     context: Context,
     name: str,
     chosen: list[tuple[int, int]],
     strides: tuple[int, int],
 ) -> str:
-    whole = pairs.fast is not None and pointwise_code.is_whole(len(order) // STEP, context.options.optimize)
-    words = stream(pairs, order, chosen, whole)
+    words = stream(pairs, order, chosen, form)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
     rounds, first = divmod(len(order) // STEP - 1, _steps(context, pairs))
     job = (
         f"{{ {constant}, {constant} + {words.size}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "
         f"{6 * len(order)}, {addend_of(pairs)} }}"
     )
-    if pairs.fast:
+    if not _full(pairs, form):
         return "&" + context.struct(f"{name}_job", "er_pointwise", job)
     job_and_limits = f"{{ {job}, {pairs.scale.low}, {pairs.scale.high} }}"
     return "&" + context.struct(f"{name}_job", "er_pairs", job_and_limits) + ".job"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_twice
 from edgerig.micro.ir import Conv2D
-from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT, Form
 from edgerig.micro.kernels.cortex_m.patch.patches import Mask, channels_of, few, without
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, left_shift, prescaled, sums
 from edgerig.micro.kernels.refusals import Answer, Refusal, require
@@ -22,6 +22,8 @@ from edgerig.micro.kernels.refusals import Answer, Refusal, require
 Ints = NDArray[np.int64]
 #: Inputs of one step of the inner loop of er_pointwise and er_pairs_full.
 STEP = 4
+#: The function for channels with two roundings, any window and any limits.
+FULL = "er_pairs_full"
 #: What the scale of `Prescaled` starts with: 256 times the sum.
 K = 8
 #: Of sums with their bias: 256 times as many fit into 32 bits.
@@ -156,23 +158,30 @@ def exponents_fit(exponents: NDArray[np.int32]) -> Answer:
 
 
 def stream(
-    pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]], whole: bool = False
+    pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]], form: Form = Form.LOOP
 ) -> NDArray[np.int32]:
     """Weights and numbers of some pairs of channels, as er_pointwise and er_pairs_full read them.
 
     ``order``: which input of a window stands at each place of the columns, -1 for none; a multiple of `STEP` long.
-    ``whole``: as `pointwise_code.pointwise_whole` reads them.
+    ``form``: which code does.
     """
     padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, order]
     rows = []
     first, second = np.array(chosen, np.intp).reshape(-1, 2).T
     packed = (256 * padded[first] + padded[second]).astype(np.int16, order="C").view(np.int32)
     for (a, b), words in zip(chosen, packed, strict=True):
-        start_a, *others = numbers_of(pairs, a, b)
-        if whole:
-            rows.append(np.concatenate([words[:2], [start_a], words[2:], others, [addend_of(pairs)]]))
-        else:
-            rows.append(np.concatenate([[start_a], words, others]))
+        start_a, start_b, *scaling = numbers_of(pairs, a, b)
+        if form is Form.LOOP:
+            rows.append(np.concatenate([[start_a], words, [start_b], scaling]))
+            continue
+        scaling = [*scaling, addend_of(pairs)] if pairs.fast else [*_twice(pairs.scale, a), *_twice(pairs.scale, b)]
+        if form is Form.WHOLE:
+            rows.append(np.concatenate([words[:2], [start_a], words[2:], [start_b], scaling]))
+            continue
+        factor, starts = (256, [start_a, start_b]) if pairs.fast else (2, [start_a >> 7, start_b])
+        both = factor * np.stack([padded[a], padded[b]])
+        apart = both.astype(np.int16).view(np.int32)
+        rows.append(np.concatenate([apart[:, 0], starts, apart[:, 1:].T.reshape(-1), scaling]))
     return np.array(rows, np.int64).astype(np.int32)
 
 
@@ -185,6 +194,12 @@ def numbers_of(pairs: Pairs, a: int, b: int) -> list[int]:
     shifts = [-int(scale.exponents[channel]) - 1 for channel in (a, b)]
     starts = 256 * int(scale.bias[a]), 2 * int(scale.bias[b])
     return [*starts, int(scale.multipliers[a]), int(scale.multipliers[b]), shifts[0] | shifts[1] << 8]
+
+
+def _twice(scale: Requantization, channel: int) -> list[int]:
+    """Multiplier, constant and shift less 1 of a channel."""
+    shift = -int(scale.exponents[channel]) - 1
+    return [int(scale.multipliers[channel]), (2 * scale.zero_point + 1) << shift, shift]
 
 
 def addend_of(pairs: Pairs) -> int:

@@ -7,6 +7,8 @@ instructions for 24 multiplications. 256 A is then just what `prescaled` asks fo
 
 from __future__ import annotations
 
+from enum import Enum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,9 @@ from edgerig.micro.kernels.cortex_m.assembly import Function
 #: Steps of four inputs in the unrolled loop, where speed counts and where size does.
 STEPS = {"speed": 16, "size": 8}
 #: Steps up to which windows have code without a loop, where speed counts: 2 KiB.
-_WHOLE = 32
+WHOLE = 32
+#: Sums of three pixels for the one and the other channel.
+_FIRST, _SECOND = ("r7", "r8", "r9"), ("r10", "r11", "r12")
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 13
 
@@ -46,7 +50,8 @@ def pointwise(shift: int, steps: int) -> Function:
     code.add(f".rept {steps}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
     code.place(finish)
     code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r2}", "ldr r3, [sp, #40]")
-    _requantize(code, shift)
+    _separate(code)
+    _requantize(code, shift, ("r1", "r2", "r3"))
     code.add("ldmia sp, {r0, r1, r5}", "ldr r2, [sp, #24]")
     code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
     code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
@@ -62,28 +67,82 @@ def pointwise(shift: int, steps: int) -> Function:
     return code
 
 
-def is_whole(steps: int, optimize: str) -> bool:
-    """Whether windows of so many steps have code without a loop."""
-    return optimize == "speed" and steps <= _WHOLE
+class Form(Enum):
+    """How a stream lies, and which code reads it."""
+
+    LOOP = "loop"
+    WHOLE = "whole"
+    APART = "apart"
 
 
-def code_of(shift: int, steps: int, optimize: str) -> Function:
-    """The function for windows of so many steps."""
-    return pointwise_whole(shift, steps) if is_whole(steps, optimize) else pointwise(shift, STEPS[optimize])
+def code_of(form: Form, shift: int | None, steps: int, optimize: str) -> Function:
+    """The function for windows of so many steps; ``shift``: of the one rounding, None for both, which has no loop."""
+    if form is Form.LOOP:
+        assert shift is not None
+        return pointwise(shift, STEPS[optimize])
+    return (pointwise_apart if form is Form.APART else pointwise_whole)(shift, steps)
 
 
-def whole_name(shift: int, steps: int) -> str:
-    """Name of the function for a shift and windows of exactly so many steps."""
-    return f"er_pointwise_{shift}_of_{steps}"
+def whole_name(shift: int | None, steps: int, apart: bool) -> str:
+    """Name of the function for a scaling and windows of exactly so many steps."""
+    return f"er_pointwise_{'twice' if shift is None else shift}_of_{steps}{'_apart' if apart else ''}"
 
 
-def pointwise_whole(shift: int, steps: int) -> Function:
+def pointwise_whole(shift: int | None, steps: int) -> Function:
     """The same without a loop over the window: 6 instructions less for six outputs, 8 beyond `STEPS`.
 
     Its stream has the start value behind the first two words and the addend at the end, so that each takes no load of
-    its own.
+    its own; for both roundings, multiplier, constant and shift less 1 of each channel.
     """
-    code = Function(whole_name(shift, steps), f"Pointwise convolution over columns of {steps} steps.")
+    code = Function(whole_name(shift, steps, False), f"Pointwise convolution over columns of {steps} steps.")
+    pair = _enter_whole(code)
+    code.add("ldmia r6!, {r3, r4, r7}", "ldmia r5!, {r0-r2}", "smlad r8, r1, r3, r7", "smlad r9, r2, r3, r7")
+    code.add("smlad r7, r0, r3, r7", "sxtb16 r3, r3", "smuad r10, r0, r3", "smuad r11, r1, r3", "smuad r12, r2, r3")
+    code.add(*_half("r4"))
+    for _ in range(steps - 1):
+        code.add("ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"))
+    if shift is None:
+        code.add("ldr r0, [r6], #4")
+        for a, b in zip(_FIRST, _SECOND, strict=True):
+            code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #1", f"asr {a}, {a}, #7")
+        _round_twice(code)
+    else:
+        code.add("ldmia r6!, {r0-r3}")
+        _separate(code)
+        _requantize(code, shift, ("r1", "r2", "r3"))
+    _leave_whole(code, *pair)
+    return code
+
+
+def pointwise_apart(shift: int | None, steps: int) -> Function:
+    """The same with each weight in a half-word of its own, 256 times as large, which takes twice the flash.
+
+    A step is 16 instructions for 24 multiplications instead of 17, and six less scale six outputs; ten for both
+    roundings, which want weights twice as large. The stream has the first inputs' weights and the start values of both
+    channels, the other weights of two inputs after two, those of the one and of the other channel, and what scales.
+    """
+    code = Function(
+        whole_name(shift, steps, True), f"Pointwise convolution over columns of {steps} steps, weights apart."
+    )
+    pair = _enter_whole(code)
+    code.add("ldmia r6!, {r3, r4, r7, r10}", "ldmia r5!, {r0-r2}")
+    code.add("smlad r8, r1, r3, r7", "smlad r9, r2, r3, r7", "smlad r7, r0, r3, r7")
+    code.add("smlad r11, r1, r4, r10", "smlad r12, r2, r4, r10", "smlad r10, r0, r4, r10")
+    for _ in range(2 * steps - 1):
+        code.add("ldmia r5!, {r0-r2}", "ldrd r3, r4, [r6], #8")
+        code.add(*(f"smlad r{7 + i}, r{i}, r3, r{7 + i}" for i in range(3)))
+        code.add(*(f"smlad r{10 + i}, r{i}, r4, r{10 + i}" for i in range(3)))
+    if shift is None:
+        _round_twice(code)
+    else:
+        code.add("ldmia r6!, {r0-r2}")
+        _requantize(code, shift, ("r0", "r1", "r2"))
+    _leave_whole(code, *pair)
+    return code
+
+
+def _enter_whole(code: Function) -> tuple[str, str]:
+    """Arguments to the stack; a pair of channels begins with columns in r5, stream in r6, its end in lr."""
     tile, pair = code.label("tile"), code.label("pair")
     # 0 channel and pixel stride, out | 12 columns, end | 20 tiles, tile's out | 28 job
     code.add("push {r4-r11, lr}", "sub sp, #36", "strd r3, r2, [sp, #20]", "str r0, [sp, #28]")
@@ -92,13 +151,11 @@ def pointwise_whole(shift: int, steps: int) -> Function:
     code.add("ldrd r0, r6, [sp, #24]", "ldr r6, [r6]", "str r0, [sp, #8]")
     code.place(pair)
     code.add("ldrd r5, lr, [sp, #12]")
-    code.add("ldmia r6!, {r3, r4, r7}", "ldmia r5!, {r0-r2}", "smlad r8, r1, r3, r7", "smlad r9, r2, r3, r7")
-    code.add("smlad r7, r0, r3, r7", "sxtb16 r3, r3", "smuad r10, r0, r3", "smuad r11, r1, r3", "smuad r12, r2, r3")
-    code.add(*_half("r4"))
-    for _ in range(steps - 1):
-        code.add("ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"))
-    code.add("ldmia r6!, {r0-r3}")
-    _requantize(code, shift)
+    return tile, pair
+
+
+def _leave_whole(code: Function, tile: str, pair: str) -> None:
+    """Stores the six outputs; on to the next pair, tile, or back."""
     code.add("ldmia sp, {r0, r1, r5}")
     code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
     code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
@@ -106,17 +163,30 @@ def pointwise_whole(shift: int, steps: int) -> Function:
     code.add("ldr r2, [sp, #28]", "ldr r3, [r2, #24]", "ldr r4, [sp, #12]", "add r4, r4, r3", "str r4, [sp, #12]")
     code.add("add r1, r1, r1, lsl #1", "ldrd r3, r0, [sp, #20]", "add r0, r0, r1", "subs r3, #1")
     code.add("strd r3, r0, [sp, #20]", f"bne {tile}", "add sp, #36", "pop {r4-r11, pc}")
-    return code
 
 
-def _requantize(code: Function, shift: int) -> None:
-    """Sums of both channels to int8: start of the second, multipliers and addend in r0 to r3."""
-    for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
+def _separate(code: Function) -> None:
+    """256 times the sums of both channels, of which one comes with the other's and one plain; start of that in r0."""
+    for a, b in zip(_FIRST, _SECOND, strict=True):
         code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #8")
-    for register in ("r7", "r8", "r9"):
-        code.add(f"smmla {register}, {register}, r1, r3", f"ssat {register}, #8, {register}, asr #{shift}")
-    for register in ("r10", "r11", "r12"):
-        code.add(f"smmla {register}, {register}, r2, r3", f"ssat {register}, #8, {register}, asr #{shift}")
+
+
+def _round_twice(code: Function) -> None:
+    """Twice the sums of both channels to int8: a high multiplication and a shift, which both round as LiteRT does."""
+    for registers in (_FIRST, _SECOND):
+        code.add("ldmia r6!, {r1-r3}")
+        for register in registers:
+            code.add(f"smmlar r0, {register}, r1, r2", f"add r0, r0, {register}, asr #31", "asr r0, r0, r3")
+            code.add(f"ssat {register}, #8, r0, asr #1")
+
+
+def _requantize(code: Function, shift: int, numbers: tuple[str, str, str]) -> None:
+    """Sums of both channels to int8; ``numbers``: where multipliers and addend are."""
+    first, second, addend = numbers
+    for register in _FIRST:
+        code.add(f"smmla {register}, {register}, {first}, {addend}", f"ssat {register}, #8, {register}, asr #{shift}")
+    for register in _SECOND:
+        code.add(f"smmla {register}, {register}, {second}, {addend}", f"ssat {register}, #8, {register}, asr #{shift}")
 
 
 def _half(weights: str) -> list[str]:

@@ -10,8 +10,10 @@ import numpy as np
 from edgerig.micro.ir import Conv2D, Value, Weighted
 from edgerig.micro.kernels.base import Context
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.conv.form import form_of
+from edgerig.micro.kernels.cortex_m.conv.pairs import FULL, STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import Form
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.refusals import Answer, Refusal, counted, require
 
@@ -70,17 +72,17 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     assert isinstance(pairs, Pairs)
     inputs = node.weights.shape[3]
     order = np.arange(-(-inputs // STEP) * STEP).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
-    whole = pairs.fast is not None and pointwise_code.is_whole(len(order) // STEP, context.options.optimize)
-    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]), whole)
+    form = form_of(node, pairs, len(order), context)
+    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]), form)
     name = context.constant("pointwise", words, stands_for=stands_for(node))
     steps = pointwise_code.STEPS[context.options.optimize] if pairs.fast else _FULL_ROUND
     rounds, first = divmod(len(order) // STEP - 1, steps)
     ends = (name, f"{name} + {words.size}")
-    if pairs.fast is None:
+    if pairs.fast is None and form is Form.LOOP:
         files, (low, high) = sources("er_pairs.S"), (pairs.scale.low, pairs.scale.high)
-        return PointwisePart("er_pairs_full", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
-    shift = int(pairs.fast.shift[0])
-    code = pointwise_code.code_of(shift, len(order) // STEP, context.options.optimize)
+        return PointwisePart(FULL, ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
+    shift = int(pairs.fast.shift[0]) if pairs.fast else None
+    code = pointwise_code.code_of(form, shift, len(order) // STEP, context.options.optimize)
     run = code.name
     context.structs.append(f"extern er_pointwise_run {run};")
     generated = {f"{run}.S": source([code])}
