@@ -190,7 +190,6 @@ SHAPES = {
 #: is read again whose end alone is used; nothing is read once something was written.
 CAUTIOUS = {
     "float depthwise",
-    "portable depthwise",
     "portable float depthwise",
     "portable float and maximum",
     "portable float mean",

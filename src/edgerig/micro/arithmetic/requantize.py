@@ -62,8 +62,7 @@ class Requantization:
         exponents: int32; negative ones are right shifts, positive ones left shifts before the multiplication.
         bias: int32, the bias with the input's zero point folded in: ``b - input_zero_point * sum(w)``.
         once: One rounding instead of two.
-        doubles: There are two roundings, all sums fit into 30 bits and a sign, so that they may be doubled, and all
-            exponents are -22 to -1, of multipliers of 0 any.
+        short: All sums fit into 30 bits and a sign.
     """
 
     multipliers: NDArray[np.int32]
@@ -73,7 +72,21 @@ class Requantization:
     low: int
     high: int
     once: bool
-    doubles: bool = False
+    short: bool = False
+
+    @property
+    def joined(self) -> bool:
+        """All roundings are one: all exponents are -31 to -2, of multipliers of 0 any, and either there is one anyway,
+        or sums below 0, whose halves are rounded away from zero, make the least output whatever their rounding."""
+        below = (self.multipliers == 0) | (self.exponents <= -2)
+        return bool(below.all()) and (self.once or self.low >= self.zero_point)
+
+    @property
+    def doubles(self) -> bool:
+        """There are two roundings, all sums fit into 30 bits and a sign, so that they may be doubled, and all exponents
+        are -22 to -1, of multipliers of 0 any."""
+        within = (self.multipliers == 0) | ((self.exponents >= -22) & (self.exponents <= -1))
+        return not self.once and self.short and bool(within.all())
 
     @property
     def shifts_left(self) -> bool:
@@ -108,9 +121,7 @@ def requantization(node: Weighted) -> Requantization:
         low=low,
         high=high,
         once=once,
-        doubles=not once
-        and bool((reach < 1 << 30).all())
-        and all(-22 <= exponent <= -1 for multiplier, exponent in pairs if multiplier),
+        short=bool((reach < 1 << 30).all()),
     )
 
 

@@ -113,3 +113,21 @@ def by_groups(output: Value, source: Value, begins: Offsets, group: int) -> Acce
     reads = begins.reshape(-1, 1) + low * itemsize(source)
     ends = np.arange(begins.size)[:, None] * channels + np.minimum(low + group, channels)
     return Access(output, source, reads.reshape(-1), ends.reshape(-1) * size)
+
+
+def by_channels(output: Value, source: Value, begins: Offsets, first: Sequence[int]) -> Access:
+    """Runs of output pixels, of each one channel after the other: read in all windows of the run, then written.
+
+    Several channels may be read and written together, pixel after pixel, which needs no greater lead.
+
+    Args:
+        output: As many channels as ``source`` has.
+        source: Read where its windows begin, and behind.
+        begins: Lowest byte of each pixel's windows.
+        first: First pixel of each run.
+    """
+    lowest, channels = begins.reshape(-1), np.arange(output.shape[-1])
+    ends = np.array([*first[1:], lowest.size])
+    reads = np.minimum.reduceat(lowest, first)[:, None] + channels * itemsize(source)
+    writes = ((ends - 1)[:, None] * channels.size + channels + 1) * itemsize(output)
+    return Access(output, source, reads.reshape(-1), writes.reshape(-1))

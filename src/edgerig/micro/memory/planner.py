@@ -125,6 +125,8 @@ def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
         "largest by longest first": lambda i: (-buffers[i].nbytes * (buffers[i].last - buffers[i].first + 1),),
         "longest first": lambda i: (buffers[i].first - buffers[i].last, -buffers[i].nbytes),
         "earliest first": lambda i: (buffers[i].first, -buffers[i].nbytes),
+        # So each finds room above the output that may lie a little before it.
+        "latest first": lambda i: (-buffers[i].last, -buffers[i].nbytes),
     }
     if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
         placed = in_turn(buffers)

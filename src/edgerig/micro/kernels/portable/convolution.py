@@ -6,30 +6,41 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import Requantization, requantization
+from edgerig.micro.arithmetic.requantize import Requantization, requantization, weight_sums
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
-from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
+from edgerig.micro.kernels.access import by_channels, by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
-from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes, transposed_sizes
+from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes, transposed_sizes, window_sizes
 
 #: Rows of weights are filled up to a multiple of this: for vector units, or not at all to save flash.
 VECTOR = {"speed": 16, "size": 1}
 
 #: Output pixels of a convolution whose windows are read before any of them is written.
 _TILE = 4
-#: A sum below it, and the products of any int8 that are: what the lower half of a pair of sums holds (``micro_pairs``).
-_LOWER_SUM, _SAFELY_APART = 1 << 22, 252
-#: The most channels of a depthwise convolution that are copied at once where windows lie in the padding.
-_GROUP = 16
+#: Bytes of a pointer on any machine.
+_POINTER = 8
 INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
 
 def _table(context: Context, node: Weighted, requantize: Requantization) -> str:
-    # A multiplier of 0 makes 0 with any exponent; `micro_scale_sums` knows no exponent of 0.
-    exponents = np.where(requantize.multipliers == 0, -1, requantize.exponents)
+    # A multiplier of 0 makes 0 with any exponent; `micro_scaling` wants -2 or less.
+    exponents = np.where(requantize.multipliers == 0, -2, requantize.exponents)
     return channel_table(context, requantize.bias, requantize.multipliers, exponents, [node.bias] if node.bias else [])
+
+
+def _scaling(requantize: Requantization) -> str:
+    """The struct ``micro_scaling``."""
+    if requantize.joined:
+        kind = "MICRO_JOINED"
+    elif requantize.once:
+        kind = "MICRO_ONCE"
+    else:
+        kind = "MICRO_DOUBLED" if requantize.doubles else "MICRO_TWICE"
+    limits = {"output_zero": requantize.zero_point, "low": requantize.low, "high": requantize.high}
+    return struct(kind=kind, first=0 if requantize.once else 1 << 30, **limits)
 
 
 def _rows(context: Context, node: Weighted) -> Any:
@@ -42,7 +53,7 @@ def _with(body: str, source: str, *more: str) -> Lowered:
 
 
 def _conv_files(body: str) -> Lowered:
-    return _with(body, "micro_conv_s8", "micro_columns", "micro_pairs", "micro_dot")
+    return _with(body, "micro_conv_s8", "micro_columns", "micro_pairs", "micro_dot", "micro_scaler")
 
 
 def _weights(context: Context, node: Weighted) -> dict[str, Any]:
@@ -51,9 +62,7 @@ def _weights(context: Context, node: Weighted) -> dict[str, Any]:
     rows = _rows(context, node)
     return {
         "length": rows.shape[1],
-        "output_zero": requantize.zero_point,
-        "low": requantize.low,
-        "high": requantize.high,
+        "scaling": _scaling(requantize),
         "weights": context.constant("weights", rows, stands_for=[node.weights]),
         "scales": _table(context, node, requantize),
     }
@@ -77,17 +86,29 @@ class ConvS8(Portable):
         return replace(lowered, accesses=(access,))
 
 
+def _apart(products: NDArray[np.int64], limit: int) -> int:
+    """The most columns, a multiple of 16, each of whose runs sums up to less than ``limit`` in all rows.
+
+    Args:
+        products: At least 0, and 16 of them never reach the limit.
+        limit: What a part of an accumulator holds.
+    """
+    total = int(products.shape[1])
+    for runs in range(1, total + 1):
+        apart = -(-total // (16 * runs)) * 16
+        if (np.add.reduceat(products, np.arange(0, total, apart), axis=1) < limit).all():
+            return apart
+    return 16
+
+
 def _conv(context: Context, node: Weighted, sizes: dict[str, Any], zeros: str = "NULL") -> tuple[str, str]:
     """The struct of ``micro_conv_s8``; memory for four columns of inputs, and what padding is read from."""
-    fields, requantize = _weights(context, node), requantization(node)
-    rows = np.abs(node.weights.array.reshape(node.weights.shape[0], -1).astype(np.int64))
+    fields = _weights(context, node)
     # Inputs are at most 128 away from zero.
-    apart = -(-rows.shape[1] // 4) * 4 if int(rows.sum(1).max()) * 128 < _LOWER_SUM else _SAFELY_APART
+    apart = _apart(np.abs(node.weights.array.reshape(node.weights.shape[0], -1).astype(np.int64)) * 128, 1 << 22)
     text = struct(
         **sizes,
         input_zero=node.input.zero_point,
-        once=int(requantize.once),
-        doubles=int(requantize.doubles),
         apart=apart,
         **fields,
     )
@@ -138,16 +159,35 @@ class DenseS8(Portable):
 
     def _fits(self, node: Node) -> bool:
         assert isinstance(node, FullyConnected)
-        return node.rows == 1
+        if node.rows > 1:
+            return False
+        # Inputs are 0 to 255 in this kernel.
+        reach = np.abs(_unsigned_bias(node)) + np.abs(node.weights.array.astype(np.int64)).sum(1) * 255
+        return bool((reach < 1 << 31).all())
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
         channels, depth = node.weights.shape
-        fields = _weights(context, node)
-        settings = context.struct("dense", "micro_dense_s8", struct(depth=depth, channels=channels, **fields))
-        column = context.scratch(fields["length"] * 2, "int16_t")
+        requantize = replace(requantization(node), bias=_unsigned_bias(node).astype(np.int32))
+        rows = _rows(context, node).astype(np.int16) + 128
+        text = struct(
+            depth=depth,
+            channels=channels,
+            length=rows.shape[1],
+            apart=_apart(rows.astype(np.int64) * 255, 1 << 24),
+            scaling=_scaling(requantize),
+            weights=context.constant("weights", rows.astype(np.uint8), stands_for=[node.weights]),
+            scales=_table(context, node, requantize),
+        )
+        settings = context.struct("dense", "micro_dense_s8", text)
+        column = context.scratch(-(-rows.shape[1] // 4) * 8, "int16_t")
         x, y = context.read(node.input), context.write(node.output)
-        return _with(f"micro_dense_s8_run(&{settings}, {x}, {y}, {column});", "micro_dense_s8", "micro_dot")
+        return _with(f"micro_dense_s8_run(&{settings}, {x}, {y}, {column});", "micro_dense_s8", "micro_scaler")
+
+
+def _unsigned_bias(node: FullyConnected) -> NDArray[np.int64]:
+    """The bias for inputs to which 128 was added: their zero point is so much higher."""
+    return np.asarray(requantization(node).bias - 128 * weight_sums(node), np.int64)
 
 
 class DepthwiseS8(Portable):
@@ -163,49 +203,33 @@ class DepthwiseS8(Portable):
         assert isinstance(node, DepthwiseConv2D)
         requantize = requantization(node)
         weights = context.constant("weights", node.weights.array, stands_for=[node.weights])
-        _, height, width, depth = node.input.shape
+        columns = (_TILE - 1) * node.stride[1] + (node.kernel[1] - 1) * node.dilation[1] + 1
         text = struct(
-            height=height,
-            width=width,
-            depth=depth,
+            **window_sizes(node),
             multiplier=node.multiplier,
-            kernel_height=node.kernel[0],
-            kernel_width=node.kernel[1],
-            stride_y=node.stride[0],
-            stride_x=node.stride[1],
-            dilation_y=node.dilation[0],
-            dilation_x=node.dilation[1],
-            top=node.padding.top,
-            left=node.padding.left,
             out_height=node.output.shape[1],
             out_width=node.output.shape[2],
+            columns=columns,
             input_zero=node.input.zero_point,
-            output_zero=requantize.zero_point,
-            low=requantize.low,
-            high=requantize.high,
-            group=min(_GROUP, depth),
-            doubles=int(requantize.doubles),
+            scaling=_scaling(requantize),
             weights=weights,
             scales=_table(context, node, requantize),
         )
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
         x, y = context.read(node.input), context.write(node.output)
-        begins, (_, height, width, _) = window_begins(node), node.output.shape
+        begins, (_, height, width, channels) = window_begins(node), node.output.shape
         if node.multiplier > 1:
             body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, NULL, NULL);"
-            return replace(self.lowered(body), accesses=(by_pixels(node.output, node.input, begins, mixed=True),))
-        body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {_windows(context, node)});"
-        # Up to four pixels of a row, one channel after the other.
+            return replace(
+                _with(body, self.source, "micro_scaler"),
+                accesses=(by_pixels(node.output, node.input, begins, mixed=True),),
+            )
+        places = context.scratch(node.kernel[0] * columns * _POINTER, "const int8_t *")
+        body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {places}, {context.scratch(channels)});"
         firsts = [row * width + at for row in range(height) for at in range(0, width, _TILE)]
-        return replace(self.lowered(body), accesses=(by_runs(node.output, node.input, begins, firsts, mixed=True),))
-
-
-def _windows(context: Context, node: DepthwiseConv2D) -> str:
-    """Memory for where the places of a window lie, and for a copy of some channels of four side by side."""
-    height, width = node.kernel
-    columns = (_TILE - 1) * node.stride[1] + (width - 1) * node.dilation[1] + 1
-    taps = context.scratch(2 * height * width * 4, "int32_t")
-    return f"{taps}, {context.scratch(height * columns * min(_GROUP, node.input.shape[3]))}"
+        return replace(
+            _with(body, self.source, "micro_scaler"), accesses=(by_channels(node.output, node.input, begins, firsts),)
+        )
 
 
 def _plain_table(context: Context, node: Weighted, requantize: Requantization) -> str:

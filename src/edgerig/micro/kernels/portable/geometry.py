@@ -9,8 +9,8 @@ from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable
 
 
-def window_sizes(node: Conv2D | DepthwiseConv2D) -> dict[str, int]:
-    """Fields of a struct for the input of a convolution and its window."""
+def _window(node: Conv2D | DepthwiseConv2D | TransposeConv) -> dict[str, int]:
+    """Fields that all structs of layers with windows have: the input, the window, its steps and the padding."""
     _, height, width, depth = node.input.shape
     return {
         "height": height,
@@ -20,31 +20,20 @@ def window_sizes(node: Conv2D | DepthwiseConv2D) -> dict[str, int]:
         "kernel_width": node.kernel[1],
         "stride_y": node.stride[0],
         "stride_x": node.stride[1],
-        "dilation_y": node.dilation[0],
-        "dilation_x": node.dilation[1],
         "top": node.padding.top,
         "left": node.padding.left,
     }
+
+
+def window_sizes(node: Conv2D | DepthwiseConv2D) -> dict[str, int]:
+    """Fields of a struct for the input of a convolution and its window."""
+    return {**_window(node), "dilation_y": node.dilation[0], "dilation_x": node.dilation[1]}
 
 
 def transposed_sizes(node: TransposeConv) -> dict[str, int]:
     """Fields of the struct of a transposed convolution of integers."""
-    _, height, width, depth = node.input.shape
     _, out_height, out_width, channels = node.output.shape
-    return {
-        "height": height,
-        "width": width,
-        "depth": depth,
-        "kernel_height": node.kernel[0],
-        "kernel_width": node.kernel[1],
-        "stride_y": node.stride[0],
-        "stride_x": node.stride[1],
-        "top": node.padding.top,
-        "left": node.padding.left,
-        "out_height": out_height,
-        "out_width": out_width,
-        "channels": channels,
-    }
+    return {**_window(node), "out_height": out_height, "out_width": out_width, "channels": channels}
 
 
 def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str, Any]:

@@ -62,17 +62,6 @@ void micro_columns_gather(const micro_conv_s8 *p, const int8_t *x, const int32_t
     }
 }
 
-void micro_columns_dot(const micro_conv_s8 *p, int32_t c, const int16_t *columns, int32_t count, int32_t *sums)
-{
-    (void)count;
-    const int8_t *first = p->weights + c * p->length;
-    const int8_t *second = c + 1 < p->channels ? first + p->length : first;
-    const int32_t *pairs = (const int32_t *)(const void *)columns;
-    int32_t used = p->kernel_height * p->kernel_width * p->depth;
-    for (int32_t k = 0; k < used; k += p->apart)
-        micro_pairs_dot(first + k, second + k, pairs + 2 * k, used - k < p->apart ? used - k : p->apart, sums);
-}
-
 #else
 
 void micro_columns_begin(const micro_conv_s8 *p, int16_t *columns, int8_t *zeros)

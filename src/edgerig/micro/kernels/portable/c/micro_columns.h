@@ -12,8 +12,8 @@ void micro_columns_gather(const micro_conv_s8 *p, const int8_t *x, const int32_t
                           int32_t count, int16_t *columns, const int8_t *zeros);
 
 /*
- * sums, 8 zeros: four of channel c, and four of the channel that follows, if there is one; pixels that are not there
- * have the last one's.
+ * sums: four of channel c, and four of the channel that follows, if there is one; pixels that are not there have the
+ * last one's.
  */
 void micro_columns_dot(const micro_conv_s8 *p, int32_t c, const int16_t *columns, int32_t count, int32_t *sums);
 

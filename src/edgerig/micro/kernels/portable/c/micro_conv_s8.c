@@ -1,26 +1,6 @@
 #include "micro_conv_s8.h"
 
 #include "micro_columns.h"
-#include "micro_scaler.h"
-
-static int8_t finish(const micro_conv_s8 *p, const micro_channel *scale, int32_t sum)
-{
-    int32_t value = p->once ? micro_scale_once(sum, scale->multiplier, scale->exponent)
-                            : micro_scale_twice(sum, scale->multiplier, scale->exponent);
-    return (int8_t)micro_clamp(value + p->output_zero, p->low, p->high);
-}
-
-/* Scales sums of one channel for count pixels. */
-static void finish_pixels(const micro_conv_s8 *p, int32_t c, const int32_t *sums, int32_t count, int8_t *y)
-{
-    const micro_channel *scale = p->scales + c;
-    if (p->doubles) {
-        micro_scale_sums(scale, p->output_zero, p->low, p->high, sums, count, y + c, p->channels);
-        return;
-    }
-    for (int32_t i = 0; i < count; i++)
-        y[i * p->channels + c] = finish(p, scale, sums[i] + scale->bias);
-}
 
 void micro_conv_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16_t *columns, int8_t *zeros)
 {
@@ -39,11 +19,10 @@ void micro_conv_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16
         }
         micro_columns_gather(p, x, rows, places, count, columns, zeros);
         for (int32_t c = 0; c < p->channels; c += 2) {
-            int32_t sums[8] = { 0 };
+            int32_t sums[8];
             micro_columns_dot(p, c, columns, count, sums);
-            finish_pixels(p, c, sums, count, y);
-            if (c + 1 < p->channels)
-                finish_pixels(p, c + 1, sums + 4, count, y);
+            micro_scale_sums(&p->scaling, p->scales + c, c + 1 < p->channels ? 2 : 1, sums, 4, count, y + c,
+                             p->channels);
         }
         y += count * p->channels;
     }
@@ -53,7 +32,7 @@ void micro_conv_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, int16
 static void greatest(const micro_conv_s8 *p, const int16_t *columns, int32_t count, int32_t *best)
 {
     for (int32_t c = 0; c < p->channels; c += 2) {
-        int32_t sums[8] = { 0 };
+        int32_t sums[8];
         micro_columns_dot(p, c, columns, count, sums);
         for (int32_t half = 0; half < 2 && c + half < p->channels; half++) {
             const int32_t *each = sums + 4 * half;
@@ -85,7 +64,6 @@ void micro_conv_pool_s8_run(const micro_conv_s8 *p, const int8_t *x, int8_t *y, 
             }
         }
         /* Scaling keeps the order, so that the greatest sum gives the greatest output. */
-        for (int32_t c = 0; c < p->channels; c++)
-            finish_pixels(p, c, best + c, 1, y);
+        micro_scale_sums(&p->scaling, p->scales, p->channels, best, 1, 1, y, 0);
     }
 }

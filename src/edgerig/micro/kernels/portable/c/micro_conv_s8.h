@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "micro_requantize.h"
+#include "micro_scaler.h"
 
 typedef struct micro_conv_s8 {
     int32_t height, width, depth; /* of the input */
@@ -15,10 +15,9 @@ typedef struct micro_conv_s8 {
     int32_t channels;                                              /* of the output */
     int32_t pool_height, pool_width, pool_stride_y, pool_stride_x; /* out_width, pixels are then those behind it */
     int32_t length;                                                /* elements of a row of weights, padded with zeros */
-    int32_t input_zero, output_zero, low, high;
-    int32_t once;                /* one rounding */
-    int32_t doubles;             /* two roundings, exponents and sums that `micro_scale_sums` takes */
-    int32_t apart;               /* products, a multiple of 4, that fit into the lower sum of a pair */
+    int32_t input_zero;
+    micro_scaling scaling;
+    int32_t apart;               /* products, a multiple of 16, that fit into the lower sum of a pair */
     const int8_t *weights;       /* channels rows of length */
     const micro_channel *scales; /* input zero point folded into the bias */
 } micro_conv_s8;

@@ -1,6 +1,9 @@
 #include "micro_pairs.h"
 
+#include "micro_columns.h"
 #include "micro_loop.h"
+
+#if MICRO_PAIRS
 
 #define SHIFT 23
 #define HALF ((int32_t)1 << (SHIFT - 1))
@@ -16,39 +19,55 @@ void micro_pairs_pack(const int8_t *const from[4], int32_t count, int32_t *to)
     }
 }
 
-/* One value of four pixels by two weights. */
-#define STEP(k)                                                                                                        \
-    w = first[k];                                                                                                      \
-    s0 += (int64_t)w * pairs[2 * (k)];                                                                                 \
-    s1 += (int64_t)w * pairs[2 * (k) + 1];                                                                             \
-    w = second[k];                                                                                                     \
-    s2 += (int64_t)w * pairs[2 * (k)];                                                                                 \
-    s3 += (int64_t)w * pairs[2 * (k) + 1];
-
-static void add_both(int64_t sum, int32_t *to)
+static void split(int64_t sum, int32_t *to)
 {
-    to[0] += (int32_t)((uint32_t)sum & ((1u << SHIFT) - 1)) - HALF;
-    to[1] += (int32_t)(sum >> SHIFT);
+    to[0] = (int32_t)((uint32_t)sum & ((1u << SHIFT) - 1)) - HALF;
+    to[1] = (int32_t)(sum >> SHIFT);
 }
 
-void micro_pairs_dot(const int8_t *first, const int8_t *second, const int32_t *pairs, int32_t count, int32_t *sums)
+/* One value of four pixels by a weight of each of two channels. */
+#define STEP                                                                                                           \
+    w = *first++;                                                                                                      \
+    v = *second++;                                                                                                     \
+    pair = *pairs++;                                                                                                   \
+    s0 += (int64_t)w * pair;                                                                                           \
+    s2 += (int64_t)v * pair;                                                                                           \
+    pair = *pairs++;                                                                                                   \
+    s1 += (int64_t)w * pair;                                                                                           \
+    s3 += (int64_t)v * pair;
+
+/* Count values, as few as fill no lower sum. Eight at once: what surrounds them, and what was spilled, costs once. */
+static void dot(const int8_t *first, const int8_t *second, const int32_t *pairs, int32_t count, int32_t *sums)
 {
     int64_t s0 = HALF, s1 = HALF, s2 = HALF, s3 = HALF;
-    int32_t w;
-    const int32_t *end = pairs + 2 * (count & ~3), *last = pairs + 2 * count;
+    int32_t w, v, pair;
+    const int32_t *end = pairs + 2 * (count & ~7), *last = pairs + 2 * count;
     MICRO_AS_IT_IS
-    for (; pairs != end; pairs += 8, first += 4, second += 4) {
-        STEP(0)
-        STEP(1)
-        STEP(2)
-        STEP(3)
+    while (pairs != end) {
+        STEP STEP STEP STEP STEP STEP STEP STEP
     }
     MICRO_AS_IT_IS
-    for (; pairs != last; pairs += 2, first++, second++) {
-        STEP(0)
+    while (pairs != last) {
+        STEP
     }
-    add_both(s0, sums);
-    add_both(s1, sums + 2);
-    add_both(s2, sums + 4);
-    add_both(s3, sums + 6);
+    split(s0, sums);
+    split(s1, sums + 2);
+    split(s2, sums + 4);
+    split(s3, sums + 6);
 }
+
+void micro_columns_dot(const micro_conv_s8 *p, int32_t c, const int16_t *columns, int32_t count, int32_t *sums)
+{
+    (void)count;
+    const int8_t *first = p->weights + c * p->length;
+    const int8_t *second = c + 1 < p->channels ? first + p->length : first;
+    const int32_t *pairs = (const int32_t *)(const void *)columns;
+    int32_t used = p->kernel_height * p->kernel_width * p->depth, more[8], *to = sums;
+    for (int32_t k = 0; k < used; k += p->apart, to = more) {
+        dot(first + k, second + k, pairs + 2 * k, used - k < p->apart ? used - k : p->apart, to);
+        for (int32_t i = 0; to == more && i < 8; i++)
+            sums[i] += more[i];
+    }
+}
+
+#endif

@@ -16,13 +16,7 @@
 #endif
 #endif
 
-/* Interleaves count values of four pixels: two pairs for each value. */
+/* Interleaves count values of four pixels: two pairs for each value. Products with them: `micro_columns_dot`. */
 void micro_pairs_pack(const int8_t *const from[4], int32_t count, int32_t *to);
-
-/*
- * Adds to sums[j] what the weights `first` make of pixel j, and to sums[4 + j] what `second` make; j below 4.
- * count: values, as few as fill no lower sum.
- */
-void micro_pairs_dot(const int8_t *first, const int8_t *second, const int32_t *pairs, int32_t count, int32_t *sums);
 
 #endif
