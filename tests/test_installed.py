@@ -85,13 +85,15 @@ def test_a_folder_is_read_again_only_after_it_has_changed(tmp_path: Path, monkey
     assert installed._folders_in.cache_info().misses == read + 1
 
 
-def test_a_worker_starts_without_importlibs_metadata() -> None:
+def test_a_worker_loads_networks_without_importlibs_metadata_and_without_reading_graphs() -> None:
     """Its import, and reading what every package brings, took a fifth of a start; each network has one."""
     code = (
-        "import sys; import edgerig.agent.worker, edgerig.runtimes.litert\n"
+        "import sys; import edgerig.agent.worker, edgerig.runtimes.litert, edgerig.runtimes.onnxruntime\n"
+        "from edgerig import formats; formats.named('tflite'), formats.named('onnx')\n"
         "from edgerig.agent.greeting import describe_device; from edgerig.wire.frame import Limits\n"
         "describe_device((), Limits())\n"
-        "heavy = ('importlib.metadata', 'email.message', 'zipfile', 'edgerig.plugin_code')\n"
+        "heavy = ('importlib.metadata', 'email.message', 'zipfile', 'edgerig.plugin_code', 'edgerig.models.graph', "
+        "'edgerig.bounded')\n"
         "print('LOADED', [name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgerig import named_files
+import edgerig
+from edgerig import files, named_files
 from edgerig.errors import SpecError
-from edgerig.plugin_code import _distributions_of, check_loaded, code_of, own_code
+from edgerig.plugin_code import ASIDE, NEVER, _distributions_of, check_loaded, code_of, own_code
 from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime
 
@@ -183,6 +184,15 @@ def test_a_class_typed_into_an_interpreter_has_no_code_to_see() -> None:
 def test_edgerigs_own_code_has_a_digest() -> None:
     assert len(own_code()) == 64
     assert own_code(whole=True) != own_code(), "what judges and reports counts only as a whole"
+
+
+@pytest.mark.parametrize(("whole", "aside"), [(True, NEVER), (False, ASIDE)])
+def test_edgerigs_own_code_is_every_file_but_for_the_parts_aside(whole: bool, aside: frozenset[str]) -> None:
+    root = Path(edgerig.__file__).parent
+    paths = [path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    counted = {path.relative_to(root): path for path in paths if not aside & set(path.relative_to(root).parts)}
+    sums = [[name.as_posix(), files.sha256_file(path)] for name, path in sorted(counted.items())]
+    assert own_code(whole=whole) == files.digest([edgerig.__version__, sums])
 
 
 NAMES = {

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import struct
 import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgerig import __version__, files
 from edgerig.errors import SpecError
+from edgerig.installed import version
 from edgerig.named_files import existing, names_in
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 #: Parts of edgerig that nothing depends on which it makes.
 NEVER = frozenset({"testing", "__pycache__"})
@@ -137,12 +142,22 @@ def own_code(*, whole: bool = False) -> str:
     """
     root = Path(__file__).parent
     aside = NEVER if whole else ASIDE
-    paths = sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and not aside & set(path.relative_to(root).parts) and path.suffix != ".pyc"
-    )
-    return files.digest([__version__, [[str(path.relative_to(root)), files.sha256_file(path)] for path in paths]])
+    paths = sorted(_parts_below(root, aside))
+    sums = [["/".join(parts), files.sha256_file(root.joinpath(*parts))] for parts in paths]
+    return files.digest([__version__, sums])
+
+
+def _parts_below(root: Path, aside: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    """The files below a folder by the parts of their paths, but for what lies in folders ``aside``, and bytecode.
+
+    By the plainest calls, which take a tenth of the time of `Path.rglob`: each run does this once.
+    """
+    for folder, inner, names in os.walk(root):
+        inner[:] = (name for name in inner if name not in aside)
+        start = Path(folder).relative_to(root).parts
+        for name in names:
+            if name not in aside and not name.endswith(".pyc") and os.path.isfile(f"{folder}{os.sep}{name}"):  # noqa: PTH113
+                yield (*start, name)
 
 
 def _look_at(cls: type) -> _Loaded | None:
@@ -251,8 +266,8 @@ def _versions(tops: set[str]) -> dict[str, str]:
     owners = _distributions_of(frozenset(tops), tuple(sys.path))
     result = {}
     for name in sorted({name for top in tops for name in owners.get(top, [top])}):
-        with contextlib.suppress(PackageNotFoundError):
-            result[name] = version(name)
+        if (known := version(name)) is not None:
+            result[name] = known
     return result
 
 
@@ -263,6 +278,8 @@ def _distributions_of(tops: frozenset[str], path: tuple[str, ...]) -> dict[str, 
     The same as `importlib.metadata.packages_distributions`, which makes a path of every file of every package: a third
     of a second in each process, where hundreds of packages are installed.
     """
+    from importlib.metadata import distributions
+
     result: dict[str, list[str]] = {}
     for distribution in distributions(path=list(path)):
         for top in tops & set(_brought(distribution, tops)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from edgerig.environments.choice import SETTING
 from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import ArtifactCheckError, CompileError, ModelError
 from edgerig.formats import Format, Specification
+from edgerig.installed import version
 from edgerig.models.files import specification_of
 from edgerig.models.graph.read import graph_in
 from edgerig.models.graph.types import Graph
@@ -140,9 +140,4 @@ def versions_of(modules: Sequence[str], interpreter: Interpreter | None = None) 
     if interpreter is not None:
         versions["python"] = interpreter.version
         return versions | {name: interpreter.packages[name] for name in names if name in interpreter.packages}
-    for name in names:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return versions | {name: known for name in names if (known := version(name)) is not None}

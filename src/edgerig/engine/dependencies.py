@@ -12,7 +12,6 @@ import platform
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
+from edgerig.installed import version
 from edgerig.plugin_code import code_of, named_files, own_code
 from edgerig.plugins import Plugin, make
 from edgerig.runtimes.base import Runtime
@@ -240,10 +240,4 @@ def _sum_when(path: Path, *state: int) -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {}
-    for name in BUILDERS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return {name: known for name in BUILDERS if (known := version(name)) is not None}

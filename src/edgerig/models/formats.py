@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.bounded import isolated
 from edgerig.errors import ModelError
-from edgerig.external_data import self_contained
 from edgerig.formats import Format, Predictor, Specification
-from edgerig.models.graph.types import Graph
-from edgerig.plugin_code import sources_of
 from edgerig.plugins import Settings
 from edgerig.tensors import TensorSpec
+
+if TYPE_CHECKING:  # Each worker looks up how a network's file is put down, and reads no graph.
+    from edgerig.models.graph.types import Graph
 
 Array = NDArray[Any]
 
@@ -60,6 +59,7 @@ class Onnx(Format):
     isolated = True
 
     def _payload(self, path: Path) -> bytes:
+        from edgerig.external_data import self_contained
         from edgerig.models.graph.xgboost_file import is_xgboost, onnx_of_xgboost
 
         data = super()._payload(path)
@@ -103,12 +103,17 @@ class Keras(Format):
     settings: KerasFileSettings
 
     def reads(self) -> tuple[Path, ...]:
-        return sources_of(self.settings.custom) if self.settings.custom else ()
+        if not self.settings.custom:
+            return ()
+        from edgerig.plugin_code import sources_of
+
+        return sources_of(self.settings.custom)
 
     def _specification(self, path: Path) -> Specification | None:
         """Only with layers of the user's, whose shapes Keras knows and the file may not tell."""
         if not self.settings.custom:
             return None
+        from edgerig.bounded import isolated
         from edgerig.models.keras.files import specification_of
 
         what = f"Reading {path.name} with {self.settings.custom}"
@@ -119,6 +124,7 @@ class Keras(Format):
         from edgerig.models.graph.keras_file import read_keras
 
         def ask() -> tuple[TensorSpec, ...]:
+            from edgerig.bounded import isolated
             from edgerig.models.keras.files import specification_of
 
             return isolated(f"Reading {path.name}", ModelError, specification_of, path, None)[1]

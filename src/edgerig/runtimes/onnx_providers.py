@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from edgerig.errors import InferenceError, nearest
+from edgerig.installed import version
 from edgerig.text import cause_of
 
 #: The setting: a provider's name, or several in the order of preference, each perhaps with options: ``{name: {..}}``.
@@ -33,12 +33,12 @@ _LIBRARY_OPTIONS = ("lib_path", "plugin", "_dll", "custom_op")
 
 def engine_version() -> str:
     """The version of ONNX Runtime, whichever of its packages is installed."""
-    try:
-        return version("onnxruntime")
-    except PackageNotFoundError:
-        import onnxruntime
+    known = version("onnxruntime")
+    if known is not None:
+        return known
+    import onnxruntime
 
-        return str(onnxruntime.__version__)
+    return str(onnxruntime.__version__)
 
 
 def entries(setting: Providers) -> list[tuple[str, dict[str, Any]]]:
