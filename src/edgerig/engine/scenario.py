@@ -137,7 +137,7 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
     judged, options = trial.artifact.judged_output, trial.cell.runtime.options
     inputs = first_inputs(trial.samples, trial.artifact, batch)
     try:
-        with trial.target.open(trial.artifact, runtime.name, options) as session:
+        with trial.target.open(trial.artifact, trial.cell.runtime.use, options) as session:
             run = session.run(rows(inputs, 0, 1))
             scores = scores_of(run.outputs[judged], session.load_report.outputs[judged], batch, batch)
     except InferenceError as error:
