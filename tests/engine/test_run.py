@@ -357,7 +357,7 @@ def command(tmp_path: Path, data: dict[str, Any], *more: str) -> subprocess.Pope
 def many_cells(digit_net: Path) -> dict[str, Any]:
     runtimes = [{"use": "litert", "name": f"r{i}"} for i in range(4)]
     data = rig(digit_net, matrix=[{"runtimes": runtimes}])
-    data["measure"]["seconds"] = 0.2
+    data["measure"]["seconds"] = 0.05
     return data
 
 
