@@ -130,20 +130,23 @@ def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
     }
     if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
         placed = in_turn(buffers)
-        return Plan(tuple(placed), _height(placed), bound, "one after the other")
-    ends = _ends(buffers, bound)
+        height = max((buffer.end for buffer in placed), default=0)
+        return Plan(tuple(placed), height, bound, "one after the other")
+    arena = _Arena(buffers)
+    ends = arena.both_ends(bound)
     plans = [("both ends in turn", ends)] if ends is not None else []
     for name, key in orders.items():
-        if plans and _height(plans[-1][1]) <= bound:
+        if plans and arena.height(plans[-1][1]) <= bound:
             break
-        plans.append((name, _greedy(buffers, sorted(indices, key=key))))
-    name, best = min(plans, key=lambda candidate: _height(candidate[1]))
-    if thorough and _height(best) > bound:
+        plans.append((name, arena.greedy(sorted(indices, key=key))))
+    name, best = min(plans, key=lambda candidate: arena.height(candidate[1]))
+    if thorough and arena.height(best) > bound:
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
-        better = _search(buffers, order, bound)
-        if _height(better) < _height(best):
+        better = _search(arena, order, bound)
+        if arena.height(better) < arena.height(best):
             name, best = f"{name}, improved", better
-    return Plan(tuple(best), _height(best), bound, name)
+    whole = tuple(replace(buffer, offset=offset) for buffer, offset in zip(buffers, best, strict=True))
+    return Plan(whole, arena.height(best), bound, name)
 
 
 def in_turn(buffers: Sequence[Buffer]) -> list[Buffer]:
@@ -152,120 +155,136 @@ def in_turn(buffers: Sequence[Buffer]) -> list[Buffer]:
     return [replace(buffer, offset=offset) for buffer, offset in zip(buffers, first_gaps(given), strict=True)]
 
 
-class _Placed:
-    """The buffers that have an offset, and which of them a buffer meets."""
+#: The offset of a buffer that has none yet.
+_NOWHERE = -1
+
+
+class _Arena:
+    """Buffers as numbers, for they are placed anew thousands of times; offsets are lists, an entry for each buffer."""
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
-        self._alive = Lifetimes([(buffer.first, buffer.last) for buffer in buffers])
-        self.at: dict[int, Buffer] = {}
-        self.ends: dict[int, int] = {}
+        self._buffers = buffers
+        self._sizes = [padded(buffer.nbytes) for buffer in buffers]
+        alive = Lifetimes([(buffer.first, buffer.last) for buffer in buffers])
+        for index in range(len(buffers)):
+            alive.put(index)
+        #: Of each buffer those that are needed at some layer with it, itself too: it is not placed while this is asked.
+        self._meets = [alive.overlapping(index) for index in range(len(buffers))]
+        #: Of each buffer those that it may lie over, or that may lie over it.
+        self._related: list[set[int]] = [set() for _ in buffers]
+        for index, buffer in enumerate(buffers):
+            if buffer.over is not None:
+                self._related[index].add(buffer.over)
+                self._related[buffer.over].add(index)
 
-    def put(self, index: int, buffer: Buffer) -> None:
-        self.at[index] = buffer
-        self.ends[index] = buffer.end
-        self._alive.put(index)
+    def height(self, offsets: Sequence[int]) -> int:
+        """Bytes up to the highest end."""
+        return max(map(int.__add__, offsets, self._sizes), default=0)
 
-    def overlapping(self, index: int) -> list[tuple[int, Buffer]]:
-        """Those that are needed at some layer with the buffer ``index``."""
-        return [(other, self.at[other]) for other in self._alive.overlapping(index)]
+    def highest(self, offsets: Sequence[int]) -> set[int]:
+        """The buffers that end there."""
+        height = self.height(offsets)
+        return {index for index, size in enumerate(self._sizes) if offsets[index] + size == height}
 
+    def both_ends(self, size: int) -> list[int] | None:
+        """Buffers at bottom and top of an arena of ``size`` in turn, short-lived ones between; None if it fails."""
+        buffers, offsets = self._buffers, [_NOWHERE] * len(self._buffers)
+        top = False
+        for index in sorted(range(len(buffers)), key=lambda i: (buffers[i].first == buffers[i].last, buffers[i].first)):
+            buffer = buffers[index]
+            bottom, high = (0, False), (size - self._sizes[index], True)
+            choices = [high, bottom] if not top else [bottom, high]
+            if buffer.first == buffer.last:
+                choices = [(self._lowest(index, offsets), top)]
+            elif buffer.alias is not None and offsets[buffer.alias] != _NOWHERE:
+                choices.insert(0, (offsets[buffer.alias], not top))
+            elif buffer.over is not None and offsets[buffer.over] != _NOWHERE:
+                choices.append((offsets[buffer.over] - _lead(buffer, buffers[buffer.over]), top))
+            for offset, side in choices:
+                if 0 <= offset <= size - self._sizes[index] and self._is_clear(index, offset, offsets):
+                    offsets[index] = offset
+                    top = side
+                    break
+            else:
+                return None
+        return offsets
 
-def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
-    """Buffers at the bottom and the top of an arena of ``size`` in turn, short-lived ones between; None if it fails."""
-    order = sorted(range(len(buffers)), key=lambda i: (buffers[i].first == buffers[i].last, buffers[i].first))
-    placed = _Placed(buffers)
-    top = False
-    for index in order:
-        buffer = buffers[index]
-        others = placed.overlapping(index)
-        bottom, high = replace(buffer, offset=0), replace(buffer, offset=size - padded(buffer.nbytes))
-        choices = [(high, True), (bottom, False)] if not top else [(bottom, False), (high, True)]
-        if buffer.first == buffer.last:
-            choices = [(_lowest(index, buffer, placed, others), top)]
-        elif buffer.alias is not None and buffer.alias in placed.at:
-            choices.insert(0, (replace(buffer, offset=placed.at[buffer.alias].offset), not top))
-        elif buffer.over is not None and buffer.over in placed.at:
-            other = placed.at[buffer.over]
-            choices.append((replace(buffer, offset=other.offset - _lead(buffer, other)), top))
-        for there, side in choices:
-            if there.offset >= 0 and there.end <= size and _is_clear(index, there, others):
-                placed.put(index, there)
-                top = side
+    def greedy(self, order: Sequence[int], known: Sequence[int] = (), count: int = 0) -> list[int]:
+        """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order.
+
+        Args:
+            order: Of all buffers.
+            known: Offsets of those that come first in the order.
+            count: How many those are.
+        """
+        offsets = [_NOWHERE] * len(self._buffers)
+        for index in order[:count]:
+            offsets[index] = known[index]
+        for index in order[count:]:
+            offsets[index] = self._lowest(index, offsets)
+        return offsets
+
+    def _lowest(self, index: int, offsets: Sequence[int]) -> int:
+        alias = self._buffers[index].alias
+        if alias is not None and offsets[alias] != _NOWHERE and self._is_clear(index, offsets[alias], offsets):
+            return offsets[alias]
+        sizes, related = self._sizes, self._related[index]
+        taken = [
+            self._span(index, other, offsets) if other in related else (offsets[other], offsets[other] + sizes[other])
+            for other in self._meets[index]
+            if offsets[other] != _NOWHERE
+        ]
+        taken.sort()
+        lowest, size = 0, sizes[index]
+        for start, end in taken:
+            if lowest + size <= start:
                 break
-        else:
-            return None
-    return [placed.at[index] for index in range(len(buffers))]
+            if end > lowest:
+                lowest = end
+        return lowest
+
+    def _span(self, index: int, other: int, offsets: Sequence[int]) -> tuple[int, int]:
+        """Buffer ``index`` ends before the first of these offsets or begins at the second, because of ``other``."""
+        buffer, there, size = self._buffers[index], self._buffers[other], self._sizes[index]
+        start, end = offsets[other], offsets[other] + self._sizes[other]
+        if buffer.over == other:
+            start += size - _lead(buffer, there)
+        elif there.over == index:
+            end = start + _lead(there, buffer)
+        return min(start, end + size), end
+
+    def _is_clear(self, index: int, offset: int, offsets: Sequence[int]) -> bool:
+        """No buffer that is needed at the same time is in the way, but an alias at the same address."""
+        end, alias = offset + self._sizes[index], self._buffers[index].alias
+        for other in self._meets[index]:
+            start = offsets[other]
+            if start == _NOWHERE or end <= start or offset >= start + self._sizes[other]:
+                continue
+            below, above = self._span(index, other, offsets)
+            if end > below and offset < above and not (other == alias and start == offset):
+                return False
+        return True
 
 
-def _greedy(buffers: Sequence[Buffer], order: Sequence[int]) -> list[Buffer]:
-    """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order."""
-    placed = _Placed(buffers)
-    for index in order:
-        placed.put(index, _lowest(index, buffers[index], placed, placed.overlapping(index)))
-    return [placed.at[index] for index in range(len(buffers))]
-
-
-def _lowest(index: int, buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]]) -> Buffer:
-    if buffer.alias is not None and buffer.alias in placed.at:
-        there = replace(buffer, offset=placed.at[buffer.alias].offset)
-        if _is_clear(index, there, others):
-            return there
-    offset = 0
-    size = padded(buffer.nbytes)
-    for start, end in sorted(
-        _span(index, buffer, number, other)
-        if number == buffer.over or other.over == index
-        else (other.offset, placed.ends[number])
-        for number, other in others
-    ):
-        if offset + size <= start:
-            break
-        offset = max(offset, end)
-    return replace(buffer, offset=offset)
-
-
-def _span(index: int, buffer: Buffer, number: int, other: Buffer) -> tuple[int, int]:
-    """``buffer`` ends before the first of these offsets or begins at the second, because of ``other``."""
-    start, end = other.offset, other.end
-    if buffer.over == number:
-        start += padded(buffer.nbytes) - _lead(buffer, other)
-    elif other.over == index:
-        end = start + _lead(other, buffer)
-    return min(start, end + padded(buffer.nbytes)), end
-
-
-def _is_clear(index: int, buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
-    """No buffer that is needed at the same time is in the way, but an alias at the same address."""
-    end = buffer.end
-    for number, other in others:
-        if end <= other.offset or buffer.offset >= other.end:
-            continue
-        below, above = _span(index, buffer, number, other)
-        aliased = number == buffer.alias and other.offset == buffer.offset
-        if end > below and buffer.offset < above and not aliased:
-            return False
-    return True
-
-
-def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buffer]:
+def _search(arena: _Arena, order: list[int], bound: int) -> list[int]:
     """Move the buffers with the highest ends forward in the order as long as that lowers the height."""
-    best = _greedy(buffers, order)
+    best = arena.greedy(order)
+    height = arena.height(best)
     chance = random.Random(0)
-    in_vain, pairs = 0, max(len(buffers), 1) ** 2
+    in_vain, pairs = 0, max(len(order), 1) ** 2
     for _ in range(SEARCH // pairs):
-        height = _height(best)
-        if height <= bound or len(buffers) < 2 or in_vain * pairs > IN_VAIN:
+        if height <= bound or len(order) < 2 or in_vain * pairs > IN_VAIN:
             break
-        highest = [position for position, index in enumerate(order) if best[index].end == height]
+        ends = arena.highest(best)
+        highest = [position for position, index in enumerate(order) if index in ends]
         moved = chance.choice([*highest, chance.randrange(len(order))])
         tried = list(order)
-        tried.insert(chance.randrange(moved + 1), tried.pop(moved))
-        placed = _greedy(buffers, tried)
-        in_vain = 0 if _height(placed) < height else in_vain + 1
-        if _height(placed) <= height:
-            order, best = tried, placed
+        target = chance.randrange(moved + 1)
+        tried.insert(target, tried.pop(moved))
+        # What comes before is where it was.
+        placed = arena.greedy(tried, best, target)
+        reached = arena.height(placed)
+        in_vain = 0 if reached < height else in_vain + 1
+        if reached <= height:
+            order, best, height = tried, placed, reached
     return best
-
-
-def _height(buffers: Sequence[Buffer]) -> int:
-    return max((buffer.end for buffer in buffers), default=0)
