@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -60,7 +61,7 @@ def _words(flat: NDArray[Any]) -> list[str]:
     if flat.dtype == np.float32:
         texts = [f"{value:.9g}" for value in flat.tolist()]
         return [f"{text}f" if "." in text or "e" in text else f"{text}.0f" for text in texts]
-    words = [str(value) for value in flat.tolist()]
+    words = list(map(str, flat.tolist()))
     least = _LEAST.get(flat.dtype.name)
     if least is None:
         return words
@@ -70,12 +71,13 @@ def _words(flat: NDArray[Any]) -> list[str]:
 
 def _row_ends(words: list[str]) -> list[int]:
     """Where each row ends that takes as many words as it has room for, and one at least."""
-    widths = np.cumsum(np.fromiter(map(len, words), np.int64, len(words)) + 2)
+    widths = list(itertools.accumulate(len(word) + 2 for word in words))
     ends: list[int] = []
     begin, before = 0, 0
     while begin < len(words):
-        begin = max(int(np.searchsorted(widths, before + WIDTH, "right")), begin + 1)
-        before = int(widths[begin - 1])
+        # No word takes fewer than 3 characters, its comma and space included.
+        begin = max(bisect.bisect_right(widths, before + WIDTH, begin, min(begin + WIDTH, len(words))), begin + 1)
+        before = widths[begin - 1]
         ends.append(begin)
     return ends or [0]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ GREATEST = 3.4028234663852886e38
 RANGES = {"int4": (-8, 7), "int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
+@lru_cache(1 << 14)
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """``real`` as multiplier * 2**(exponent - 31), multiplier in [2**30, 2**31) or 0.
 
