@@ -145,7 +145,7 @@ def crowd(worker: Worker) -> Iterator[None]:
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell of waiting processes")
 def test_waiting_for_a_processor_is_no_silence(worker: Worker) -> None:
-    assert call(worker, work.compute, 1.0, limits=Limits(silence=1.2)) == 1.0
+    assert call(worker, work.compute, 0.6, limits=Limits(silence=0.9)) == 0.6
     with pytest.raises(CompileError, match=r"no progress for 0\.2 s"):
         call(worker, work.compute, 60.0, limits=Limits(silence=0.2))
 

@@ -23,16 +23,38 @@ def network() -> Iterator[bad_network.BadNetwork]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return dense_tflite(tmp_path_factory.mktemp("net") / "net.tflite", 784, 10)
+
+
+def rig(net: Path, targets: str) -> dict[str, object]:
+    return {
+        "name": "t",
+        "model": {"file": str(net)},
+        "dataset": "mnist",
+        "matrix": [{"runtimes": ["litert"], "targets": [targets]}],
+        "measure": {"samples": 300, "rounds": 1, "seconds": 0, "transport_samples": 5, "profile_samples": 3},
+    }
+
+
+@pytest.fixture(scope="module")
+def here(net: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """The same network and samples on this host."""
+    return run(tmp_path_factory.mktemp("here"), rig(net, "local"), "here", [])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("delay", "jitter", "loss"), [(0.02, 0.0, 0.0), (0.01, 0.008, 0.0), (0.005, 0.002, 0.05)])
 def test_delay_and_loss_cost_time_and_change_no_result(
     tmp_path: Path,
     network: bad_network.BadNetwork,
+    net: Path,
+    here: dict[str, np.ndarray],
     delay: float,
     jitter: float,
     loss: float,
 ) -> None:
-    net = dense_tflite(tmp_path / "net.tflite", 784, 10)
     agent = subprocess.Popen(
         network.on("far", [sys.executable, "-m", "edgerig", "agent", "--listen", f"{network.far}:7433", "--insecure"]),
         stdout=subprocess.PIPE,
@@ -43,17 +65,7 @@ def test_delay_and_loss_cost_time_and_change_no_result(
         assert agent.stdout is not None
         assert "listening" in agent.stdout.readline()
         network.delay, network.jitter, network.loss = delay, jitter, loss
-        rig = {
-            "name": "t",
-            "model": {"file": str(net)},
-            "dataset": "mnist",
-            "matrix": [{"runtimes": ["litert"], "targets": [f"tcp://{network.far}:7433"]}],
-            "measure": {"samples": 300, "rounds": 1, "seconds": 0, "transport_samples": 5, "profile_samples": 3},
-        }
-        far = run(tmp_path, rig, "far", network.on("near", []))
-        network.delay = network.jitter = network.loss = 0.0
-        rig["matrix"] = [{"runtimes": ["litert"]}]
-        here = run(tmp_path, rig, "here", [])
+        far = run(tmp_path, rig(net, f"tcp://{network.far}:7433"), "far", network.on("near", []))
     finally:
         agent.terminate()
         agent.communicate()
