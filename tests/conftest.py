@@ -12,14 +12,9 @@ import pytest_rerunfailures
 from tests.environments_made import AGENT, LITERT, made_environment
 from tests.heard import Heard
 from tests.needs import need_module
+from tests.xla import QUICK_TO_COMPILE
 
 from edgerig.testing import networks
-
-#: XLA compiles a network in a sixth of the time without optimization, fused loops, and parts compiled side by side;
-#: its steps then take about as long, where networks are small.
-QUICKLY_COMPILED = (
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,7 +23,7 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
     What JAX compiles is shared as well, by all tests and the processes that they start: most train the same few
     networks, and compiling one takes longer than training it. For the same reason it is compiled without
-    optimization, save where much is trained.
+    optimization, save where much is trained (`tests/xla.py`).
     """
     root = tmp_path_factory.getbasetemp()
     folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "cache"
@@ -37,7 +32,7 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         patch.setenv("EDGERIG_CACHE", str(folder))
         patch.setenv("EDGERIG_STATE", str(folder / "state"))
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
-        patch.setenv("XLA_FLAGS", QUICKLY_COMPILED)
+        patch.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
         # Thousands of processes would start a thread of numpy's BLAS for each core, and multiply nothing with them.
         patch.setenv("OPENBLAS_NUM_THREADS", "1")
         for bound in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):

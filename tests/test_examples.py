@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.needs import need_module
+from tests.xla import QUICK_TO_TRAIN
 
 from edgerig.plugins import NOUNS, group_of
 
@@ -134,8 +135,7 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     less = "--rounds 2 --set measure.samples=300 --set measure.seconds=0 --set matrix.4.samples=200"
     # A port of this test's own, so that an agent that runs here for other reasons is left alone.
     less += " --set 'matrix.3.targets.0.use=tcp://127.0.0.1:17433'"
-    # XLA optimizes as it does for users.
-    done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path, XLA_FLAGS="")
+    done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path, XLA_FLAGS=QUICK_TO_TRAIN)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "demo.json").read_text())
     cells = {cell["id"]: cell for cell in result["cells"]}
@@ -221,7 +221,7 @@ def test_the_detection_example_runs_whole(tmp_path: Path) -> None:
     run = next(c for c in commands_of(ROOT / "examples" / "detection" / "README.md") if " run " in c)
     less = " --rounds 1 --set measure.seconds=0 --set measure.samples=200 --set model.train.epochs=4"
     less += " --json > result.json"
-    done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path)
+    done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path, XLA_FLAGS=QUICK_TO_TRAIN)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "result.json").read_text())
     cells = {cell["id"]: cell for cell in result["cells"]}
@@ -289,7 +289,10 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_notebook_of_digits_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    """Its drawn digits are the same to the host, to a server in FlatBuffers and to a simulated board over its UART."""
+    """Its drawn digits are the same to the host, to a server in FlatBuffers and to a simulated board over its UART.
+
+    With less training, as the commands of the same example.
+    """
     import nbformat
     from nbclient import NotebookClient
 
@@ -297,6 +300,8 @@ def test_the_notebook_of_digits_runs_from_top_to_bottom(tmp_path: Path) -> None:
     example = ROOT / "examples" / "digits"
     shutil.copy(example / "strokes.json", tmp_path)
     notebook = nbformat.read(example / "tutorial.ipynb", as_version=4)
+    (training,) = (cell for cell in notebook.cells if "TrainSettings(epochs=2)" in cell.source)
+    training.source = training.source.replace("epochs=2", "epochs=1, train_samples=3000")
     NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
     text = json.dumps(notebook)
     assert "10 of 10 digits have the same answer on host, server and board" in text
