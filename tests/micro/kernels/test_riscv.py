@@ -72,9 +72,9 @@ KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]], int
 IN_PLACE = ("conv", "depthwise", "conv and maximum")
 #: Instructions that a network may take at most, float borders and softmax included; and what portable code takes.
 MOST = {
-    "digits_int8": (7_100_000, 13_300_000),
-    "keyword_spotting": (9_900_000, 17_000_000),
-    "image_classification": (41_500_000, 71_900_000),
+    "digits_int8": (7_100_000, 13_000_000),
+    "keyword_spotting": (9_900_000, 16_000_000),
+    "image_classification": (41_500_000, 71_500_000),
     "anomaly_detection": (1_300_000, 1_670_000),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import Requantization, requantization, weight_sums
+from edgerig.micro.arithmetic.requantize import RANGES, Requantization, requantization, weight_sums
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
 from edgerig.micro.kernels.access import by_channels, by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
@@ -34,7 +34,7 @@ def _table(context: Context, node: Weighted, requantize: Requantization) -> str:
 def _scaling(requantize: Requantization) -> str:
     """The struct ``micro_scaling``."""
     if requantize.joined:
-        kind = "MICRO_JOINED"
+        kind = "MICRO_WHOLE" if (requantize.low, requantize.high) == RANGES["int8"] else "MICRO_JOINED"
     elif requantize.once:
         kind = "MICRO_ONCE"
     else:

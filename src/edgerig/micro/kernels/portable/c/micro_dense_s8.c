@@ -15,7 +15,7 @@
 #endif
 
 /* Channels that are scaled together; even. */
-#define GROUP 8
+#define GROUP 16
 
 #if MICRO_PAIRS
 
@@ -63,8 +63,8 @@ static uint32_t four(const uint8_t *w)
     s1 += (uint64_t)((w >> 16 | w << 16) & OUTER) * z;
 
 /* Sums of two rows, of count weights, a multiple of 16. */
-static void dot(const uint8_t *first, const uint8_t *second, const uint32_t *factors, int32_t count, int32_t apart,
-                uint32_t *sums)
+MICRO_ALONE static void dot(const uint8_t *first, const uint8_t *second, const uint32_t *factors, int32_t count,
+                            int32_t apart, uint32_t *sums)
 {
     const uint32_t *last = factors + count / 2;
     sums[0] = sums[1] = 0;

@@ -36,29 +36,56 @@ static void sum_lanes(const micro_depthwise_s8 *p, const int8_t *const *places, 
 
 #endif
 
-/* Channel c of TILE windows: each weight is read once for all of them. */
-static void sum_any(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t c, int32_t *sums)
+/* Channels c to end of TILE windows: each weight is read once for all of them. */
+static void sum_any(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t c, int32_t end, int32_t *sums)
 {
-    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, depth = p->depth, step = p->stride_x;
-    const int8_t *w = p->weights + c;
-    for (int32_t i = p->kernel_height; i > 0; i--, places += p->columns) {
-        const int8_t *const *at = places;
-        MICRO_AS_IT_IS
-        for (int32_t j = p->kernel_width; j > 0; j--, at += p->dilation_x, w += depth) {
-            int32_t weight = *w;
-            s0 += weight * at[0][c];
-            s1 += weight * at[step][c];
-            s2 += weight * at[2 * step][c];
-            s3 += weight * at[3 * step][c];
+    int32_t depth = p->depth, step = p->stride_x;
+    for (; c < end; c++) {
+        int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        const int8_t *w = p->weights + c;
+        const int8_t *const *line = places;
+        for (int32_t i = p->kernel_height; i > 0; i--, line += p->columns) {
+            const int8_t *const *at = line;
+            MICRO_AS_IT_IS
+            for (int32_t j = p->kernel_width; j > 0; j--, at += p->dilation_x, w += depth) {
+                int32_t weight = *w;
+                s0 += weight * at[0][c];
+                s1 += weight * at[step][c];
+                s2 += weight * at[2 * step][c];
+                s3 += weight * at[3 * step][c];
+            }
         }
+        *sums++ = s0;
+        *sums++ = s1;
+        *sums++ = s2;
+        *sums++ = s3;
     }
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
 }
 
-/* The same for windows of three columns that lie one or two apart: what two of them see is read once, too. */
+/* Channels c to end of one window, whose columns are side by side if `threes`, and three. */
+static void sum_alone(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t threes, int32_t c, int32_t end,
+                      int32_t *sums)
+{
+    int32_t depth = p->depth;
+    for (; c < end; c++, sums += TILE) {
+        int32_t sum = 0;
+        const int8_t *w = p->weights + c;
+        const int8_t *const *line = places;
+        for (int32_t i = p->kernel_height; i > 0; i--, line += p->columns) {
+            if (threes) {
+                sum += w[0] * line[0][c] + w[depth] * line[1][c] + w[2 * depth] * line[2][c];
+                w += 3 * depth;
+                continue;
+            }
+            const int8_t *const *at = line;
+            for (int32_t j = p->kernel_width; j > 0; j--, at += p->dilation_x, w += depth)
+                sum += *w * (*at)[c];
+        }
+        *sums = sum;
+    }
+}
+
+/* One channel of TILE windows of three columns that lie one or two apart: what two of them see is read once, too. */
 static inline void sum_threes(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t step, int32_t c,
                               int32_t *sums)
 {
@@ -106,6 +133,20 @@ static inline void sum_threes(const micro_depthwise_s8 *p, const int8_t *const *
     sums[3] = s3;
 }
 
+static void sum_threes_1(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t c, int32_t end,
+                         int32_t *sums)
+{
+    for (; c < end; c++, sums += TILE)
+        sum_threes(p, places, 1, c, sums);
+}
+
+static void sum_threes_2(const micro_depthwise_s8 *p, const int8_t *const *places, int32_t c, int32_t end,
+                         int32_t *sums)
+{
+    for (; c < end; c++, sums += TILE)
+        sum_threes(p, places, 2, c, sums);
+}
+
 /* Where TILE windows from (top, left) on see something: in the image, or a pixel of zeros outside of it. */
 static void find_places(const micro_depthwise_s8 *p, const int8_t *x, int32_t top, int32_t left, const int8_t *zeros,
                         const int8_t **places)
@@ -132,16 +173,17 @@ static void run_tile(const micro_depthwise_s8 *p, const int8_t *const *places, i
     }
 #endif
     while (c < depth) {
-        int32_t sums[GROUP * TILE], first = c, end = depth - c < GROUP ? depth : c + GROUP;
-        for (int32_t *to = sums; c < end; c++, to += TILE) {
-            if (threes == 1)
-                sum_threes(p, places, 1, c, to);
-            else if (threes == 2)
-                sum_threes(p, places, 2, c, to);
-            else
-                sum_any(p, places, c, to);
-        }
-        micro_scale_sums(&p->scaling, p->scales + first, end - first, sums, TILE, count, y + first, depth);
+        int32_t sums[GROUP * TILE], end = depth - c < GROUP ? depth : c + GROUP;
+        if (count == 1)
+            sum_alone(p, places, threes, c, end, sums);
+        else if (threes == 1)
+            sum_threes_1(p, places, c, end, sums);
+        else if (threes == 2)
+            sum_threes_2(p, places, c, end, sums);
+        else
+            sum_any(p, places, c, end, sums);
+        micro_scale_sums(&p->scaling, p->scales + c, end - c, sums, TILE, count, y + c, depth);
+        c = end;
     }
 }
 

@@ -8,4 +8,11 @@
 #define MICRO_AS_IT_IS
 #endif
 
+/* Functions around such loops: clang would mix what surrounds their calls into them. */
+#if defined(__clang__)
+#define MICRO_ALONE __attribute__((noinline))
+#else
+#define MICRO_ALONE
+#endif
+
 #endif

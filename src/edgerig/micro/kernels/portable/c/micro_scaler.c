@@ -1,5 +1,10 @@
 #include "micro_scaler.h"
 
+/* Else it keeps the limits of int8 in registers, and no longer sees that SSAT clamps to them. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__arm__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("no-move-loop-invariants")
+#endif
+
 /* Any of them, channel by channel. */
 static void scale_any(const micro_scaling *s, const micro_channel *channel, const int32_t *sums, int32_t count,
                       int8_t *y, int32_t step)
@@ -31,29 +36,28 @@ static void scale_doubled(const micro_scaling *s, const micro_channel *channel, 
     } while (sums != end);
 }
 
-/* What joins the roundings: added to the product of a sum, it leaves the result above `shift` bits of the upper word. */
-static int64_t start_of(const micro_scaling *s, const micro_channel *channel, int32_t halves, int32_t shift)
+/* What joins the roundings: added to a product, it leaves the result above `shift` bits of the upper word. */
+static int64_t start_of(const micro_scaling *s, int32_t halves, int32_t shift)
 {
-    int64_t start = (int64_t)(halves * (1 << (shift - 1))) * ((int64_t)1 << 32) + s->first;
-    return start + (int64_t)channel->bias * channel->multiplier;
+    return (int64_t)(halves * (1 << (shift - 1))) * ((int64_t)1 << 32) + s->first;
 }
 
 /* One shift of the product, by 31 more than the exponent says. Two roundings differ from it by the sign alone. */
 static void scale_joined(const micro_scaling *s, const micro_channel *channel, const int32_t *sums, int32_t count,
                          int8_t *y, int32_t step)
 {
-    int32_t multiplier = channel->multiplier, shift = -channel->exponent - 1, zero = s->output_zero;
-    int64_t start = start_of(s, channel, 1, shift);
+    int32_t bias = channel->bias, multiplier = channel->multiplier, shift = -channel->exponent - 1;
+    int64_t start = start_of(s, 1, shift);
     const int32_t *end = sums + count;
-    int32_t low = s->low, high = s->high;
+    int32_t zero = s->output_zero, low = s->low, high = s->high;
     do {
-        int32_t upper = (int32_t)(((int64_t)*sums++ * multiplier + start) >> 32);
+        int32_t upper = (int32_t)(((int64_t)(*sums++ + bias) * multiplier + start) >> 32);
         *y = (int8_t)micro_clamp((upper >> shift) + zero, low, high);
         y += step;
     } while (sums != end);
 }
 
-/* The same where all of int8 is allowed, and the zero point is in what is added. */
+/* The same where all of int8 is allowed; bias and zero point may be in what is added. */
 static inline int8_t whole(int32_t sum, int32_t multiplier, int64_t start, int32_t shift)
 {
     return (int8_t)micro_clamp((int32_t)(((int64_t)sum * multiplier + start) >> 32) >> shift, INT8_MIN, INT8_MAX);
@@ -69,19 +73,23 @@ static void scale_whole(const micro_scaling *s, const micro_channel *channel, in
             scale_joined(s, channel, sums, count, y, step);
             continue;
         }
-        int64_t start = start_of(s, channel, s->output_zero * 2 + 1, shift);
+        int64_t start = start_of(s, s->output_zero * 2 + 1, shift) + (int64_t)channel->bias * multiplier;
+        const int32_t *sum = sums, *last = sums + count;
         int8_t *to = y;
+#ifdef __clang__
         if (count == 4) {
             *to = whole(sums[0], multiplier, start, shift);
-            to += step;
-            *to = whole(sums[1], multiplier, start, shift);
-            to += step;
+            to[step] = whole(sums[1], multiplier, start, shift);
+            to += 2 * step;
             *to = whole(sums[2], multiplier, start, shift);
             to[step] = whole(sums[3], multiplier, start, shift);
-        } else {
-            for (int32_t i = 0; i < count; i++, to += step)
-                *to = whole(sums[i], multiplier, start, shift);
+            continue;
         }
+#endif
+        do {
+            *to = whole(*sum++, multiplier, start, shift);
+            to += step;
+        } while (sum != last);
     }
 }
 
@@ -90,34 +98,31 @@ static void scale_ones(const micro_scaling *s, const micro_channel *channel, int
                        int32_t apart, int8_t *y)
 {
     const micro_channel *end = channel + channels;
-    int32_t first = s->first, halves = s->output_zero * 2 + 1;
+    int32_t halves = s->output_zero * 2 + 1;
     for (; channel != end; channel++, sums += apart, y++) {
         int32_t shift = -channel->exponent - 1;
         if (shift > 21) {
             scale_joined(s, channel, sums, 1, y, 0);
             continue;
         }
-        int64_t start = (int64_t)(halves * (1 << (shift - 1))) * ((int64_t)1 << 32) + first;
-        *y = whole(*sums + channel->bias, channel->multiplier, start, shift);
+        *y = whole(*sums + channel->bias, channel->multiplier, start_of(s, halves, shift), shift);
     }
 }
 
 void micro_scale_sums(const micro_scaling *s, const micro_channel *channel, int32_t channels, const int32_t *sums,
                       int32_t apart, int32_t count, int8_t *y, int32_t step)
 {
-    if (s->kind == MICRO_JOINED && s->low == INT8_MIN && s->high == INT8_MAX) {
+    if (s->kind == MICRO_WHOLE) {
         if (count == 1)
             scale_ones(s, channel, channels, sums, apart, y);
         else
             scale_whole(s, channel, channels, sums, apart, count, y, step);
         return;
     }
-    for (const micro_channel *end = channel + channels; channel != end; channel++, sums += apart, y++) {
-        if (s->kind == MICRO_JOINED)
-            scale_joined(s, channel, sums, count, y, step);
-        else if (s->kind == MICRO_DOUBLED)
-            scale_doubled(s, channel, sums, count, y, step);
-        else
-            scale_any(s, channel, sums, count, y, step);
-    }
+    void (*scale)(const micro_scaling *, const micro_channel *, const int32_t *, int32_t, int8_t *, int32_t) =
+        s->kind == MICRO_JOINED    ? scale_joined
+        : s->kind == MICRO_DOUBLED ? scale_doubled
+                                   : scale_any;
+    for (const micro_channel *end = channel + channels; channel != end; channel++, sums += apart, y++)
+        scale(s, channel, sums, count, y, step);
 }
