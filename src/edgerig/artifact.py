@@ -14,6 +14,7 @@ from edgerig.tensors import ITEM_SIZES, Layout, Quantization, TensorSpec
 __all__ = [
     "ITEM_SIZES",
     "UNTRAINED",
+    "ZERO_WEIGHTS",
     "Artifact",
     "Layout",
     "Origin",
@@ -26,6 +27,10 @@ __all__ = [
 
 #: Option of a training's `Origin` where it had no epoch: the weights are those that the network was built with.
 UNTRAINED = "untrained"
+
+
+#: Option of a compiler's `Origin`: the shares of weights that were 0 before it and after, of a network that was pruned.
+ZERO_WEIGHTS = "zero_weights"
 
 
 #: How an image of another aspect ratio fits into a size, see `Preprocessing`.

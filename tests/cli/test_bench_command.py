@@ -291,3 +291,59 @@ def test_delegate_that_takes_nothing_is_an_error_that_names_it(call, delegate_li
     assert code == 1
     assert "libtest_delegate.so was asked for: 2 of 2 operators ran on XNNPACK." in " ".join(err.split())
     assert "fallback=allow" in err
+
+
+def planned(call, monkeypatch, *arguments):
+    """The rig that the options describe, or the message; nothing is run."""
+    made = []
+
+    def plan(rig, **_):
+        made.append(rig)
+        raise Interrupted("Enough.")
+
+    monkeypatch.setattr("edgerig.engine.api.plan", plan)
+    code, _, err = call(*arguments)
+    return made[0]["matrix"] if made else (code, err)
+
+
+def test_compilers_and_chains_become_blocks_with_the_runtime_of_what_they_make(call, monkeypatch):
+    chains = ["--compile", "onnx", "--compile", "none", "--compile", "onnx", "--compile", "onnx+onnx-int8"]
+    blocks = planned(call, monkeypatch, *chains)
+    assert [block.get("compilers") for block in blocks] == [
+        [{"use": "onnx"}],
+        ["none"],
+        [[{"use": "onnx"}, {"use": "onnx-int8"}]],
+    ]
+    assert [block["runtimes"][0]["use"] for block in blocks] == ["onnxruntime", "litert", "onnxruntime"]
+
+
+def test_settings_go_to_the_compilers_that_have_them(call, monkeypatch):
+    options = ["--compile-option", "calibration_samples=9", "--compile-option", "int8.input_type=uint8"]
+    (first, second) = planned(call, monkeypatch, "--compile", "int8", "--compile", "float32+int8", *options)
+    int8 = {"use": "int8", "calibration_samples": 9, "input_type": "uint8"}
+    assert first["compilers"] == [int8]
+    assert second["compilers"] == [[{"use": "float32"}, int8]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--compile-option", "share=0.5"], "--compile-option is a setting of a compiler that is not named"),
+        (["--compile", "int8", "--compile-option", "shar=0.5"], "setting of int8"),
+        (["--compile", "int9"], "Did you mean 'int8'?"),
+        (["--compile", "int8+"], "'int8+' names an empty compiler"),
+        (["--compile", "int8+float16"], "float16 cannot follow int8"),
+    ],
+)
+def test_compilers_that_cannot_be_are_refused(call, arguments, words):
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert words in " ".join(err.split())
+
+
+@pytest.mark.slow
+def test_what_was_compiled_is_measured_beside_the_file(call):
+    code, out, err = call("--compile", "none", "--compile", "float32+float16", "--json")
+    assert code == 0, err
+    ids = [cell["id"] for cell in json.loads(out)["cells"]]
+    assert ids == ["net-litert-local", "float32+float16-litert-local"]

@@ -120,6 +120,19 @@ def test_json_is_one_document_on_standard_output(call: Call) -> None:
     assert "Saving %" in err
 
 
+def test_chains_are_called_by_their_compilers(call: Call) -> None:
+    code, out, err = call("net.tflite", "--to", "int8+c-array", "--to", "int8", "--dataset", "NUMBERS", "--json")
+    assert code == 0, err
+    made = {one["compiler"]: one for one in json.loads(out)["artifacts"]}
+    assert list(made) == ["int8", "int8+c-array"]
+    assert made["int8+c-array"]["path"] == "build/net_int8.h"
+    assert made["int8+c-array"]["bytes"] == made["int8"]["bytes"]
+    code, _, err = call("net.tflite", "--to", "int8+float16", "--dataset", "NUMBERS")
+    assert code == 2
+    assert "float16 cannot follow int8" in err
+    assert "after int8 may come c, c-array" in " ".join(err.split())
+
+
 def test_all_makes_the_whole_table(call: Call) -> None:
     code, _, err = call("net.tflite", "--to", "all", "--dataset", "NUMBERS")
     assert code == 0

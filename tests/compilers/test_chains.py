@@ -6,11 +6,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.heard import Heard
+from tests.needs import need_module
 
 from edgerig.artifact import Artifact, Preprocessing
+from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import CArray
 from edgerig.compilers.c_source import CSource
 from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
+from edgerig.compilers.compression.prune import Prune
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
@@ -26,6 +30,7 @@ from edgerig.errors import (
 )
 from edgerig.install import install_command
 from edgerig.models.files import open_artifact
+from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.progress import Progress
 from edgerig.testing.networks.onnx_networks import torch_like_onnx
 from edgerig.testing.networks.tree_networks import stump
@@ -175,3 +180,80 @@ def test_all_leaves_out_what_the_content_of_a_file_does_not_allow(blobs, tmp_pat
     assert any(
         "c: net.onnx cannot be compiled: not supported in C: operator 0 (Conv)" in reason for reason in kept[0].skipped
     )
+
+
+def test_chains_that_begin_alike_share_their_steps(
+    keras_net: Artifact, blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all steps before it, not by its name: int8 of the pruned network is not int8 of the other one."""
+    compiled, own = [], ModelCompiler.compile
+    monkeypatch.setattr(
+        ModelCompiler, "compile", lambda self, *rest: compiled.append(self.name) or own(self, *rest), raising=True
+    )
+    chains = plan_chains(["int8", "prune+int8", "prune+c-array"], {"share": 0.9, "epochs": 0}, keras_net, blobs)
+    made, failures = compile_chains(chains, keras_net, tmp_path, blobs, Progress())
+    assert failures == []
+    assert compiled == ["float32", "int8", "prune", "float32", "int8", "c-array"]
+    files = {one.compiler: one.artifact for one in made}
+    assert list(files) == ["float32", "int8", "prune", "prune+float32", "prune+int8", "prune+c-array"]
+    assert len({one.path for one in files.values()}) == len({one.sha256 for one in files.values()}) == 6
+    assert files["prune+c-array"].origins[-1].parent == files["prune+float32"].sha256
+    assert [origin.tool for origin in files["prune+int8"].origins][-3:] == ["prune", "float32", "int8"]
+
+
+def test_a_step_that_fails_ends_the_chains_that_begin_with_it_once(
+    keras_net: Artifact, blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fail(self, *args) -> bytes:
+        tried.append(self.name)
+        raise CompileError("no.", "Try again.")
+
+    monkeypatch.setattr(Prune, "_compile", fail)
+    chains = plan_chains(["prune+int8", "prune+float16", "int8"], {"epochs": 0}, keras_net, blobs)
+    made, failures = compile_chains(chains, keras_net, tmp_path, blobs, Progress())
+    assert [one.compiler for one in made] == ["float32", "int8"]
+    assert [(one.compiler, one.message) for one in failures] == [("prune+int8", "no."), ("prune+float16", "no.")]
+    assert tried == ["prune"]
+
+
+def test_files_of_one_name_lie_apart(float_net: Artifact, blobs, tmp_path: Path) -> None:
+    """OpenVINO's, through ONNX and not: what another chain wrote is never replaced."""
+    need_module("openvino", "openvino")
+    chains = plan_chains(["openvino", "onnx+openvino"], {}, float_net, blobs)
+    made, failures = compile_chains(chains, float_net, tmp_path, blobs, Progress())
+    assert failures == []
+    paths = {one.compiler: Path(one.artifact.path).relative_to(tmp_path) for one in made}
+    assert paths["openvino"] == Path("net/net.xml")
+    assert paths["onnx+openvino"] == Path("onnx+openvino/net/net.xml")
+    assert all(one.artifact.read() for one in made)
+
+
+def test_zeros_are_counted_in_the_final_file(keras_net: Artifact, blobs, tmp_path: Path) -> None:
+    heard = Heard()
+    targets = ["prune+int8", "prune+float16", "prune+dynamic", "prune+onnx-int8"]
+    chains = plan_chains(targets, {"share": 0.75, "epochs": 0}, keras_net, blobs)
+    made, failures = compile_chains(chains, keras_net, tmp_path, blobs, heard)
+    assert failures == []
+    shares = {}
+    for one in made[2:]:
+        before, after = shares[one.compiler] = one.artifact.origins[-1].options["zero_weights"]
+        assert before == pytest.approx(0.75, abs=0.001)
+        assert before <= after < 0.85, one.compiler
+        stem = Path(one.artifact.path).stem
+        assert f"{stem}: {after:.2%} of the weights are 0, {before:.2%} before it" in heard.lines
+    assert {"prune+int8", "prune+float16", "prune+dynamic", "prune+onnx-int8"} <= shares.keys()
+    # Counted here anew: each kernel of the int8 file has as many zeros as that of the pruned network, or more.
+    (int8,) = (one.artifact for one in made if one.compiler == "prune+int8")
+    graph, content = read_tflite(int8.read(), "net"), read_tflite_weights(int8.read(), "net")
+    kernels = [content[op.inputs[1]] for op in graph.operators if op.op in ("CONV_2D", "DEPTHWISE_CONV_2D")]
+    kernels += [content[op.inputs[1]] for op in graph.operators if op.op == "FULLY_CONNECTED"]
+    assert len(kernels) == 4
+    assert all((kernel == 0).mean() >= 0.75 - 1 / kernel.size for kernel in kernels)
+    zeros = sum(int((kernel == 0).sum()) for kernel in kernels)
+    assert shares["prune+int8"][1] == pytest.approx(zeros / sum(kernel.size for kernel in kernels), abs=1e-6)
+
+
+def test_a_network_that_was_not_pruned_has_no_count(float_net: Artifact, blobs, tmp_path: Path) -> None:
+    assert "zero_weights" not in Int8().compile(float_net, tmp_path, blobs).origins[-1].options

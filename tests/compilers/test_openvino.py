@@ -14,7 +14,7 @@ from tests.needs import need_module
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import CompilerSettings
 from edgerig.compilers.openvino import OpenVino, OpenVinoInt8, OpenVinoInt8Settings
-from edgerig.compilers.quantize import Int8
+from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.datasets.base import Dataset
 from edgerig.engine.dependencies import of_plugin
 from edgerig.errors import CompileError, IncompatibleError, NotInstalledError, UsageError
@@ -82,10 +82,22 @@ def test_the_ir_computes_what_the_network_does(float_net: Artifact, blobs: Datas
 
 
 def test_an_int8_network_stays_int8(float_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
-    int8 = Int8().compile(float_net, tmp_path / "int8", blobs)
+    ends = Int8Settings(input_type="float32", output_type="float32")
+    int8 = Int8(ends).compile(float_net, tmp_path / "int8", blobs)
     compiled = OpenVino().compile(int8, tmp_path / "ir")
     assert compiled.scheme == "int8"
-    assert [spec.dtype for spec in compiled.inputs] == ["int8"]
+    assert [spec.dtype for spec in compiled.inputs] == ["float32"]
+    test = blobs.split("test").inputs(slice(None), float_net.preprocessing)
+    np.testing.assert_allclose(outputs(compiled, test), outputs(int8, test, LiteRt), atol=0.05)
+
+
+def test_integers_whose_scale_the_ir_would_lose_are_refused(
+    float_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    int8 = Int8().compile(float_net, tmp_path / "int8", blobs)
+    with pytest.raises(IncompatibleError, match="is int8 with a scale, which OpenVINO's IR does not keep") as caught:
+        OpenVino().compile(int8, tmp_path / "ir")
+    assert "input_type=float32 and output_type=float32" in str(caught.value)
 
 
 def test_a_free_batch_becomes_one_and_several_inputs_keep_their_order(tmp_path: Path) -> None:

@@ -2,17 +2,23 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgerig import plugins
+from edgerig.artifact import Origin
+from edgerig.compilers.steps import State
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
+from edgerig.models.files import open_artifact
 from edgerig.rig import plan as plans
 from edgerig.rig.document import Document
 from edgerig.rig.dump import rig_to_yaml
 from edgerig.rig.parse import parse_rig
-from edgerig.rig.plan import Plan, make_plan
+from edgerig.rig.plan import Plan, chain_key, make_plan
 from edgerig.rig.types import Part
 from edgerig.runtimes.litert import LiteRt
 from edgerig.testing import networks
@@ -90,7 +96,7 @@ def test_what_a_compiler_reads_itself_goes_by_no_other_format(tmp_path: Path) ->
 
 
 def test_programs_of_pytorch_become_onnx_without_tflite() -> None:
-    chain, made, scheme = plans._chain("torch", "float32", Part("onnx-int8"))
+    chain, made, scheme = plans._chain(State("torch", "float32"), Part("onnx-int8"))
     assert ([part.use for part in chain], made, scheme) == (["onnx", "onnx-int8"], "onnx", "int8")
 
 
@@ -296,3 +302,110 @@ def test_a_plugin_installed_meanwhile_is_known(tmp_path: Path, monkeypatch: pyte
 
 class Late(LiteRt):
     name = "arrived-late"
+
+
+CHAIN: list[Any] = [{"use": "prune", "share": 0.8}, "int8"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "variant", "options"),
+    [
+        ("prune+int8", "prune+int8", {}),
+        (" prune + int8 ", "prune+int8", {}),
+        (["prune", "int8"], "prune+int8", {}),
+        (CHAIN, "prune-share0.8+int8", {"share": 0.8}),
+        ({"use": CHAIN, "name": "sparse"}, "sparse", {"share": 0.8}),
+        ({"use": "prune+int8", "name": "sparse"}, "sparse", {}),
+        ([{**CHAIN[0], "name": "few"}, "int8"], "few+int8", {"share": 0.8}),
+    ],
+)
+def test_a_chain_of_compilers_is_one_variant(entry: Any, variant: str, options: dict[str, Any]) -> None:
+    made = plan({"compilers": ["int8", entry], "runtimes": ["litert"]})
+    (plain, cell) = made.cells
+    assert (cell.id, cell.variant) == (f"{variant}-litert-local", variant)
+    assert [part.use for part in cell.compilers] == ["prune", "float32", "int8"]
+    assert cell.compilers[0].options == options
+    assert [[part.use for part in chain] for _, chain in made.chains] == [
+        ["float32"],
+        ["float32", "int8"],
+        ["prune"],
+        ["prune", "float32"],
+        ["prune", "float32", "int8"],
+    ]
+    assert [part.use for part in plain.compilers] == ["float32", "int8"]
+    again = make_plan(parse_rig(Document(yaml.safe_load(rig_to_yaml(made.rig)), "again.yaml")))
+    assert again == made
+
+
+def test_chains_that_differ_in_a_setting_differ_from_there_on() -> None:
+    chains = [["prune", "int8"], [{"use": "prune", "share": 0.8}, "int8"], ["prune", {"use": "int8", "weight_bits": 4}]]
+    made = plan({"compilers": chains, "runtimes": ["litert"]})
+    keys = {chain_key(model, chain) for model, chain in made.chains}
+    assert len(keys) == 3 + 3 + 1
+
+
+def test_a_list_of_one_compiler_is_that_compiler() -> None:
+    assert plan({"compilers": [["int8"]], "runtimes": ["litert"]}) == plan(
+        {"compilers": ["int8"], "runtimes": ["litert"]}
+    )
+
+
+def test_steps_that_do_not_fit_are_refused_with_what_may_follow() -> None:
+    with pytest.raises(IncompatibleError) as caught:
+        plan({"compilers": ["int8+prune", "cluster+qat-int8", "int8+c-array"], "runtimes": ["litert"]})
+    said = str(caught.value)
+    assert "int8+prune: prune cannot follow int8: compiler 'prune' reads keras, not tflite; prune+int8 is" in said
+    assert "after int8 may come c, c-array, edgetpu, openvino" in said
+    assert "cluster+qat-int8: qat-int8 cannot follow cluster: compiler 'qat-int8' trains each weight by itself" in said
+    assert "int8+c-array on litert: runtime 'litert' runs tflite, not c-array" in said
+
+
+def test_a_model_file_that_was_clustered_is_not_trained_apart(tmp_path: Path) -> None:
+    networks.dense_tflite(tmp_path / "net.tflite", 8, 4)
+    artifact = open_artifact(tmp_path / "net.tflite")
+    msgspec.structs.replace(artifact, origins=(Origin("cluster"), Origin("float32"))).save()
+    block = {"compilers": ["qat-int8"], "runtimes": ["litert"]}
+    with pytest.raises(IncompatibleError, match="the weights of a cluster would part"):
+        plan(block, model=str(tmp_path / "net.tflite"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("prune+", "'prune+' names an empty compiler"),
+        ("prune+none", "a chain is of compilers, such as prune+int8; 'none' is none"),
+        ([], "a chain is of compilers"),
+        ("prun+int8", "Did you mean 'prune'"),
+        ([["prune"], "int8"], "must be a compiler's name"),
+        ({"use": "prune+int8", "share": 0.8}, "unknown key 'share'; settings are of a compiler of the chain"),
+        ([{"use": "prune", "shar": 0.8}, "int8"], "Did you mean 'share'"),
+        ({"use": ["prune", "int8"], "name": 3}, "must be text"),
+    ],
+)
+def test_a_mistake_in_a_chain_is_named(entry: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(words)):
+        plan({"compilers": [entry], "runtimes": ["litert"]})
+
+
+STEPS = st.sampled_from(["prune", "cluster", "float32", "int8", "float16", "onnx", {"use": "prune", "share": 0.25}])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(STEPS, min_size=2, max_size=4))
+def test_any_chain_is_planned_or_refused_by_name(steps: list[Any]) -> None:
+    """What was named stands in the cell's chain, in order, and its rig file describes the same plan."""
+    names = [step if isinstance(step, str) else step["use"] for step in steps]
+    refusal = ""
+    try:
+        made = plan({"compilers": [steps], "runtimes": ["litert", "onnxruntime"]})
+    except IncompatibleError as error:
+        refusal = error.message
+    if refusal:
+        assert any(f"{name} cannot follow" in refusal for name in names) or "runs" in refusal
+        return
+    for cell in made.cells:
+        given_parts = [part for part in cell.compilers if part.use in names]
+        ordered = iter(given_parts)
+        assert all(any(part.use == name for part in ordered) for name in names)
+    again = make_plan(parse_rig(Document(yaml.safe_load(rig_to_yaml(made.rig)), "again.yaml")))
+    assert again == made

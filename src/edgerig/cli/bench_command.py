@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgerig.cli.compiler_options import compiler_entries, compiler_names
 from edgerig.cli.console import print_json
 from edgerig.cli.load_options import LOAD_OPTIONS, load_options
 from edgerig.cli.options import (
@@ -57,6 +58,19 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting of the runtimes, such as provider=CUDAExecutionProvider or delegate=./mine.so: `edgerig list "
     "runtimes NAME`.",
+)
+@click.option(
+    "--compile",
+    "compilers",
+    multiple=True,
+    metavar="COMPILER[+COMPILER]",
+    help="Compile each MODEL first, by a compiler or a chain such as prune+int8; may be repeated, none: as it is.",
+)
+@click.option(
+    "--compile-option",
+    multiple=True,
+    metavar="[COMPILER.]KEY=VALUE",
+    help="A setting of the compilers of --compile that have it, or of one of them.",
 )
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
@@ -141,6 +155,7 @@ def command(
       edgerig bench net.tflite --scenario server --latency-bound "50 ms"
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
+      edgerig bench net.keras --dataset mnist --compile int8 --compile prune+int8 --compile-option prune.share=0.8
     """
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.engine.api import plan as make
@@ -148,6 +163,7 @@ def command(
     find_here(options["dataset"], options["task"] or "", *options["runtimes"], *options["targets"])
     load_format(format_)
     load_plugins("runtime", options["runtimes"])
+    find_here(*compiler_names(options["compilers"]))
     plan = make(bench_rig(models, options), only=only)
     if dry_run or len(models) > 1:
         show_plan(plan)
@@ -239,19 +255,24 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
     threads = {"threads": options["threads"]} if options["threads"] != 1 else {}
     own = parse_options(options["runtime_option"], "--runtime-option")
     settings = parse_options(options["target_option"], "--target-option")
-    blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
-    for target in options["targets"] or ("local",):
-        for name, file, format in models:
-            runtimes = _runtimes(file, format, target, options["runtimes"])
-            blocks.setdefault(runtimes, {}).setdefault(target, []).append(name)
-    return [
-        {
-            **({"models": names} if len(names) < len(models) else {}),
-            "runtimes": [{"use": runtime, **threads, **_custom(runtime, options), **own} for runtime in runtimes],
-            "targets": [{"use": target, **settings} if settings else target for target in targets],
-        }
-        for runtimes, names, targets in _together(blocks)
-    ]
+    compilers = compiler_entries(options.get("compilers", ()), options.get("compile_option", ()))
+    matrix = []
+    for compiler, compiled in compilers:
+        blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
+        for target in options["targets"] or ("local",):
+            for name, file, format in models:
+                runtimes = _runtimes(file, compiled or format, target, options["runtimes"])
+                blocks.setdefault(runtimes, {}).setdefault(target, []).append(name)
+        matrix += [
+            {
+                **({"models": names} if len(names) < len(models) else {}),
+                **({"compilers": [compiler]} if compiler is not None else {}),
+                "runtimes": [{"use": runtime, **threads, **_custom(runtime, options), **own} for runtime in runtimes],
+                "targets": [{"use": target, **settings} if settings else target for target in targets],
+            }
+            for runtimes, names, targets in _together(blocks)
+        ]
+    return matrix
 
 
 def _custom(runtime: str, options: dict[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgerig.cli.compiler_options import compiler_names
 from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
 from edgerig.cli.options import (
     custom_layers,
@@ -47,8 +48,9 @@ C_SOURCE = "c-source"
     "targets",
     multiple=True,
     required=True,
-    metavar="COMPILER",
-    help="What to make, or 'all'; may be repeated. `edgerig list compilers` names them.",
+    metavar="COMPILER[+COMPILER]",
+    help="What to make: a compiler, a chain of them such as prune+int8, or 'all'; may be repeated. `edgerig list "
+    "compilers` names them.",
 )
 @click.option("--dataset", help="What to calibrate with (its training split); `edgerig list datasets` names them.")
 @dataset_settings
@@ -117,6 +119,7 @@ def command(
       edgerig compile net.tflite --to int8 --dataset mnist --out build/
       edgerig compile net.tflite --to int8 --dataset mnist --option input_type=uint8 --option output_type=float32
       edgerig compile net.keras --to all --dataset mnist
+      edgerig compile net.keras --to int8 --to prune+int8 --dataset mnist --option prune.share=0.8
       edgerig compile net.tflite --to mixed --budget "accuracy 0.5 points" --dataset mnist
       edgerig compile build/net_int8.tflite --to c-array --option name=digits
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
@@ -129,9 +132,10 @@ def command(
     from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
     from edgerig.models.files import open_artifact
 
-    find_here(*targets, *([dataset] if dataset else []), *([task] if task else []))
+    compilers = compiler_names(targets)
+    find_here(*compilers, *([dataset] if dataset else []), *([task] if task else []))
     load_format(format_)
-    load_plugins("compiler", targets)
+    load_plugins("compiler", compilers)
     data = _dataset(dataset, dataset_option, dataset_root, task)
     source = declare(open_artifact(model, options=custom_layers(custom)), layout)
     shapes = parse_shapes(shape, [source.inputs])

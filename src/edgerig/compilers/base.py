@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from edgerig import formats
-from edgerig.artifact import Artifact, Origin
+from edgerig.artifact import ZERO_WEIGHTS, Artifact, Origin
 from edgerig.bounded import isolated, isolated_in
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
+from edgerig.compilers.zeros import zeros_record
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.environments import choice
 from edgerig.environments.interpreter import Interpreter
@@ -71,6 +73,11 @@ class ModelCompiler(Plugin, ABC):
             return f"compiler {self.name!r} reads {' or '.join(sorted(self.takes))}, not {format}"
         return self._refuses(format, scheme)
 
+    def refuses_after(self, tools: Sequence[str]) -> str | None:
+        """Why a network that went through ``tools`` (names of compilers, first to last) cannot be compiled, or None:
+        what one of them made of it would be lost."""
+        return None
+
     def compile(
         self, artifact: Artifact, out: Path, dataset: Dataset | None = None, progress: Progress | None = None
     ) -> Artifact:
@@ -104,12 +111,14 @@ class ModelCompiler(Plugin, ABC):
                 data, record = isolated_in(
                     interpreter, what, CompileError, _compile_there, self, artifact, dataset, progress
                 )
-                compiled = isolated(what, CompileError, _checked, self, artifact, path, data)
+                compiled, more = isolated(what, CompileError, _checked, self, artifact, path, data)
+                record |= more
         origin = origin_of(self, artifact, dataset, time.perf_counter() - started, interpreter)
         origin = msgspec.structs.replace(origin, options={**origin.options, **record})
         stored = format.store(data, path)
         compiled = msgspec.structs.replace(compiled, path=str(stored), origins=(*artifact.origins, origin))
         compiled.save()
+        _tell_zeros(compiled, progress)
         if self.needs_dataset and dataset is not None and dataset.task == "none":
             progress.log(
                 f"{path.name} was calibrated on dataset {dataset.name!r}, whose numbers mean nothing: "
@@ -161,7 +170,8 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
         IncompatibleError: The input's format or scheme is refused.
         MissingExtraError: The engine is not installed.
     """
-    reason = compiler.refuses(artifact.format, artifact.scheme)
+    tools = [origin.tool for origin in artifact.origins]
+    reason = compiler.refuses(artifact.format, artifact.scheme) or compiler.refuses_after(tools)
     if reason:
         raise IncompatibleError(f"{artifact.name} cannot be compiled: {reason}.")
     lacking = choice.missing(type(compiler), choice.python_of(compiler.settings))
@@ -196,7 +206,8 @@ def _compile_checked(
 ) -> tuple[bytes, Artifact, dict[str, Any]]:
     """The content of ``path``, inspected, its description, and what its record holds besides the settings."""
     data, record = _compile_there(compiler, artifact, dataset, progress)
-    return data, _checked(compiler, artifact, path, data), record
+    compiled, more = _checked(compiler, artifact, path, data)
+    return data, compiled, record | more
 
 
 def _compile_there(
@@ -209,8 +220,9 @@ def _compile_there(
     return data, compiler._record()
 
 
-def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: bytes) -> Artifact:
-    """The description of what was compiled, and will be at ``path``, after it was read back and inspected."""
+def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: bytes) -> tuple[Artifact, dict[str, Any]]:
+    """The description of what was compiled, and will be at ``path``, after it was read back and inspected; and what
+    was counted in it for its record."""
     format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
         stored = format.store(data, Path(work) / path.name)
@@ -223,7 +235,17 @@ def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byte
                 f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
             )
         compiler._check(format, stored)
-    return describe(artifact, path, data, format, scheme, specification)
+        record = zeros_record(artifact, graph, format, stored)
+    return describe(artifact, path, data, format, scheme, specification), record
+
+
+def _tell_zeros(compiled: Artifact, progress: Progress) -> None:
+    """How many weights are 0, before and after, of a network that was pruned."""
+    shares = compiled.origins[-1].options.get(ZERO_WEIGHTS)
+    if shares is not None:
+        before, after = shares
+        lost = "; the others are no longer 0" if after < before else ""
+        progress.log(f"{compiled.name}: {after:.2%} of the weights are 0, {before:.2%} before it{lost}")
 
 
 def _compile(

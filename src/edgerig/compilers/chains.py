@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
-from edgerig import plugins
+from edgerig import formats, plugins
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.result import output_path
+from edgerig.compilers.steps import PLUS, State, Step, label_of, names_of, steps_to
 from edgerig.datasets.base import Dataset
 from edgerig.environments import choice
 from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UnknownNameError, UsageError, foreign_trace
-from edgerig.plugins import convert_settings, describe, find
+from edgerig.plugins import describe, find, make
 from edgerig.progress import Progress
 
 ALL = "all"
@@ -52,7 +54,8 @@ NOT_IN_ALL = frozenset(
 
 
 class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One compiled file. ``payload``: bytes that the network takes on a device (of a C array, not of its text)."""
+    """One compiled file. ``compiler``: the one that made it, after others ``prune+int8``; ``payload``: bytes that the
+    network takes on a device (of a C array, not of its text)."""
 
     compiler: str
     artifact: Artifact
@@ -60,7 +63,7 @@ class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiler that failed, and why."""
+    """A chain of compilers that failed, and why."""
 
     compiler: str
     error: str
@@ -71,17 +74,23 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chains(msgspec.Struct, frozen=True):
-    """The steps to each target, and what ``all`` left out, with the reason."""
+    """The chain to each target, and what ``all`` left out, with the reason."""
 
-    steps: tuple[tuple[ModelCompiler, ...], ...]
+    chains: tuple[tuple[Step, ...], ...]
     skipped: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[tuple[ModelCompiler, ...], ...]:
+        """The compilers of each chain."""
+        return tuple(tuple(step.compiler for step in chain) for chain in self.chains)
 
 
 def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artifact, dataset: Dataset | None) -> Chains:
     """The compilers to run on ``artifact``, each after the ones whose output it needs.
 
     Args:
-        targets: Compiler names; ``all`` stands for every one that is installed and can read the artifact.
+        targets: Compiler names, or chains of them (``prune+int8``); ``all`` stands for every one that is installed and
+            can read the artifact.
         options: Settings, ``key`` for every compiler that has it, or ``compiler.key`` for one.
         artifact: The model.
         dataset: To calibrate with.
@@ -89,74 +98,90 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
     Raises:
         UnknownNameError: A compiler or a setting is not known.
         SpecError: A setting's value is not valid.
-        IncompatibleError: A compiler refuses the artifact.
+        IncompatibleError: A compiler refuses the artifact, or what the one before it in a chain makes.
         MissingExtraError: An engine is not installed.
         UsageError: A compiler calibrates, and there is no dataset.
     """
-    names = list(dict.fromkeys(name for target in targets for name in _expand(target)))
-    makers = _configure(names, options)
-    steps, skipped = [], []
-    for name in names:
-        chain = _chain(makers[name], artifact, makers)
+    labels = list(dict.fromkeys(name for target in targets for name in _expand(target)))
+    makers = _configure(list(dict.fromkeys(name for label in labels for name in names_of(label))), options)
+    start = State(artifact.format, artifact.scheme, tuple(origin.tool for origin in artifact.origins))
+    chains, skipped = [], []
+    for label in labels:
         try:
-            _check(chain, artifact)
+            chain = _chain([makers[name] for name in names_of(label)], start, makers, artifact)
         except UsageError as error:
-            if name in targets:
+            if label in targets:
                 raise
-            skipped.append(f"{name}: {error.message} {error.hint or ''}".rstrip())
+            skipped.append(f"{label}: {error.message} {error.hint or ''}".rstrip())
             continue
-        if name not in targets and _changes_nothing(chain[0], artifact) and len(chain) == 1:
-            skipped.append(f"{name}: {Path(artifact.path).name} is that already.")
+        if label not in targets and _changes_nothing(chain[0].compiler, artifact) and len(chain) == 1:
+            skipped.append(f"{label}: {Path(artifact.path).name} is that already.")
             continue
-        refused = chain[0].refuses_content(artifact) if name not in targets else None
+        refused = chain[0].compiler.refuses_content(artifact) if label not in targets else None
         if refused is not None:
-            skipped.append(f"{name}: {Path(artifact.path).name} cannot be compiled: {refused}.")
+            skipped.append(f"{label}: {Path(artifact.path).name} cannot be compiled: {refused}.")
             continue
-        steps.append(chain)
-    if not steps:
+        chains.append(chain)
+    if not chains:
         reasons = "\n".join(f"  - {reason}" for reason in skipped)
         raise UsageError(f"Nothing can be made of {Path(artifact.path).name}:\n{reasons}")
-    needy = [chain[-1].name for chain in steps if any(step.needs_dataset for step in chain)]
+    needy = [label_of(chain) for chain in chains if any(step.compiler.needs_dataset for step in chain)]
     if needy and dataset is None:
         raise UsageError(
             f"Calibration needs samples, and there is no dataset: {', '.join(needy)}.",
             "Name one, for example --dataset mnist.",
         )
-    return Chains(tuple(steps), tuple(skipped))
+    return Chains(tuple(chains), tuple(skipped))
 
 
 def compile_chains(
     chains: Chains, artifact: Artifact, out: Path, dataset: Dataset | None, progress: Progress
 ) -> tuple[list[CompiledFile], list[Failure]]:
-    """Run the chains; a step that several of them share runs once.
+    """Run the chains; the steps with which several of them begin run once.
 
-    A compiler that fails does not stop the others.
+    A step that fails ends its chain, and those that begin with the same steps; the others go on.
 
     Raises:
         StorageError, Interrupted, ...: Any error that is not of one compiler; files made before it are kept.
     """
-    finished: dict[str, CompiledFile] = {}
-    failures: dict[str, Failure] = {}
-    for chain in chains.steps:
+    finished: dict[tuple[str, ...], CompiledFile] = {}
+    failed: dict[tuple[str, ...], EdgerigError] = {}
+    failures: list[Failure] = []
+    taken: set[Path] = set()
+    for chain in chains.chains:
         current, payload = artifact, artifact.size
-        for compiler in chain:
-            if compiler.name not in finished:
+        for end in range(1, len(chain) + 1):
+            # All chains have the same settings: names alone tell what a step gets, and from whom.
+            key = tuple(step.compiler.name for step in chain[:end])
+            if key not in finished and key not in failed:
+                compiler, label = chain[end - 1].compiler, label_of(chain[:end])
                 try:
-                    folder = _folder(compiler, chains, artifact, out)
+                    folder = _folder(compiler, label, chains, artifact, current, out, taken)
                     result = compiler.compile(current, folder, dataset, progress)
+                    size = compiler.payload(result, payload)
+                    finished[key] = CompiledFile(compiler=label, artifact=result, payload=size)
                 except (CompileError, IncompatibleError) as error:
-                    failures.setdefault(chain[-1].name, _failure(chain[-1], error))
-                    break
-                size = compiler.payload(result, payload)
-                finished[compiler.name] = CompiledFile(compiler=compiler.name, artifact=result, payload=size)
-            current, payload = finished[compiler.name].artifact, finished[compiler.name].payload
-    return list(finished.values()), list(failures.values())
+                    failed[key] = error
+            if key in failed:
+                failures.append(_failure(label_of(chain), failed[key]))
+                break
+            current, payload = finished[key].artifact, finished[key].payload
+    return list(finished.values()), failures
 
 
-def _folder(compiler: ModelCompiler, chains: Chains, artifact: Artifact, out: Path) -> Path:
-    """The output folder of a compiler; one that fills a folder gets a subfolder where ``out`` has other files, too."""
-    single = [len(chain) for chain in chains.steps] == [1]
-    return out / f"{Path(artifact.path).stem}_{compiler.name}" if compiler.folder and not single else out
+def _folder(
+    step: ModelCompiler, label: str, chains: Chains, artifact: Artifact, current: Artifact, out: Path, taken: set[Path]
+) -> Path:
+    """The output folder of a step of a chain; one that fills a folder gets a subfolder where ``out`` has other files,
+    too, and so does one whose file another chain has written there, by the paths that are ``taken``."""
+    if step.folder:
+        single = [len(chain) for chain in chains.chains] == [1]
+        return out if single else out / f"{Path(artifact.path).stem}_{label.replace(PLUS, '_')}"
+    path = output_path(current, out, step.name, formats.named(step.makes), step.scheme)
+    if path in taken:
+        return out / label
+    taken.add(path)
+    return out
 
 
 def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:
@@ -182,8 +207,17 @@ def _expand(target: str) -> list[str]:
 
 def _configure(names: list[str], options: dict[str, Any]) -> dict[str, ModelCompiler]:
     """Instances of the named compilers with their share of ``options``."""
-    kinds = {name: find("compiler", name, ModelCompiler) for name in names}
-    known = {name: {key for key, _, _ in describe(kind.Settings)} for name, kind in kinds.items()}
+    return {name: make("compiler", name, ModelCompiler, share) for name, share in shares_of(names, options).items()}
+
+
+def shares_of(names: Sequence[str], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of each of the named compilers among ``options``, ``key`` for every one that has it, or
+    ``compiler.key``.
+
+    Raises:
+        UnknownNameError: One is of none of them.
+    """
+    known = {name: {key for key, _, _ in describe(find("compiler", name, ModelCompiler).Settings)} for name in names}
     shares: dict[str, dict[str, Any]] = {name: {} for name in names}
     for option, value in options.items():
         owner, dot, key = option.rpartition(".")
@@ -197,40 +231,39 @@ def _configure(names: list[str], options: dict[str, Any]) -> dict[str, ModelComp
             )
         for name in takers:
             shares[name][key] = value
-    return {
-        name: kind(convert_settings(kind.Settings, shares[name], f"compiler {name!r}")) for name, kind in kinds.items()
-    }
+    return shares
 
 
-def _chain(compiler: ModelCompiler, artifact: Artifact, makers: dict[str, ModelCompiler]) -> tuple[ModelCompiler, ...]:
-    """``compiler`` after those that must run before it for this artifact."""
-    if compiler.after is None or artifact.format in compiler.direct:
-        return (compiler,)
-    before = makers.get(compiler.after) or find("compiler", compiler.after, ModelCompiler)()
-    if before.makes == artifact.format or before.refuses(artifact.format, artifact.scheme):
-        return (compiler,)
-    return (*_chain(before, artifact, makers), compiler)
+def _chain(
+    named: list[ModelCompiler], start: State, makers: dict[str, ModelCompiler], artifact: Artifact
+) -> tuple[Step, ...]:
+    """The steps to the last of ``named``, all of whose engines are installed.
 
+    Raises:
+        IncompatibleError, MissingExtraError: It cannot be.
+    """
 
-def _check(chain: tuple[ModelCompiler, ...], artifact: Artifact) -> None:
-    format, scheme = artifact.format, artifact.scheme
-    for step in chain:
-        reason = step.refuses(format, scheme)
-        if reason:
-            raise IncompatibleError(f"{Path(artifact.path).name} cannot be compiled: {reason}.")
-        lacking = choice.missing(type(step), choice.python_of(step.settings))
+    def make_known(name: str) -> ModelCompiler:
+        return makers.get(name) or make("compiler", name, ModelCompiler)
+
+    try:
+        steps = steps_to(named, start, make_known)
+    except IncompatibleError as error:
+        raise IncompatibleError(f"{Path(artifact.path).name} cannot be compiled: {error.message}.") from error
+    for step in steps:
+        lacking = choice.missing(type(step.compiler), choice.python_of(step.compiler.settings))
         if lacking is not None:
             raise lacking
-        format, scheme = step.makes, step.scheme or scheme
+    return steps
 
 
 def _changes_nothing(compiler: ModelCompiler, artifact: Artifact) -> bool:
     return (compiler.makes, compiler.scheme) == (artifact.format, artifact.scheme)
 
 
-def _failure(compiler: ModelCompiler, error: EdgerigError) -> Failure:
+def _failure(label: str, error: EdgerigError) -> Failure:
     return Failure(
-        compiler=compiler.name,
+        compiler=label,
         error=type(error).__name__,
         message=error.message,
         hint=error.hint,

@@ -13,7 +13,7 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.datasets.base import Dataset
-from edgerig.errors import CompileError
+from edgerig.errors import CompileError, IncompatibleError
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 from edgerig.tensors import TensorSpec
@@ -37,6 +37,7 @@ class OpenVino(ModelCompiler):
         return _unreadable(format, scheme)
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> Path:
+        _check_ends(artifact)
         return _saved(_read(artifact), work, artifact, own_names(artifact))
 
 
@@ -112,6 +113,21 @@ def _unreadable(format: str, scheme: str) -> str | None:
     if (format, scheme) == ("tflite", "float16"):
         return "OpenVINO's reader of TFLite does not know weights in float16: start from the float32 file"
     return None
+
+
+def _check_ends(artifact: Artifact) -> None:
+    """Refuse inputs and outputs that are integers with a scale: the IR keeps the integers alone.
+
+    Raises:
+        IncompatibleError: Names the first one.
+    """
+    scaled = next((spec for spec in (*artifact.inputs, *artifact.outputs) if spec.quantization is not None), None)
+    if scaled is not None:
+        raise IncompatibleError(
+            f"{scaled.name!r} of {artifact.name} is {scaled.dtype} with a scale, which OpenVINO's IR does not keep: "
+            "what goes in and comes out would have no meaning.",
+            "Quantize it with float ends: input_type=float32 and output_type=float32 of compiler int8.",
+        )
 
 
 def _read(artifact: Artifact) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
@@ -19,6 +20,7 @@ from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
+from edgerig.compilers.silent_channels import with_biases
 from edgerig.datasets.base import Dataset
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
@@ -240,12 +242,15 @@ def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> byte
     from litert_quantizer import quantizer
 
     # The library's own progress bars for large networks would interleave with ours.
-    with _no_memory_warning(), contextlib.redirect_stderr(io.StringIO()):
+    # Where all weights of a channel are 0, it divides by 0: `with_biases` puts that right.
+    divided = np.errstate(divide="ignore", invalid="ignore")
+    with _no_memory_warning(), divided, contextlib.redirect_stderr(io.StringIO()):
         result = quantizer.Quantizer(data, recipe).quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
     # From 256 KiB on the library writes the buffers outside the FlatBuffer.
-    return flatbuffer.pack(flatbuffer.unpack(bytes(result.quantized_model)))
+    quantized = flatbuffer.pack(flatbuffer.unpack(bytes(result.quantized_model)))
+    return quantized if ranges is None else with_biases(quantized, data, "the quantized network")
 
 
 def calibrate(

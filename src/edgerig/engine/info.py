@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgerig import formats
+from edgerig import formats, plugins
 from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.sizes import size_table
 from edgerig.errors import EdgerigError
 from edgerig.models.graph.analysis import analyse
@@ -18,13 +19,13 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
     """Name, source and counts; the counts come from the first deployed float file whose operators can be read.
 
     A Keras file holds no operators in execution order, so its TFLite file is counted instead. Of two formats that hold
-    them, the one that can be read without a separate process is preferred.
+    them, the one that can be read without a separate process is preferred. A network that was made smaller is not the
+    model: where there is no other, the model's own file is counted.
     """
     parameters = macs = None
-    kinds = {artifact.format: formats.named(artifact.format) for artifact in artifacts}
-    for artifact in sorted(artifacts, key=lambda a: (a.scheme != "float32", kinds[a.format].isolated)):
-        if not kinds[artifact.format].executable:
-            continue
+    kinds = {artifact.format: formats.named(artifact.format) for artifact in (model, *artifacts)}
+    same = [a for a in artifacts if kinds[a.format].executable and not _has_other_weights(a, model)]
+    for artifact in (*sorted(same, key=lambda a: (a.scheme != "float32", kinds[a.format].isolated)), model):
         try:
             graph = graph_in(kinds[artifact.format], Path(artifact.path))
         except EdgerigError:
@@ -36,6 +37,13 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
         break
     training = next((dict(origin.options) for origin in model.origins if origin.tool == "train"), {})
     return ModelInfo(name=name, source=source, parameters=parameters, macs=macs, training=training)
+
+
+def _has_other_weights(artifact: Artifact, model: Artifact) -> bool:
+    """Whether a compiler between ``model`` and ``artifact`` is meant to change what the network computes."""
+    known = plugins.names("compiler")
+    tools = [origin.tool for origin in artifact.origins[len(model.origins) :] if origin.tool in known]
+    return any(plugins.find("compiler", tool, ModelCompiler).changes_weights for tool in tools)
 
 
 def size_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.artifact import Artifact, Preprocessing, TensorSpec
+from edgerig.artifact import ZERO_WEIGHTS, Artifact, Preprocessing, TensorSpec
 from edgerig.report.model import OriginRow
 from edgerig.report.units import compact, exact, show
 from edgerig.report.values import Fact
@@ -25,7 +25,18 @@ def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
             for index, spec in enumerate(artifact.outputs)
         ),
         *(Fact("output, not read", text) for text in artifact.left_out),
+        *_zero_weights(artifact),
     )
+
+
+def _zero_weights(artifact: Artifact) -> tuple[Fact, ...]:
+    """The share of weights that are 0 as it was last counted, of a network that was pruned."""
+    for origin in reversed(artifact.origins):
+        shares = origin.options.get(ZERO_WEIGHTS)
+        if isinstance(shares, list) and len(shares) == 2:
+            before, after = shares
+            return (Fact("weights that are 0", f"{after:.2%} after {origin.tool}, {before:.2%} before it"),)
+    return ()
 
 
 def _tensor(spec: TensorSpec) -> str:

@@ -10,7 +10,7 @@ import yaml
 from edgerig.plugin_code import folder_of
 from edgerig.plugins import is_class
 from edgerig.results.gate.limits import Limit
-from edgerig.rig.types import Block, Measure, ModelPart, Part, Rig
+from edgerig.rig.types import Block, CompilerChain, Measure, ModelPart, Part, Rig
 
 
 def rig_to_builtins(rig: Rig) -> dict[str, Any]:
@@ -46,7 +46,8 @@ def _plugin_folders(rig: Rig) -> list[str]:
     parts = [
         rig.dataset,
         *([rig.task] if rig.task is not None else []),
-        *(part for block in rig.matrix for part in (*block.compilers, *block.runtimes, *block.targets)),
+        *(step for block in rig.matrix for compiler in block.compilers for step in compiler.steps),
+        *(part for block in rig.matrix for part in (*block.runtimes, *block.targets)),
     ]
     names = {part.use for part in parts} | {part.use or part.format or "" for part in rig.models}
     settings = [*(part.options for part in parts if part.use == "keras"), *(part.options for part in rig.models)]
@@ -82,7 +83,10 @@ def _block_entry(block: Block) -> dict[str, Any]:
     return parts | ({"samples": block.samples} if block.samples is not None else {})
 
 
-def _entry(part: Part) -> str | dict[str, Any]:
+def _entry(part: Part | CompilerChain) -> str | list[Any] | dict[str, Any]:
+    if isinstance(part, CompilerChain):
+        steps = [_entry(step) for step in part.steps]
+        return {"use": steps, "name": part.name} if part.name else steps
     if not part.options and part.name is None:
         return part.use
     return {"use": part.use, **({"name": part.name} if part.name else {}), **part.options}

@@ -8,30 +8,22 @@ from typing import Any
 import msgspec
 
 from edgerig import formats
-from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
-from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
+from edgerig.errors import EdgerigError, SpecError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Plugin, Settings, checked_settings, find, import_beside, is_class, is_there
+from edgerig.plugins import Settings, is_class
 from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
-from edgerig.rig.addresses import resolve_address
 from edgerig.rig.document import Document, Location
+from edgerig.rig.part_reader import MAX_NAME, PartReader, is_name
 from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.rig.usual_way import AS_IT_IS, format_of_model, usual_way
 from edgerig.runtimes.base import Runtime
-from edgerig.targets.resolve import plugin_of
 from edgerig.tasks.base import Task
 
 KEYS = ("name", "model", "models", "dataset", "task", "matrix", "measure", "gate", "plugin_folders")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
-#: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
-PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder", "python"})
-#: The setting that names a module of the user's: it is looked for where their classes are.
-MODULE_SETTING = "custom"
-#: Longest name in characters, addresses included.
-MAX_NAME = 1000
 #: Largest number of problems in one message.
 MAX_PROBLEMS = 50
 
@@ -55,13 +47,7 @@ def parse_rig(document: Document) -> Rig:
     return rig
 
 
-class _Reader:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.problems: list[str] = []
-        #: Where modules of the user's may lie, besides what is installed.
-        self.folders: list[Path] = [document.folder] if document.folder is not None else []
-
+class _Reader(PartReader):
     def rig(self, data: dict[str, Any]) -> Rig:
         self.known_keys(data, KEYS, ())
         if data.get("dataset") is None:
@@ -70,7 +56,7 @@ class _Reader:
         name = data.get("name", Path(self.document.name).stem)
         if not isinstance(name, str):
             self.problem(("name",), "must be text")
-        elif "/" in name or name in ("", ".", "..") or not _is_name(name):
+        elif "/" in name or name in ("", ".", "..") or not is_name(name):
             self.problem(("name",), f"{name[:80]!r} cannot be the name of the run's folder; leave out '/'")
         models = self.models(data)
         return Rig(
@@ -161,7 +147,7 @@ class _Reader:
             if not misspelt:
                 self.problem(where, "needs either 'use' (a registered model) or 'file' (your own), and not both")
         name = data.get("name")
-        if name is not None and (not isinstance(name, str) or not name.strip() or not _is_name(name)):
+        if name is not None and (not isinstance(name, str) or not name.strip() or not is_name(name)):
             self.problem((*where, "name"), f"must be text, printable and of at most {MAX_NAME} characters")
             name = None
         options = {key: value for key, value in data.items() if key not in MODEL_KEYS}
@@ -236,20 +222,6 @@ class _Reader:
         self.settings(kind, known, "model", where)
         self.module(options, where)
 
-    def module(self, options: dict[str, Any], where: Location) -> None:
-        """Let the module that ``custom`` names be found beside the rig file."""
-        name = options.get(MODULE_SETTING)
-        if not isinstance(name, str):
-            return
-        setting = (*where, MODULE_SETTING)
-        try:
-            if name.endswith(".py"):
-                self.problem(setting, f"{name!r} is a file; name the module, {Path(name).stem!r}")
-            elif not any(import_beside(name, folder) for folder in self.folders) and not is_there(name):
-                self.problem(setting, f"there is no module {name!r}; it lies beside the rig file, or on Python's path")
-        except EdgerigError as error:
-            self.add(setting, error)
-
     def reference(self, file: Any, where: Location) -> str | None:
         if file is None:
             return None
@@ -297,7 +269,7 @@ class _Reader:
         wanted = self.chosen_models(data.get("models"), models, (*where, "models"))
         return Block(
             models=wanted,
-            compilers=self.parts(data.get("compilers") or [AS_IT_IS], "compiler", ModelCompiler, (*where, "compilers")),
+            compilers=self.compilers(data.get("compilers") or [AS_IT_IS], (*where, "compilers")),
             runtimes=self.parts(data.get("runtimes") or [], "runtime", Runtime, (*where, "runtimes")),
             targets=self.parts(data.get("targets") or ["local"], "target", None, (*where, "targets")),
             samples=samples,
@@ -316,82 +288,3 @@ class _Reader:
                 hint = f"did you mean {near!r}?" if near else f"models: {', '.join(models)}"
                 self.problem(where, f"there is no model {name!r}; {hint}")
         return tuple(str(name) for name in wanted)
-
-    def parts(self, data: Any, noun: str, base: type[Plugin] | None, where: Location) -> tuple[Part, ...]:
-        items = data if isinstance(data, list) else [data]
-        return tuple(self.part(item, noun, base, (*where, index)) for index, item in enumerate(items))
-
-    def part(self, data: Any, noun: str, base: type[Plugin] | None, where: Location) -> Part:
-        if isinstance(data, str):
-            data = {"use": data}
-        if data is None:
-            return Part("")
-        if not isinstance(data, dict) or not isinstance(data.get("use"), str):
-            near = next((key for key in data if nearest(str(key), ("use",))), None) if isinstance(data, dict) else None
-            hint = f"; is {near!r} to be 'use'?" if near not in (None, "use") else ""
-            self.problem(where, f"must be a {noun}'s name, or a mapping with 'use' and its settings{hint}")
-            return Part("")
-        use, name = data["use"], data.get("name")
-        if not _is_name(use) or not _is_name(str(name)):
-            self.problem(where, f"a {noun}'s 'use' and 'name' are printable text of at most {MAX_NAME} characters")
-            return Part("")
-        options = {key: value for key, value in data.items() if key not in ("use", "name")}
-        use, options = resolve_address(noun, use, options, self.resolve)
-        for key in PATH_SETTINGS & options.keys():
-            if isinstance(options[key], str):
-                there = self.resolve(options[key])
-                # `weights: imagenet` is a name, not a file; only a path that exists is resolved.
-                options[key] = there if Path(there).exists() else options[key]
-        if not (noun == "compiler" and use == AS_IT_IS):
-            try:
-                self.look_beside(use)
-                self.module(options if (noun, use) == ("runtime", "keras") else {}, where)
-                plugin = find(noun, use, base) if base else plugin_of(use)
-                self.settings(plugin.Settings, options, f"{noun} {use!r}", where)
-            except EdgerigError as error:
-                self.add(where, error)
-        elif options:
-            self.problem(where, "'none' deploys the model's file as it is and has no settings")
-        return Part(use, options, str(name) if name is not None else None)
-
-    def look_beside(self, name: str) -> None:
-        """Let the class ``name`` be found in the first of the folders that has its module."""
-        if is_class(name):
-            for folder in self.folders:
-                if import_beside(name, folder):
-                    break
-
-    def settings(self, kind: type[Settings], options: Any, what: str, where: Location) -> Any:
-        if not isinstance(options, dict):
-            self.problem(where, "must be a mapping")
-            return None
-        settings, problems = checked_settings(kind, options, what)
-        for key, error in problems:
-            if isinstance(error, UnknownNameError):
-                self.add((*where, error.name), error)
-            else:
-                # The location already names the part.
-                self.problem(where, " ".join(str(error).removeprefix(f"{what}: ").split()), key)
-        return settings
-
-    def known_keys(self, data: dict[str, Any], known: tuple[str, ...], where: Location) -> None:
-        for key in data:
-            if key not in known:
-                near = nearest(key, known)
-                hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
-                self.problem((*where, key), f"unknown key {key!r}; {hint}")
-
-    def resolve(self, path: str) -> str:
-        folder = self.document.folder
-        return str(folder / path) if folder is not None and not Path(path).expanduser().is_absolute() else path
-
-    def add(self, where: Location, error: EdgerigError) -> None:
-        self.problem(where, " ".join(str(error).split()))
-
-    def problem(self, where: Location, text: str, key: str | None = None) -> None:
-        self.problems.append(": ".join(filter(None, [self.document.where(where, key), text])))
-
-
-def _is_name(text: str) -> bool:
-    """Whether a text can be shown on one line of a terminal or a page; names of folders are checked elsewhere."""
-    return len(text) <= MAX_NAME and text.isprintable()

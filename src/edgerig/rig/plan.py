@@ -10,18 +10,19 @@ import msgspec
 
 from edgerig import files
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.steps import State, steps_to
 from edgerig.datasets.base import Dataset
 from edgerig.environments.choice import SETTING, missing
 from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
-from edgerig.plugins import Plugin, convert_settings, find
+from edgerig.plugins import Plugin, convert_settings, find, make
 from edgerig.results.variant_names import id_part
 from edgerig.rig.content import Contents
 from edgerig.rig.load import refuses_load
-from edgerig.rig.types import Block, ModelPart, Part, Rig
-from edgerig.rig.usual_way import AS_IT_IS, format_of_model
+from edgerig.rig.types import Block, CompilerChain, ModelPart, Part, Rig
+from edgerig.rig.usual_way import format_of_model, is_as_it_is
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
 from edgerig.tasks.base import Task
@@ -97,7 +98,7 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
     for block in rig.matrix:
         expansion.block(block)
     if expansion.refused:
-        # Errors about settings already have a hint.
+        # Errors about settings and chains already have a hint.
         hint = None if expansion.refused.keys() <= expansion.unfit else _remedy(rig)
         raise IncompatibleError("These combinations cannot work:\n" + _listed(list(expansion.refused)), hint)
     chosen = _choose(expansion.cells, only)
@@ -110,7 +111,7 @@ class _Expansion:
 
     Attributes:
         cells: By id. refused: Why combinations cannot work, each reason once, in order. unfit: Those reasons that are
-            about an engine's settings.
+            about an engine's settings, or about a chain; these say what to do.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -142,9 +143,12 @@ class _Expansion:
         targets = [(part, _address_label(part), self._only_runtime(part.use)) for part in block.targets]
         for model, compiler in itertools.product(models, block.compilers):
             try:
-                chain, format_, scheme = _chain(*self._starts[model], compiler)
+                chain, format_, scheme = _chain(self._starts[model], compiler)
             except EdgerigError as error:
-                self.refused[f"{model}: {error.message}" if self._several else error.message] = None
+                said = f"{model}: {error.message}" if self._several else error.message
+                self.refused[said] = None
+                if len(compiler.steps) > 1:
+                    self.unfit.add(said)
                 continue
             if chain and self._states[model]:
                 self.refused[
@@ -226,7 +230,7 @@ def _listed(reasons: list[str]) -> str:
 def _remedy(rig: Rig) -> str:
     formats = [format_of_model(part) for part in rig.models]
     indirect = [format for format in formats if format.compiler]
-    if indirect and any(part.use == AS_IT_IS for block in rig.matrix for part in block.compilers):
+    if indirect and any(is_as_it_is(part) for block in rig.matrix for part in block.compilers):
         (title, _, _), compiler = indirect[0].summary.partition(":"), indirect[0].compiler
         return (
             f"No runtime of the block runs a {title} model as it is: name compilers in the block, such as compilers: "
@@ -237,41 +241,36 @@ def _remedy(rig: Rig) -> str:
     return "Take them out of the matrix; a matrix can have several blocks."
 
 
-def _start(part: ModelPart) -> tuple[str, str]:
-    """The format and the scheme of a model before any compiler."""
-    return format_of_model(part).name, _scheme_of_file(part) if part.file else "float32"
-
-
-def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], str, str]:
-    """The chain that ends in ``compiler``, and its output format and scheme."""
-    if compiler.use == AS_IT_IS:
-        return (), start, scheme
-    names = [compiler.use]
-    while (first := find("compiler", names[0], ModelCompiler)).after is not None:
-        if start in first.direct or find("compiler", first.after, ModelCompiler).makes == start:
-            break
-        names.insert(0, first.after)
-    parts, format_ = [], start
-    for name in names:
-        plugin = find("compiler", name, ModelCompiler)
-        part = compiler if name == compiler.use else Part(name)
-        reason = plugin(plugin.Settings()).refuses(format_, scheme)
-        if reason:
-            raise IncompatibleError(f"{compiler.label}: {reason}")
-        parts.append(part)
-        format_, scheme = plugin.makes, plugin.scheme or scheme
-    return tuple(parts), format_, scheme
-
-
-def _scheme_of_file(part: ModelPart) -> str:
+def _start(part: ModelPart) -> State:
+    """What is known of a model before any compiler."""
     from edgerig.models.files import open_artifact
 
-    return open_artifact(Path(part.file or ""), options=part.options).scheme
+    format = format_of_model(part).name
+    if not part.file:
+        return State(format, "float32")
+    artifact = open_artifact(Path(part.file), options=part.options)
+    return State(format, artifact.scheme, tuple(origin.tool for origin in artifact.origins))
 
 
-def _variant(model: str, compiler: Part, several: bool) -> str:
+def _chain(start: State, compiler: Part | CompilerChain) -> tuple[tuple[Part, ...], str, str]:
+    """The chain that ends in ``compiler``, and its output format and scheme."""
+    if is_as_it_is(compiler):
+        return (), start.format, start.scheme
+    named = [make("compiler", part.use, ModelCompiler, part.options) for part in compiler.steps]
+    try:
+        steps = steps_to(named, start, lambda name: make("compiler", name, ModelCompiler))
+    except IncompatibleError as error:
+        raise IncompatibleError(f"{compiler.label}: {error.message}") from error
+    given = iter(compiler.steps)
+    chain = tuple(next(given) if step.named else Part(step.compiler.name) for step in steps)
+    last = steps[-1].compiler
+    schemes = [step.compiler.scheme for step in steps if step.compiler.scheme]
+    return chain, last.makes, schemes[-1] if schemes else start.scheme
+
+
+def _variant(model: str, compiler: Part | CompilerChain, several: bool) -> str:
     """The name of a network after ``compiler``; one that is deployed unchanged keeps its own name."""
-    if compiler.use == AS_IT_IS and not compiler.name:
+    if is_as_it_is(compiler) and not compiler.name:
         return model
     return f"{model}-{compiler.label}" if several else compiler.label
 

@@ -31,7 +31,11 @@ def rig_schema() -> dict[str, Any]:
                 "anyOf": [{"type": "string"}, {**entry, "items": {"type": "string"}}],
                 "description": "names of models; default: all",
             },
-            "compilers": {**entry, "items": {"$ref": "#/$defs/compiler"}, "description": "default: the file as it is"},
+            "compilers": {
+                **entry,
+                "items": {"anyOf": [{"$ref": "#/$defs/compiler"}, _chain()]},
+                "description": "compilers, or chains of them such as prune+int8; default: the file as it is",
+            },
             "runtimes": {**entry, "items": {"$ref": "#/$defs/runtime"}},
             "targets": {**entry, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
             "samples": {
@@ -88,6 +92,19 @@ def rig_schema() -> dict[str, Any]:
         },
         "$defs": {**definitions, "block": block, "part": part},
     }
+
+
+def _chain() -> dict[str, Any]:
+    """Several compilers, of which each takes what the one before it made."""
+    text = {"type": "string", "pattern": r"^[^+]+(\+[^+]+)+$"}
+    steps = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/compiler"}}
+    named = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["use"],
+        "properties": {"use": {"anyOf": [text, steps]}, "name": {"type": "string"}},
+    }
+    return {"anyOf": [text, steps, named]}
 
 
 def _gate() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from edgerig.artifact import Layout
+from edgerig.compilers.steps import PLUS
 from edgerig.plugins import Settings
 from edgerig.results.gate.limits import Limit
 from edgerig.results.types import MAX_ROUNDS
@@ -55,12 +56,29 @@ class Part(msgspec.Struct, frozen=True):
     name: str | None = None
 
     @property
+    def steps(self) -> tuple[Part, ...]:
+        """Itself, as the only step of a chain of compilers."""
+        return (self,)
+
+    @property
     def label(self) -> str:
         """The user's name, or the plugin's with every setting given, such as ``litert-threads4``."""
         if self.name:
             return self.name
         given = [f"{key.replace('_', '-')}{_short(value)}" for key, value in sorted(self.options.items())]
         return "-".join([self.use, *given])
+
+
+class CompilerChain(msgspec.Struct, frozen=True):
+    """Compilers of which each takes what the one before it made; ``name`` is the user's name for them, if any."""
+
+    steps: tuple[Part, ...]
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The user's name, or those of the compilers with the settings given, such as ``prune-share0.8+int8``."""
+        return self.name or PLUS.join(step.label for step in self.steps)
 
 
 class Ends(Settings, frozen=True, kw_only=True):
@@ -255,12 +273,13 @@ class Measure(Settings, frozen=True, kw_only=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A full matrix: every compiler with every runtime on every target, for each of ``models`` by name, or all.
+    """A full matrix: every compiler, or chain of them, with every runtime on every target, for each of ``models`` by
+    name, or all.
 
     ``samples``: number of test samples of these cells, where that of `Measure.samples` is too large.
     """
 
-    compilers: tuple[Part, ...]
+    compilers: tuple[Part | CompilerChain, ...]
     runtimes: tuple[Part, ...]
     targets: tuple[Part, ...]
     samples: int | None = None

@@ -9,10 +9,15 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.errors import SpecError
 from edgerig.models.base import ModelWrapper
 from edgerig.plugins import find
-from edgerig.rig.types import ModelPart
+from edgerig.rig.types import CompilerChain, ModelPart, Part
 
 #: The compiler entry that deploys the model's own file unchanged.
 AS_IT_IS = "none"
+
+
+def is_as_it_is(compiler: Part | CompilerChain) -> bool:
+    """Whether that entry of a block's compilers deploys the model's own file."""
+    return [step.use for step in compiler.steps] == [AS_IT_IS]
 
 
 def format_of_model(part: ModelPart) -> formats.Format:

@@ -13,15 +13,23 @@ from tests.compilers.compression.compressor_contract import CompressorContract
 import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.cluster import Cluster, ClusterSettings
 from edgerig.compilers.compression.kernels import kernels_of
 from edgerig.compilers.compression.prune import Prune, PruneSettings, magnitude_mask
+from edgerig.compilers.compression.prune_channels import PruneChannels, PruneChannelsSettings
 from edgerig.datasets.base import Dataset
-from edgerig.errors import ArtifactCheckError
+from edgerig.errors import ArtifactCheckError, IncompatibleError
 from edgerig.models.keras.files import load_keras
 
 
 def arrays_of(artifact: Artifact) -> dict[str, Any]:
     return {name: np.asarray(kernel.value) for name, kernel in kernels_of(load_keras(Path(artifact.path))).items()}
+
+
+@pytest.fixture(scope="module")
+def pruned(keras_net: Artifact, blobs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Three quarters of its weights are 0."""
+    return Prune(PruneSettings(share=0.75, epochs=0)).compile(keras_net, tmp_path_factory.mktemp("pruned"), blobs)
 
 
 class TestPrune(CompressorContract):
@@ -68,6 +76,51 @@ def test_the_least_magnitudes_go_first() -> None:
 def test_a_file_with_fewer_zeros_than_promised_is_refused(keras_net: Artifact) -> None:
     with pytest.raises(ArtifactCheckError, match=r"kernel of the pruned net has 0 zeros among 72 weights"):
         Prune(PruneSettings(share=0.5))._judge(keras_net, Path(keras_net.path))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        Prune(PruneSettings(share=0.2, epochs=1)),
+        Cluster(ClusterSettings(values=6, epochs=1)),
+        PruneChannels(PruneChannelsSettings(share=0.25, epochs=1)),
+    ],
+    ids=lambda compiler: compiler.name,
+)
+def test_what_is_pruned_stays_so_in_what_comes_after(
+    after: ModelCompiler, pruned: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    compiled = after.compile(pruned, tmp_path, blobs)
+    before, now = arrays_of(pruned), arrays_of(compiled)
+    assert all((now[name].shape, now[name].tolist()) != (k.shape, k.tolist()) for name, k in before.items())
+    for name, kernel in before.items():
+        if now[name].shape == kernel.shape:
+            assert not now[name][kernel == 0].any(), name
+        assert (now[name] == 0).mean() > 0.5, name
+    shares = [sum((k == 0).sum() for k in each.values()) / sum(k.size for k in each.values()) for each in (before, now)]
+    assert compiled.origins[-1].options["zero_weights"] == pytest.approx(shares, abs=1e-6)
+    if after.name == "cluster":
+        assert all(len(np.unique(kernel)) <= 6 for kernel in now.values())
+
+
+def test_zeros_may_be_trained_away(pruned: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    settings = PruneSettings(share=0.2, epochs=1, keep_zeros=False)
+    before, after = Prune(settings).compile(pruned, tmp_path, blobs).origins[-1].options["zero_weights"]
+    assert before > 0.7
+    assert after < 0.5
+
+
+def test_one_value_is_not_enough_for_zeros_and_others(pruned: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(IncompatibleError, match="with one value they cannot stay so"):
+        Cluster(ClusterSettings(values=1, epochs=0)).compile(pruned, tmp_path, blobs)
+
+
+def test_a_clustered_network_is_not_pruned_by_training(keras_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    clustered = Cluster(ClusterSettings(values=6, epochs=0)).compile(keras_net, tmp_path, blobs)
+    with pytest.raises(IncompatibleError, match="the weights of a cluster would part"):
+        Prune(PruneSettings(epochs=1)).compile(clustered, tmp_path / "a", blobs)
+    pruned = Prune(PruneSettings(epochs=0)).compile(clustered, tmp_path / "b", blobs)
+    assert all(len(np.unique(kernel)) <= 7 for kernel in arrays_of(pruned).values())
 
 
 @pytest.mark.slow

@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.compilers.qat.conftest import right
+from tests.heard import Heard
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.prune import Prune, PruneSettings
 from edgerig.compilers.float32 import Float32
-from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings
+from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings, check_zeros
 from edgerig.compilers.qat.tflite_network import TfliteNetwork
 from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.datasets.base import Dataset
-from edgerig.errors import IncompatibleError
+from edgerig.errors import ArtifactCheckError, IncompatibleError
 from edgerig.measure.shares import paired_difference
-from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.plugins import make
 from edgerig.testing.contracts.compiler import CompilerContract
 from edgerig.testing.networks.tflite_builder import with_outputs
@@ -148,3 +150,56 @@ def test_several_outputs_are_refused(trained_net: Artifact, waves: Dataset) -> N
     two = msgspec.structs.replace(trained_net, outputs=trained_net.outputs * 2)
     with pytest.raises(IncompatibleError, match="2 outputs"):
         trained(Net(), two, waves, QatInt8Settings(), None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def pruned_net(trained_net: Artifact, waves: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """Three quarters of its weights are 0, as float TFLite."""
+    folder = tmp_path_factory.mktemp("pruned")
+    pruned = Prune(PruneSettings(share=0.75, epochs=0)).compile(trained_net, folder, waves)
+    return Float32().compile(pruned, folder)
+
+
+@pytest.mark.parametrize("settings", [{}, NARROW], ids=["int8", "int4"])
+def test_pruned_weights_stay_exactly_0(
+    settings: dict[str, Any], pruned_net: Artifact, waves: Dataset, tmp_path: Path
+) -> None:
+    """Each of them, though the others are trained: in the file that LiteRT runs, by the tensors' names."""
+    how = {"epochs": 1, "learning_rate": 2e-3, **settings}
+    compiled = QatInt8(QatInt8Settings(**how)).compile(pruned_net, tmp_path, waves)
+    record = compiled.origins[-1].options
+    assert record["best_epoch"] == 1
+    (before, after), kernels = record["zero_weights"], 0
+    assert 0.74 < before <= after
+    real, stored = _by_name(pruned_net), _by_name(compiled)
+    for name, numbers in real.items():
+        zeros = numbers == 0
+        if name in stored and numbers.ndim > 1 and zeros.any():
+            kernels += 1
+            assert not stored[name][zeros].any(), name
+            assert stored[name][~zeros].any(), name
+    assert kernels == 4
+
+
+def test_zeros_come_to_life_without_the_mask_and_a_file_in_which_they_do_is_refused(
+    pruned_net: Artifact, waves: Dataset, tmp_path: Path
+) -> None:
+    how = QatInt8Settings(epochs=1, learning_rate=2e-3, keep_zeros=False)
+    heard = Heard()
+    awake = QatInt8(how).compile(pruned_net, tmp_path, waves, heard)
+    before, after = awake.origins[-1].options["zero_weights"]
+    assert after < before / 2
+    assert any("the others are no longer 0" in line for line in heard.lines)
+    calibrated = Int8().compile(pruned_net, tmp_path, waves).read()
+    network = TfliteNetwork(calibrated, pruned_net.read(), "net")
+    check_zeros(network, calibrated, "net")
+    assert network.masks.keys() == network.numbers(calibrated).keys()
+    moved = {key: array + 1 for key, array in network.parameters["weights"].items()}
+    trained = network.written({**network.parameters, "weights": moved})
+    with pytest.raises(ArtifactCheckError, match=r"of \d+ weights of a layer of net that are 0 in the float network"):
+        check_zeros(network, trained, "net")
+
+
+def _by_name(artifact: Artifact) -> dict[str, NDArray[Any]]:
+    graph, content = read_tflite(artifact.read(), "net"), read_tflite_weights(artifact.read(), "net")
+    return {graph.tensors[index].name: array for index, array in content.items()}

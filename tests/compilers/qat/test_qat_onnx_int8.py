@@ -12,6 +12,8 @@ from tests.compilers.qat.test_qat_int8 import gain
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.prune import Prune, PruneSettings
+from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qat.onnx_int8 import QatOnnxInt8, QatOnnxInt8Settings
@@ -68,3 +70,19 @@ def onnxruntime(path: str, inputs: NDArray[np.float32]) -> NDArray[Any]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: sample[None]})[0] for sample in inputs])
+
+
+def test_pruned_weights_stay_exactly_0(trained_net: Artifact, waves: Dataset, tmp_path: Path) -> None:
+    pruned = Prune(PruneSettings(share=0.75, epochs=0)).compile(trained_net, tmp_path, waves)
+    source = Onnx().compile(Float32().compile(pruned, tmp_path), tmp_path)
+    compiled = QatOnnxInt8(QatOnnxInt8Settings(epochs=1, learning_rate=2e-3)).compile(source, tmp_path, waves)
+    record = compiled.origins[-1].options
+    assert record["best_epoch"] == 1
+    before, after = record["zero_weights"]
+    assert 0.74 < before <= after < 0.85
+    network = OnnxNetwork(compiled.read(), source.read(), compiled.name)
+    numbers = network.numbers(compiled.read())
+    assert len(network.masks) == len(numbers) == 4
+    for name, mask in network.masks.items():
+        assert not numbers[name][~mask].any()
+        assert numbers[name][mask].any()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import ZERO_WEIGHTS, Artifact
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.compression.settings import FineTuningSettings
+from edgerig.compilers.compression.kernels import zeros_in
+from edgerig.compilers.compression.settings import FineTuningSettings, parts_clusters
+from edgerig.compilers.zeros import was_pruned
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
 from edgerig.models.keras.files import load_keras, save_keras
@@ -17,7 +20,11 @@ from edgerig.progress import Progress
 
 
 class Compressor(ModelCompiler):
-    """Keras in, Keras out. Subclasses change the model and check what they claim of it."""
+    """Keras in, Keras out. Subclasses change the model and check what they claim of it.
+
+    Class attributes:
+        trains_apart: Whether fine-tuning moves weights that were equal apart.
+    """
 
     extra = "train"
     modules = ("keras", "jax")
@@ -25,6 +32,7 @@ class Compressor(ModelCompiler):
     makes = "keras"
     needs_dataset = True
     changes_weights = True
+    trains_apart: ClassVar[bool] = True
     Settings: ClassVar[type[Settings]] = FineTuningSettings
 
     def __init__(self, settings: Any = None) -> None:
@@ -45,11 +53,17 @@ class Compressor(ModelCompiler):
                 f"{artifact.name} is neither a Sequential nor a Functional model.",
                 "Build it with keras.Sequential or keras.Model(inputs, outputs).",
             )
+        before = zeros_in(model)
         smaller, self._achieved = self._compress(model, artifact, dataset, progress)
         path = work / "net.keras"
         save_keras(smaller, path)
         self._achieved |= self._judge(artifact, path)
+        if was_pruned(artifact):
+            self._achieved[ZERO_WEIGHTS] = [before, zeros_in(load_keras(path))]
         return path
+
+    def refuses_after(self, tools: Sequence[str]) -> str | None:
+        return parts_clusters(self.name, tools) if self.trains_apart and self.settings.epochs else None
 
     def _record(self) -> dict[str, Any]:
         return self._achieved

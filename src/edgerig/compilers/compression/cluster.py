@@ -13,10 +13,11 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.compression.base import Compressor
 from edgerig.compilers.compression.fine_tuning import fine_tune
 from edgerig.compilers.compression.kernels import kernels_of
+from edgerig.compilers.compression.masks import masked, masks_of_zeros
 from edgerig.compilers.compression.prune import packed_size
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
-from edgerig.errors import ArtifactCheckError
+from edgerig.errors import ArtifactCheckError, IncompatibleError
 from edgerig.models.keras.files import load_keras
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
@@ -39,17 +40,19 @@ class Cluster(Compressor):
 
     name = "cluster"
     summary = "Keras with few distinct weights in each kernel, fine-tuned: smaller only once it is packed"
+    trains_apart = False
     Settings: ClassVar[type[Settings]] = ClusterSettings
 
     def _compress(
         self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
     ) -> tuple[Any, dict[str, Any]]:
         kernels = kernels_of(model)
+        zeros = masks_of_zeros(model) if self.settings.keep_zeros else {}
         members = {}
         with progress.task(f"cluster the weights of {artifact.name}", len(kernels)) as task:
             for variable in kernels.values():
                 array = np.asarray(variable.value)
-                centroids, nearest = clusters_of(array, self.settings.values)
+                centroids, nearest = self._clusters(array, zeros.get(id(variable)), artifact)
                 variable.assign(centroids.astype(array.dtype)[nearest])
                 members[id(variable)] = nearest
                 task.advance()
@@ -60,8 +63,24 @@ class Cluster(Compressor):
             pairs = zip(weights, ordered, strict=True)
             return [weight if own is None else _means(weight, own) for weight, own in pairs]
 
-        fine_tune(model, artifact, dataset, self.settings, progress, project)
+        fine_tune(model, artifact, dataset, self.settings, progress, masked(model, zeros, project))
         return model, {}
+
+    def _clusters(
+        self, array: NDArray[Any], mask: NDArray[np.bool_] | None, artifact: Artifact
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """As `clusters_of`; weights that are 0 by ``mask`` are a cluster of their own, whose value is 0."""
+        if mask is None or not mask.any():
+            return clusters_of(array, self.settings.values)
+        if self.settings.values == 1:
+            raise IncompatibleError(
+                f"{artifact.name} has weights that are 0 and others: with one value they cannot stay so.",
+                "Give it values=2, or keep_zeros=false.",
+            )
+        centroids, nearest = clusters_of(array[mask], self.settings.values - 1)
+        members = np.full(array.shape, len(centroids), np.int32)
+        members[mask] = nearest
+        return np.append(centroids, 0.0), members
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         distinct = {}

@@ -14,6 +14,7 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.compression.base import Compressor
 from edgerig.compilers.compression.fine_tuning import fine_tune
 from edgerig.compilers.compression.kernels import kernels_of
+from edgerig.compilers.compression.masks import masked, masks_of_zeros
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError
@@ -46,22 +47,13 @@ class Prune(Compressor):
     def _compress(
         self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
     ) -> tuple[Any, dict[str, Any]]:
-        masks = {}
+        masks = masks_of_zeros(model) if self.settings.keep_zeros else {}
         for variable in kernels_of(model).values():
-            mask = magnitude_mask(np.asarray(variable.value), self.settings.share)
-            variable.assign(np.where(mask, np.asarray(variable.value), 0))
-            masks[id(variable)] = mask
-        # The order is that of the trainable variables once all layers are, as fine-tuning has them.
-        model.trainable = True
-        ordered = [masks.get(id(variable)) for variable in model.trainable_variables]
-
-        def project(weights: list[Any]) -> list[Any]:
-            import jax.numpy as jnp
-
-            pairs = zip(weights, ordered, strict=True)
-            return [weight if mask is None else jnp.where(mask, weight, 0) for weight, mask in pairs]
-
-        fine_tune(model, artifact, dataset, self.settings, progress, project)
+            array = np.asarray(variable.value)
+            mask = magnitude_mask(array, self.settings.share)
+            variable.assign(np.where(mask, array, 0))
+            masks[id(variable)] = mask & masks.get(id(variable), True)
+        fine_tune(model, artifact, dataset, self.settings, progress, masked(model, masks))
         return model, {}
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:

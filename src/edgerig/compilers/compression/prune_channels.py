@@ -10,6 +10,7 @@ import msgspec
 from edgerig.artifact import Artifact
 from edgerig.compilers.compression.base import Compressor
 from edgerig.compilers.compression.fine_tuning import fine_tune
+from edgerig.compilers.compression.masks import masked, masks_of_zeros
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.compilers.compression.smaller import pruned
 from edgerig.datasets.base import Dataset
@@ -46,7 +47,8 @@ class PruneChannels(Compressor):
             progress.log(f"{layer} keeps its channels: {obstacle}")
         if share and all(before == after for before, after in widths.values()):
             raise CompileError(f"No channel of {artifact.name} can be removed: {_reasons(widths, obstacles)}.", _HINT)
-        fine_tune(smaller, artifact, dataset, self.settings, progress)
+        zeros = masks_of_zeros(smaller) if self.settings.keep_zeros else {}
+        fine_tune(smaller, artifact, dataset, self.settings, progress, masked(smaller, zeros))
         return smaller, {
             "channels": {layer: list(pair) for layer, pair in widths.items()},
             "left_alone": obstacles,

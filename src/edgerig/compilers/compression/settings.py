@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from edgerig.compilers.base import CompilerSettings
+
+#: The compiler whose networks have few distinct weights.
+CLUSTER = "cluster"
 
 
 class FineTuningSettings(CompilerSettings, frozen=True, kw_only=True):
@@ -16,3 +20,13 @@ class FineTuningSettings(CompilerSettings, frozen=True, kw_only=True):
     learning_rate: Annotated[float, msgspec.Meta(description="learning rate of fine-tuning, by Adam", gt=0)] = 0.0005
     batch_size: Annotated[int, msgspec.Meta(description="samples in a step of fine-tuning", ge=1)] = 64
     seed: Annotated[int, msgspec.Meta(description="seed of the order of samples", ge=0)] = 0
+    keep_zeros: Annotated[bool, msgspec.Meta(description="weights that are 0 already, as pruned ones are, stay 0")] = (
+        True
+    )
+
+
+def parts_clusters(compiler: str, tools: Sequence[str]) -> str | None:
+    """Why a compiler that trains each weight by itself is not for a network that went through ``tools``, or None."""
+    if CLUSTER not in tools:
+        return None
+    return f"compiler {compiler!r} trains each weight by itself, so that the weights of a cluster would part"

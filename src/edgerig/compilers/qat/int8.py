@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.compression.settings import parts_clusters
 from edgerig.compilers.qat.network import QuantizedNetwork
-from edgerig.compilers.qat.settings import BatchSize, Epochs, Rate, Seed, TrainingSettings, Validation
+from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepZeros, Rate, Seed, TrainingSettings, Validation
 from edgerig.compilers.quantize import FullInteger, Int8Settings, Recipe, int8_recipe
 from edgerig.datasets.base import Dataset, SplitName
+from edgerig.errors import ArtifactCheckError
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -24,6 +28,7 @@ class QatInt8Settings(Int8Settings, frozen=True, kw_only=True):
     batch_size: BatchSize = 64
     seed: Seed = 0
     validation_samples: Validation = 2000
+    keep_zeros: KeepZeros = True
 
 
 class QatInt8(FullInteger):
@@ -57,6 +62,9 @@ class QatInt8(FullInteger):
         data, self._achieved = trained(network, artifact, dataset, self.settings, progress)
         return data
 
+    def refuses_after(self, tools: Sequence[str]) -> str | None:
+        return parts_clusters(self.name, tools)
+
     def _record(self) -> dict[str, Any]:
         return self._achieved
 
@@ -79,4 +87,23 @@ def trained(
             f"{first.value:g}), so the file is as calibrated"
         )
     record = {"best_epoch": best.epoch, "validation": [msgspec.to_builtins(epoch) for epoch in epochs]}
-    return network.written(parameters) if best.epoch else network.data, record
+    data = network.written(parameters) if best.epoch else network.data
+    if settings.keep_zeros:
+        check_zeros(network, data, artifact.name)
+    return data, record
+
+
+def check_zeros(network: QuantizedNetwork, data: bytes, name: str) -> None:
+    """Refuse a file ``data`` in which a weight is not 0 that was exactly 0 in the float network.
+
+    Raises:
+        ArtifactCheckError: Tells how many there are.
+    """
+    numbers = network.numbers(data)
+    for key, mask in network.masks.items():
+        woken = int(np.count_nonzero(numbers[key][~mask]))
+        if woken:
+            raise ArtifactCheckError(
+                f"{woken} of {int((~mask).sum())} weights of a layer of {name} that are 0 in the float network are not "
+                "0 in the trained one."
+            )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.compression.settings import parts_clusters
 from edgerig.compilers.onnx_int8 import PREPARED, OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qat.int8 import trained
-from edgerig.compilers.qat.settings import BatchSize, Epochs, Rate, Seed, Validation
+from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepZeros, Rate, Seed, Validation
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
@@ -22,6 +24,7 @@ class QatOnnxInt8Settings(OnnxInt8Settings, frozen=True, kw_only=True):
     batch_size: BatchSize = 64
     seed: Seed = 0
     validation_samples: Validation = 2000
+    keep_zeros: KeepZeros = True
 
 
 class QatOnnxInt8(OnnxInt8):
@@ -47,6 +50,9 @@ class QatOnnxInt8(OnnxInt8):
         network = OnnxNetwork(quantized, (work / PREPARED).read_bytes(), Path(artifact.path).name)
         data, self._achieved = trained(network, artifact, dataset, self.settings, progress)
         return data
+
+    def refuses_after(self, tools: Sequence[str]) -> str | None:
+        return parts_clusters(self.name, tools)
 
     def _record(self) -> dict[str, Any]:
         return self._achieved

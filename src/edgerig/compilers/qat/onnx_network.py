@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
-from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
+from edgerig.compilers.qat.network import Parameters, QuantizedNetwork, masks_of
 from edgerig.compilers.qat.onnx_operators import RULES
 from edgerig.compilers.qat.tflite_network import GREATEST_BIAS
 from edgerig.errors import CompileError
@@ -69,6 +69,8 @@ class OnnxNetwork(QuantizedNetwork):
         content = read_onnx_weights(original, path)
         self._real = {tensor.name: content[tensor.index] for tensor in before.tensors if tensor.index in content}
         self.parameters = self._start()
+        exact = {str(layer.kernel.numbers): self._exact(layer.kernel) for layer in self._layers}
+        self.masks = masks_of({name: real for name, real in exact.items() if real is not None})
 
     def outputs(self, parameters: Parameters, inputs: Sequence[Any], *, rounded: bool) -> list[Any]:
         grids, weights = self._grids(parameters), self._weights(parameters)
@@ -111,6 +113,10 @@ class OnnxNetwork(QuantizedNetwork):
                 new = np.asarray(content[index]).reshape(old.shape).astype(old.dtype)
                 proto.CopyFrom(onnx.numpy_helper.from_array(new, proto.name))
         return bytes(model.SerializeToString())
+
+    def numbers(self, data: bytes) -> dict[str, NDArray[Any]]:
+        content = read_onnx_weights(data, Path(self._file).with_suffix(".onnx"))
+        return {name: content[int(name)] for name in self.parameters["weights"]}
 
     def _layer(self, op: Operator) -> _Layer | None:
         if op.op not in WEIGHTED:
@@ -163,12 +169,17 @@ class OnnxNetwork(QuantizedNetwork):
 
     def _start_of(self, stored: _Stored) -> NDArray[np.float32]:
         """A weight as it was before it was rounded; where that is not there, as it is stored."""
-        name, numbers = self._graph.tensors[stored.numbers].name, self._constants[stored.numbers]
-        real = self._real.get(name.removesuffix(SUFFIX))
-        if real is not None and real.shape == numbers.shape:
-            return real.astype(np.float32)
+        real, numbers = self._exact(stored), self._constants[stored.numbers]
+        if real is not None:
+            return real
         whole: NDArray[np.float32] = (numbers * self._along(stored, self._constants[stored.scale])).astype(np.float32)
         return whole
+
+    def _exact(self, stored: _Stored) -> NDArray[np.float32] | None:
+        """A weight as the float network has it; None where that does not have it."""
+        name, shape = self._graph.tensors[stored.numbers].name, self._constants[stored.numbers].shape
+        real = self._real.get(name.removesuffix(SUFFIX))
+        return real.astype(np.float32) if real is not None and real.shape == shape else None
 
     def _along(self, stored: _Stored, scales: Any) -> Any:
         rank = self._constants[stored.numbers].ndim

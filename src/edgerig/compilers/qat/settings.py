@@ -17,6 +17,9 @@ Seed = Annotated[int, Described(description="seed of the order of samples", ge=0
 Validation = Annotated[
     int, Described(description="samples of the validation split by which the best epoch is chosen", ge=1)
 ]
+KeepZeros = Annotated[
+    bool, Described(description="weights that are exactly 0 in the float network, as pruned ones are, stay 0")
+]
 
 
 class TrainingSettings(Protocol):
@@ -32,3 +35,5 @@ class TrainingSettings(Protocol):
     def seed(self) -> int: ...
     @property
     def validation_samples(self) -> int: ...
+    @property
+    def keep_zeros(self) -> bool: ...

@@ -13,8 +13,9 @@ from edgerig.artifact import Quantization
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
 from edgerig.compilers.qat.groups import groups_of
-from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
+from edgerig.compilers.qat.network import Parameters, QuantizedNetwork, masks_of
 from edgerig.compilers.qat.tflite_operators import RULES, activated
+from edgerig.compilers.stored_numbers import store_numbers, store_scales
 from edgerig.errors import CompileError
 from edgerig.models.graph.tflite_file import read_tflite_network
 from edgerig.models.graph.types import Graph, Operator
@@ -55,7 +56,7 @@ class TfliteNetwork(QuantizedNetwork):
         layers = ((op.index, _layer(op, self._constants)) for op in self._graph.operators)
         self._layers = {index: layer for index, layer in layers if layer is not None}
         self._check()
-        self.parameters = self._start(original)
+        self.parameters, self.masks = self._start(original)
 
     def outputs(self, parameters: Parameters, inputs: Sequence[Any], *, rounded: bool) -> list[Any]:
         grids = self._grids(parameters)
@@ -86,9 +87,10 @@ class TfliteNetwork(QuantizedNetwork):
         for index, group in self._groups.items():
             if group not in self._fixed:
                 scale, zero = (float(value) for value in grids[group][:2])
-                _set_scale(model.subgraphs[0].tensors[index], [scale], [round(zero)])
+                store_scales(model.subgraphs[0].tensors[index], [scale], [round(zero)])
         for index, (numbers, scales) in stored.items():
-            self._set_content(model, index, np.asarray(numbers), np.asarray(scales))
+            packed = self._graph.tensors[index].dtype == "int4"
+            store_numbers(model, index, np.asarray(numbers), np.asarray(scales).reshape(-1), int4=packed)
         return flatbuffer.pack(model)
 
     def _stored(self, parameters: Parameters) -> tuple[dict[int, Grid], dict[int, tuple[Any, Any]]]:
@@ -103,6 +105,10 @@ class TfliteNetwork(QuantizedNetwork):
                 numbers = integers(parameters["biases"][str(layer.bias)], own).astype("int32")
                 stored[layer.bias] = numbers, own.scale
         return grids, stored
+
+    def numbers(self, data: bytes) -> dict[str, NDArray[Any]]:
+        _, content = read_tflite_network(data, self._file)
+        return {name: content[int(name)] for name in self.parameters["weights"]}
 
     def _check(self) -> None:
         for operator in self._graph.operators:
@@ -127,7 +133,8 @@ class TfliteNetwork(QuantizedNetwork):
                     "Compiler int8 quantizes without training.",
                 )
 
-    def _start(self, original: bytes) -> Parameters:
+    def _start(self, original: bytes) -> tuple[Parameters, dict[str, NDArray[np.bool_]]]:
+        """The parameters as the file has them, and the masks of weights that are exactly 0 in the float network."""
         before, content = read_tflite_network(original, self._file)
         named = {(t.name, t.shape): content[t.index] for t in before.tensors if t.dtype == "float32" and t.constant}
 
@@ -137,13 +144,17 @@ class TfliteNetwork(QuantizedNetwork):
             return np.asarray(self._constant(index) if value is None else value, np.float32)
 
         layers = self._layers.values()
-        return {
+        tensors = {str(layer.kernel): self._graph.tensors[layer.kernel] for layer in layers}
+        # What is not there in real numbers is rounded: a 0 of that may have been any small weight.
+        masks = masks_of({i: named[t.name, t.shape] for i, t in tensors.items() if (t.name, t.shape) in named})
+        parameters: Parameters = {
             "weights": {str(layer.kernel): real(layer.kernel) for layer in layers},
             "biases": {str(layer.bias): real(layer.bias) for layer in layers if layer.bias >= 0},
             "steps": {str(layer.kernel): np.zeros(len(_of(self._graph, layer.kernel).scales), np.float32)
                       for layer in layers},
             "ranges": {str(group): np.zeros(2, np.float32) for group in set(self._groups.values()) - self._fixed},
         }  # fmt: skip
+        return parameters, masks
 
     def _grids(self, parameters: Parameters) -> dict[int, Grid]:
         """The grid of each group of activations."""
@@ -188,21 +199,6 @@ class TfliteNetwork(QuantizedNetwork):
         real: NDArray[Any] = (content - zeros) * np.asarray(tensor.quantization.scales, np.float32).reshape(shape)
         return real
 
-    def _set_content(self, model: Any, index: int, content: NDArray[Any], scales: NDArray[Any]) -> None:
-        from ai_edge_litert import schema_py_generated as schema
-
-        raw = content.reshape(-1).view(np.uint8)
-        if self._graph.tensors[index].dtype == "int4":
-            pairs = np.pad(raw & 15, (0, raw.size % 2)).reshape(-1, 2)
-            raw = (pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8)
-        tensor = model.subgraphs[0].tensors[index]
-        # What was equal may have been stored once for several tensors.
-        if sum(other.buffer == tensor.buffer for graph in model.subgraphs for other in graph.tensors) > 1:
-            model.buffers.append(schema.BufferT())
-            tensor.buffer = len(model.buffers) - 1
-        model.buffers[tensor.buffer].data = raw
-        _set_scale(tensor, list(scales), [0] * len(scales))
-
 
 def _layer(operator: Operator, constants: dict[int, NDArray[Any]]) -> _Layer | None:
     """The trained tensors of an operator; None where it has none, or they are computed."""
@@ -223,9 +219,3 @@ def _along(quantization: Quantization, rank: int) -> tuple[int, ...]:
     if quantization.axis is None:
         return (1,) * rank
     return tuple(len(quantization.scales) if axis == quantization.axis else 1 for axis in range(rank))
-
-
-def _set_scale(tensor: Any, scales: Sequence[Any], zeros: Sequence[Any]) -> None:
-    quantization = tensor.quantization
-    quantization.scale, quantization.zeroPoint = np.asarray(scales, np.float32), np.asarray(zeros, np.int64)
-    quantization.min = quantization.max = None

@@ -93,6 +93,7 @@ class _Learner:
         chosen = np.sort(calibration_indices(validation, settings.validation_samples))
         self._validation = Feed(validation.take(chosen), artifact.preprocessing, settings.batch_size, self._objective)
         self.parameters = network.parameters
+        self._masks = network.masks if settings.keep_zeros else {}
         zeros = jax.tree.map(np.zeros_like, network.parameters)
         self._moments, self._taken = (zeros, zeros), 0
         self._forward = jax.jit(_batched(network, len(dataset.classes), self._objective))
@@ -146,6 +147,8 @@ class _Learner:
                 first[group],
                 second[group],
             )
+        for name, mask in self._masks.items():
+            changed["weights"][name] = jnp.where(mask, changed["weights"][name], 0)
         return changed, (first, second), loss
 
     def _probabilities(self, parameters: Parameters, inputs: Any) -> Any:
