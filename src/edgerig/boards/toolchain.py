@@ -157,8 +157,8 @@ def zig_compiler() -> tuple[str, ...] | None:
 
 
 def toolchain_installed() -> bool:
-    """Whether a compiler is installed; does not start one."""
-    return zig_compiler() is not None or shutil.which(GCC) is not None
+    """Whether a compiler for any board is installed; does not start one."""
+    return zig_compiler() is not None or any(shutil.which(name) is not None for name in _PACKAGES)
 
 
 _VERSION_SECONDS = 60.0

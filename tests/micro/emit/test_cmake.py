@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tests.needs import need
 
 from edgerig.boards.board import firmware_folder
 from edgerig.micro import Options, Source, compile_model
+from edgerig.runtimes.c_library import VECTORS
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.random_operators import random_operator
 from edgerig.testing.networks.reference_runs import Oracle
@@ -96,6 +99,24 @@ def test_kernels_in_assembly_are_built_by_a_toolchain_file(tmp_path: Path) -> No
     assert sorted(listed.stdout.split()) == sorted(
         f"{path.rpartition('/')[2]}.obj" for path in source.files if path.endswith((".c", ".S"))
     )
+
+
+@pytest.mark.slow
+def test_kernels_for_vectors_are_built_for_the_processor_that_the_runtime_builds_them_for(tmp_path: Path) -> None:
+    """As by `edgerig.runtimes.c_library`; a project may name another, or leave it to its own flags."""
+    compiled("net", "simd").write(tmp_path)
+    own = VECTORS.get(platform.machine())
+    if own is None:
+        pytest.skip(f"no vectors of {platform.machine()} are known")
+    name = own.partition("=")[0]
+    for chosen, flag in ((None, own), ("", None)):
+        options = () if chosen is None else (f"-Dnet_processor={chosen}",)
+        folder = build(tmp_path, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *options)
+        commands = [entry["command"].split() for entry in json.loads((folder / "compile_commands.json").read_text())]
+        assert commands
+        for words in commands:
+            assert [word for word in words if word.startswith(name)] == ([flag] if flag else [])
+    assert b"march" not in compiled("net", "portable").files["CMakeLists.txt"]
 
 
 def test_languages_are_those_of_the_files() -> None:

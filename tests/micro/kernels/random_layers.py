@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgerig.micro.ir import Add, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
+from edgerig.micro.ir import (
+    Add,
+    AveragePool2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MaxPool2D,
+    Mul,
+    Node,
+    Sub,
+    Value,
+    Weighted,
+)
 from edgerig.testing.networks.operators import int8_value, random_conv
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -99,7 +110,7 @@ def conv_and_pool(rng: Generator) -> Sequence[Node]:
 
 
 def any_sum(rng: Generator) -> Node:
-    """Two tensors of one shape; their scales are such that factors of 20 bits can be exact."""
+    """ADD or SUB of two tensors of one shape; their scales are such that factors of 20 bits can be exact."""
     shape = (1, int(rng.integers(1, 50)))
     scale = float(rng.uniform(0.02, 0.2))
     ratio = 2.0 ** int(rng.integers(-2, 1))
@@ -107,7 +118,47 @@ def any_sum(rng: Generator) -> Node:
         int8_value(name, shape, [scale * factor], [int(rng.integers(-128, 128))])
         for name, factor in (("x0", 1), ("x1", ratio), ("y", 2))
     ]
-    return Add("add", 0, values[:2], values[2:])
+    kind = Add if rng.random() < 0.5 else Sub
+    return kind("sum", 0, values[:2], values[2:])
+
+
+def any_sides(rng: Generator) -> Node:
+    """ADD or SUB of two tensors of one shape and of any scales."""
+    shape = (1, int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 20)))
+    scales = [float(rng.uniform(0.02, 0.2)) for _ in range(2)]
+    values = _binary_values(rng, (shape, shape, shape), (*scales, 128 * sum(scales)))
+    kind = Add if rng.random() < 0.5 else Sub
+    return kind("sides", 0, values[:2], values[2:], str(rng.choice(ACTIVATIONS)))
+
+
+def any_product(rng: Generator) -> Node:
+    """Of two tensors of one shape, or by a number for each channel, which either input may be."""
+    shape = (1, int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 20)))
+    scales = [float(rng.uniform(0.02, 0.2)) for _ in range(2)]
+    other = (1, 1, 1, shape[-1]) if rng.random() < 0.5 else shape
+    values = _binary_values(rng, (shape, other, shape), (*scales, 128 * 128 * scales[0] * scales[1]))
+    inputs = values[:2] if rng.random() < 0.5 else values[1::-1]
+    return Mul("product", 0, inputs, values[2:], str(rng.choice(ACTIVATIONS)))
+
+
+def _binary_values(rng: Generator, shapes: Sequence[tuple[int, ...]], spans: tuple[float, float, float]) -> list[Value]:
+    """Two inputs with their scales, and an output for results that may be as large as ``spans`` says, some clamped."""
+    scales = (*spans[:2], spans[2] / float(rng.uniform(60, 200)))
+    return [
+        int8_value(name, shape, [scale], [int(rng.integers(-128, 128))])
+        for name, shape, scale in zip(("x0", "x1", "y"), shapes, scales, strict=True)
+    ]
+
+
+def any_mean(rng: Generator) -> Node:
+    """Windows of any size up to 255 pixels, which may reach over the border."""
+    pool = any_maximum(rng)
+    assert isinstance(pool, MaxPool2D)
+    while int(np.prod(pool.window)) > 255:
+        pool = any_maximum(rng)
+        assert isinstance(pool, MaxPool2D)
+    settings = pool.window, pool.stride, pool.padding, pool.activation
+    return AveragePool2D("pool", 1, pool.inputs, pool.outputs, *settings)
 
 
 def any_maximum(rng: Generator) -> Node:

@@ -41,6 +41,15 @@ WIDE: list[tuple[tuple[int, int, int], int, bool]] = [
 ]
 
 
+#: Images of whose pixels one is left when they are counted by threes, channels behind them: small weights, whose
+#: half-words are their own, and large ones, with one rounding and with both.
+ONE_LEFT: list[tuple[tuple[int, int, int], int, str]] = [
+    ((5, 5, 8), 6, "RELU"),
+    ((7, 7, 7), 4, "NONE"),
+    ((5, 5, 64), 24, "RELU"),
+    ((4, 7, 64), 24, "NONE"),
+    ((1, 1, 9), 2, "RELU"),
+]
 #: What `DepthwiseWindow` takes: windows of all kinds, rows of whole tiles and not, rounds of the loop and rests.
 WINDOWS: list[dict[str, Any]] = [
     {"image": (12, 12, 6), "kernel": (5, 5)},
@@ -106,6 +115,14 @@ def chains() -> dict[str, tuple[list[Node], Kernel]]:
             second = random_conv(np.random.default_rng(8), first.output.shape[1:], 4, (1, 1))
             second.inputs[0] = first.output
             made[f"window-fused-{index}"] = [first, second], SeparableWindow()
+    for index, (image, channels, activation) in enumerate(ONE_LEFT):
+        first = windowed(image, (3, 3), activation="RELU", zero_points=(-7, -128))
+        zero = -128 if activation == "RELU" else 5
+        second = random_conv(
+            np.random.default_rng(9), image, channels, (1, 1), activation=activation, zero_points=(0, zero)
+        )
+        second.inputs[0] = first.output
+        made[f"one-left-{index}"] = [first, second], Separable()
     for index, one in enumerate((TWICE[0], TWICE[4], TWICE[1])):
         first = linear(*one, activation="RELU6" if index == 2 else "NONE")
         shape = first.output.shape
@@ -131,6 +148,15 @@ def test_both_roundings_are_the_reference_s_on_the_board(
     rng = np.random.default_rng(8)
     for _ in range(2):
         bench.compare(cases[name], rng)
+
+
+def test_a_pixel_that_is_left_has_code_of_its_own_and_takes_no_memory(
+    built: tuple[OperatorBench, dict[str, Case]],
+) -> None:
+    _, cases = built
+    for index in range(len(ONE_LEFT)):
+        files = [file.path for file in cases[f"one-left-{index}"].manifest.files]
+        assert any(path.endswith("_single.S") for path in files), index
 
 
 def test_both_roundings_cost_three_instructions_an_output(tmp_path: Path) -> None:

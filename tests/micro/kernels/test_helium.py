@@ -16,6 +16,9 @@ from tests.micro.kernels.random_layers import (
     any_dense,
     any_depthwise,
     any_maximum,
+    any_mean,
+    any_product,
+    any_sides,
     any_sum,
     chained,
     conv_and_pool,
@@ -26,9 +29,10 @@ from edgerig.errors import CompileError
 from edgerig.micro import planning
 from edgerig.micro.ir import FullyConnected, Fused, Node
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
+from edgerig.micro.kernels.helium.binary import ProductVectors, SidesVectors
 from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
-from edgerig.micro.kernels.helium.pool import MaxPoolVectors
+from edgerig.micro.kernels.helium.pool import AveragePoolVectors, MaxPoolVectors
 from edgerig.micro.kernels.helium.sums import AddVectors
 from edgerig.micro.memory.planner import padded
 from edgerig.micro.options import Options
@@ -45,11 +49,17 @@ KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]]]] = 
     "conv and maximum": (ConvPoolVectors(), conv_and_pool),
     "dense": (ConvVectors(), any_dense),
     "sum": (AddVectors(), any_sum),
+    "sides": (SidesVectors(), any_sides),
+    "product": (ProductVectors(), any_product),
     "maximum": (MaxPoolVectors(), any_maximum),
+    "mean": (AveragePoolVectors(), any_mean),
 }
-CASES = {"conv": 30, "depthwise": 30, "conv and maximum": 15, "dense": 15, "sum": 10, "maximum": 20}
+CASES = {
+    "conv": 30, "depthwise": 30, "conv and maximum": 15, "dense": 15, "sum": 10, "sides": 30, "product": 30,
+    "maximum": 20, "mean": 30,
+}  # fmt: skip
 #: Those whose outputs may lie over their inputs.
-IN_PLACE = ("conv", "depthwise", "conv and maximum", "maximum")
+IN_PLACE = ("conv", "depthwise", "conv and maximum", "maximum", "mean")
 OPTIONS = Options(cpu="cortex-m55")
 
 
@@ -111,6 +121,15 @@ def test_layers_are_exact_over_their_inputs_and_not_all_of_them_nearer(
     assert not [said.case.program.nodes for said, _ in pairs if said.differences()]
     # Padding, or a layer that reads all of its input before it writes, lets many lie nearer.
     assert any(nearer.differences() for _, nearer in pairs)
+
+
+def test_means_are_divided_exactly() -> None:
+    """What er_mve_pool_mean does for every sum of at most 255 bytes."""
+    for count in range(1, 256):
+        numbers = np.arange(128 * count + count // 2 + 1, dtype=np.int64)
+        assert numbers[-1] < 1 << 15
+        reciprocal = (1 << 30) // count + 1
+        np.testing.assert_array_equal(2 * (2 * numbers) * reciprocal >> 32, numbers // count)
 
 
 def test_scales_of_one_and_more_are_refused() -> None:

@@ -22,6 +22,27 @@ target_include_directories({name} PUBLIC "${{CMAKE_CURRENT_SOURCE_DIR}}")
 target_compile_features({name} PUBLIC c_std_99)
 # Without optimization the kernels take many times as long, whatever the project itself is built for.
 target_compile_options({name} PRIVATE -O2)
+{vectors}"""
+#: C for vectors is as fast as it can be only where the compiler knows which vectors the processor has.
+_VECTORS = """
+# The vectors that the kernels use are those of this processor, as -march on x86-64 and -mcpu on aarch64 call it:
+# native is this machine's; nothing leaves it to the compiler's flags.
+if(CMAKE_CROSSCOMPILING)
+  set({name}_processor "" CACHE STRING "The processor whose vectors {name} uses")
+else()
+  set({name}_processor native CACHE STRING "The processor whose vectors {name} uses")
+endif()
+if({name}_processor)
+  include(CheckCCompilerFlag)
+  set({name}_flag "-march=${{{name}_processor}}")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+    set({name}_flag "-mcpu=${{{name}_processor}}")
+  endif()
+  check_c_compiler_flag("${{{name}_flag}}" {name}_knows_processor)
+  if({name}_knows_processor)
+    target_compile_options({name} PRIVATE "${{{name}_flag}}")
+  endif()
+endif()
 """
 
 
@@ -34,4 +55,5 @@ def cmake_lists(name: str, cpu: str, paths: Collection[str]) -> bytes:
         cpu="these kernels run on any" if cpu == "portable" else f"these kernels are for {cpu}",
         languages=languages,
         sources="\n".join(f"  {path}" for path in sources),
+        vectors=_VECTORS.format(name=name) if cpu == "simd" else "",
     ).encode()

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.helium.binary import ProductVectors, SidesVectors
 from edgerig.micro.kernels.helium.conv import ConvPoolVectors, ConvVectors
 from edgerig.micro.kernels.helium.depthwise import DepthwiseVectors
-from edgerig.micro.kernels.helium.pool import MaxPoolVectors
+from edgerig.micro.kernels.helium.pool import AveragePoolVectors, MaxPoolVectors
 from edgerig.micro.kernels.helium.sums import AddVectors
 
-HELIUM: tuple[Kernel, ...] = (ConvPoolVectors(), DepthwiseVectors(), ConvVectors(), AddVectors(), MaxPoolVectors())
+HELIUM: tuple[Kernel, ...] = (
+    ConvPoolVectors(),
+    DepthwiseVectors(),
+    ConvVectors(),
+    AddVectors(),
+    SidesVectors(),
+    ProductVectors(),
+    MaxPoolVectors(),
+    AveragePoolVectors(),
+)

@@ -1,4 +1,4 @@
-/* Maxima of int8 by Helium, 16 channels at a time. */
+/* Maxima of int8 by Helium, 16 channels at a time, and means, 8 at a time. */
 #ifndef ER_MVE_POOL_H
 #define ER_MVE_POOL_H
 
@@ -7,10 +7,13 @@
 /* A window of rows by columns pixels; skip: bytes from the end of one of its rows to the beginning of the next. */
 typedef struct er_mve_pool_window {
     int32_t rows, columns, depth, skip, low, high;
+    int32_t half, reciprocal; /* of a mean: of the number of pixels, at most 255; 2^30 by it, and 1 */
 } er_mve_pool_window;
 
-void er_mve_pool_maximum(const int8_t *in, int8_t *out, const er_mve_pool_window *window);
+typedef void er_mve_window_run(const int8_t *in, int8_t *out, const er_mve_pool_window *window);
+er_mve_window_run er_mve_pool_maximum, er_mve_pool_mean;
 
 void er_mve_max_pool(const er_pool *pool, const int8_t *in, int8_t *out);
+void er_mve_average_pool(const er_pool *pool, const int8_t *in, int8_t *out);
 
 #endif

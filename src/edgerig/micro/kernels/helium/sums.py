@@ -1,9 +1,9 @@
-"""ADD of two int8 tensors by Helium, where two factors are exact for all pairs of bytes: 2.5 instructions each."""
+"""ADD and SUB of int8 tensors by Helium, where two factors are exact for all pairs of bytes: 2.5 instructions each."""
 
 from __future__ import annotations
 
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Add, Node
+from edgerig.micro.ir import Add, Node, Sub
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, add_constants
 from edgerig.micro.kernels.cortex_m.sources import calling
@@ -18,7 +18,7 @@ class AddVectors(AddBytes):
     needs = NEEDS
 
     def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Add)
+        assert isinstance(node, Add | Sub)
         factors = add_constants(node)
         assert not isinstance(factors, Refusal)
         add = context.struct("add", "er_mve_add_factors", initializer(factors))

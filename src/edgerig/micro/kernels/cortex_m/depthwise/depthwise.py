@@ -116,6 +116,7 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     numbers = [
         code.name,
         part.run,
+        part.single,
         first.weights,
         first.scales,
         part.job(strides, shape.tile),
@@ -141,7 +142,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     layer = context.struct("layer", "er_separable", initializer(numbers))
     columns = context.scratch(bands.column_bytes * (2 if bands.two else 1), "uint32_t")
     plane = context.scratch(4 * bands.plane_words, "uint32_t")
-    tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
+    by_tail = part.single == "0" and pixels % 3 and 3 - pixels % 3 > room
+    tail = context.scratch(4 * out_channels) if by_tail else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
     accesses = () if shape.planar or planar_out else (_access(node, last, first, bands),)

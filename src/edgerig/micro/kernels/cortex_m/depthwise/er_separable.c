@@ -40,16 +40,22 @@ static void outputs(const er_separable *layer, uint32_t row, const uint32_t *col
 {
     uint32_t pixels = smaller(layer->band, layer->out_height - row) * layer->out_width;
     uint32_t tiles = pixels / 3, rest = pixels % 3;
-    if (rest != 0 && 3 - rest <= layer->room) {
+    const int alone = rest == 1 && layer->single != 0;
+    if (!alone && rest != 0 && 3 - rest <= layer->room) {
         tiles++;
         rest = 0;
     }
     int8_t *to = out + (int32_t)(row * layer->out_width) * layer->pairs.job.pixel_stride;
     if (tiles != 0)
         layer->pointwise(&layer->pairs.job, columns, to, tiles);
-    if (rest != 0)
-        last_tile(layer, columns + tiles * (layer->pairs.job.tile / 4),
-                  to + (int32_t)(3 * tiles) * layer->pairs.job.pixel_stride, rest, tail);
+    if (rest == 0)
+        return;
+    columns += tiles * (layer->pairs.job.tile / 4);
+    to += (int32_t)(3 * tiles) * layer->pairs.job.pixel_stride;
+    if (alone)
+        layer->single(&layer->pairs.job, columns, to, 1);
+    else
+        last_tile(layer, columns, to, rest, tail);
 }
 
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,

@@ -14,7 +14,8 @@ er_columns_clamp er_columns_clamp_s16;
 typedef struct er_separable {
     er_depthwise_run *depthwise;
     er_pointwise_run *pointwise;
-    const int8_t *weights; /* of the depthwise part */
+    er_pointwise_run *single; /* makes the first pixel of a tile; 0 if no tile has but one */
+    const int8_t *weights;    /* of the depthwise part */
     const int32_t *parameters;
     er_pairs pairs; /* of the pointwise part */
     int32_t addend; /* of the depthwise part's requantization */
@@ -36,7 +37,7 @@ typedef struct er_separable {
 
 /* With a second buffer of columns out may be in, if their layouts are the same: a band's outputs are written when the
    next one's inputs were read. columns: a band's, twice if there are two; plane: plane_words; tail: 4 bytes for each
-   channel of the output, used if there is no room. */
+   channel of the output, used if there is no room and no single. */
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,
                         int8_t *tail);
 

@@ -14,6 +14,7 @@ from edgerig.micro.kernels.cortex_m.conv.form import form_of
 from edgerig.micro.kernels.cortex_m.conv.pairs import FULL, STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import Form
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_single import pointwise_single
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.refusals import Answer, Refusal, counted, require
 
@@ -27,6 +28,7 @@ class PointwisePart:
 
     Attributes:
         run: The C function, an er_pointwise_run.
+        single: Another for the first pixel of a tile, where the last tile of the image has no more; or 0.
         stream: C expressions of begin and end of its constants.
         rounds: As er_pointwise has them; ``first`` likewise.
         low: Where er_pairs_full clamps; ``high`` likewise.
@@ -34,6 +36,7 @@ class PointwisePart:
     """
 
     run: str
+    single: str = "0"
     stream: tuple[str, str] = ("0", "0")
     rounds: int = 0
     first: int = 0
@@ -80,13 +83,20 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     ends = (name, f"{name} + {words.size}")
     if pairs.fast is None and form is Form.LOOP:
         files, (low, high) = sources("er_pairs.S"), (pairs.scale.low, pairs.scale.high)
-        return PointwisePart(FULL, ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
+        return PointwisePart(FULL, "0", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
     shift = int(pairs.fast.shift[0]) if pairs.fast else None
     code = pointwise_code.code_of(form, shift, len(order) // STEP, context.options.optimize)
     run = code.name
     context.structs.append(f"extern er_pointwise_run {run};")
     generated = {f"{run}.S": source([code])}
-    return PointwisePart(run, ends, rounds + 1, first, addend_of(pairs), generated=generated)
+    single = "0"
+    pixels = node.output.elements // node.output.shape[3]
+    if form is not Form.LOOP and pixels % 3 == 1:
+        alone = pointwise_single(form, shift, len(order) // STEP)
+        single = alone.name
+        context.structs.append(f"extern er_pointwise_run {single};")
+        generated[f"{single}.S"] = source([alone])
+    return PointwisePart(run, single, ends, rounds + 1, first, addend_of(pairs), generated=generated)
 
 
 def stands_for(node: Weighted) -> tuple[Value, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import activation_range, scale_by
 from edgerig.micro.arithmetic.scales import sides_scales
 from edgerig.micro.c_text import c_float, initializer
-from edgerig.micro.ir import Add, Node, Quantize, Value
+from edgerig.micro.ir import Add, Node, Quantize, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.elementwise.sums import sides
 from edgerig.micro.kernels.cortex_m.sources import calling
@@ -22,7 +22,7 @@ _SHIFT = 20
 
 
 class AddBytes(Kernel):
-    """ADD of two int8 tensors of one shape: two multiplications and a shift, 6.75 instructions an element.
+    """ADD and SUB of two int8 tensors of one shape: two multiplications and a shift, 6.75 instructions an element.
 
     TensorFlow Lite's way has three doubling multiplications and three shifts. That the short one gives the same is
     tried out for all 65536 pairs of bytes when compiling.
@@ -30,10 +30,10 @@ class AddBytes(Kernel):
 
     name = "add-bytes"
     needs = frozenset({"thumb2", "dsp"})
-    node = Add
+    node = (Add, Sub)
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Add) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
+        if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
         same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
         return (
@@ -43,7 +43,7 @@ class AddBytes(Kernel):
         )
 
     def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Add)
+        assert isinstance(node, Add | Sub)
         factors = add_constants(node)
         assert not isinstance(factors, Refusal)
         add = context.struct("add", "er_add", initializer(factors))
@@ -55,16 +55,18 @@ class AddBytes(Kernel):
         return ((node.output, node.inputs[0]),)
 
 
-def add_constants(node: Add) -> tuple[int, int, int] | Refusal:
+def add_constants(node: Add | Sub) -> tuple[int, int, int] | Refusal:
     """Factors of both inputs and the constant, in units of 2**-20 of the output; or why none are exact."""
+    sign = -1 if isinstance(node, Sub) else 1
     first, second = sides(node)
     output = node.output
     limits = activation_range(node.activation, output)
-    ratios = tuple(float(np.float32(value.scale)) / float(np.float32(output.scale)) for value in node.inputs[:2])
+    ratio, other = (float(np.float32(value.scale)) / float(np.float32(output.scale)) for value in node.inputs[:2])
+    ratios = ratio, sign * other
     offset = sum(ratio * value.zero_point for ratio, value in zip(ratios, node.inputs, strict=False))
     ideal = round((output.zero_point - offset + 0.5) * 2**_SHIFT)
     scale = sides_scales(node).output
-    return _factors(first.tobytes(), second.tobytes(), scale, output.zero_point, limits, ratios, ideal)
+    return _factors(first.tobytes(), (sign * second).tobytes(), scale, output.zero_point, limits, ratios, ideal)
 
 
 # A plan within little RAM looks at the same sum dozens of times: in every choice of bands, and when it is written.
@@ -84,7 +86,7 @@ def _factors(
     if wanted is None:
         return Refusal("the activation clamps within the range of int8")
     a, b = (round(ratio * 2**_SHIFT) for ratio in ratios)
-    if 128 * (a + b + 6) + abs(ideal) + 1024 >= 1 << 31:
+    if 128 * (abs(a) + abs(b) + 6) + abs(ideal) + 1024 >= 1 << 31:
         return Refusal("the factors exceed 32 bits: the output's scale is far below those of the inputs")
     x = np.arange(-128, 128, dtype=np.int64)
     for up, across, more in itertools.product((0, 1, -1), (0, 1, -1), (0, 16, -16, 64, -64, 256, -256)):

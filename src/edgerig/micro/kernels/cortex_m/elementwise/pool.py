@@ -39,6 +39,14 @@ def pool_settings(node: Pool2D, context: Context) -> str:
     return context.struct("pool", "er_pool", initializer(numbers))
 
 
+def means_fit(node: Pool2D) -> Answer:
+    """Whether sums fit into 16 bits and halves are rounded away from zero."""
+    halves_up = isinstance(node, AveragePool2D) and node.unsigned
+    return require(not halves_up, "means of uint8, whose halves are rounded up") and require(
+        math.prod(node.window) <= _MOST, f"{by(node.window)} window, at most {_MOST} pixels"
+    )
+
+
 class _Pool(Kernel):
     """Channels in whole words."""
 
@@ -78,10 +86,7 @@ class AveragePool(_Pool):
         answer = super().accepts(node, options)
         if not answer or not isinstance(node, Pool2D):
             return answer
-        halves_up = isinstance(node, AveragePool2D) and node.unsigned
-        return require(not halves_up, "means of uint8, whose halves are rounded up") and require(
-            math.prod(node.window) <= _MOST, f"{by(node.window)} window, at most {_MOST} pixels"
-        )
+        return means_fit(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, AveragePool2D)

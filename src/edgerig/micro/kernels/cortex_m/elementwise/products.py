@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edgerig.micro.arithmetic.scales import product_scale
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Mul, Node, Value
+from edgerig.micro.ir import Add, Mul, Node, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.elementwise.sums import clamped, clamping, scaling
 from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
@@ -24,7 +24,7 @@ class ProductBytes(Kernel):
     def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Mul) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
-        known = _same(node) or _by_channel(node) is not None
+        known = same_shapes(node) or channel_factor(node) is not None
         return (
             require(not any(value.constant for value in node.inputs), "an input is a constant")
             and require(known, "the inputs have different shapes, and neither is a number for each channel")
@@ -35,7 +35,7 @@ class ProductBytes(Kernel):
         assert isinstance(node, Mul)
         numbers = _numbers(node)
         assert not isinstance(numbers, Refusal)
-        side = _by_channel(node)
+        side = channel_factor(node)
         if side is not None:
             return _channels(node, side, numbers, context)
         zeros = (node.inputs[0].zero_point, 2 * node.inputs[1].zero_point)
@@ -62,13 +62,14 @@ def _channels(node: Mul, side: int, numbers: tuple[int, int, int], context: Cont
     return clamped("\n".join(lines), clamping(node, y), "er_channels.h", "er_channels.S")
 
 
-def _same(node: Mul) -> bool:
+def same_shapes(node: Add | Sub | Mul) -> bool:
+    """Both inputs and the output have one."""
     return node.inputs[0].shape == node.inputs[1].shape == node.output.shape
 
 
-def _by_channel(node: Mul) -> int | None:
+def channel_factor(node: Mul) -> int | None:
     """The input that has a number for each channel of the other, and none else."""
-    if _same(node):
+    if same_shapes(node):
         return None
     for index, value in enumerate(node.inputs):
         wide = node.inputs[1 - index].shape == node.output.shape != ()
