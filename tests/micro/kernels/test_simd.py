@@ -154,7 +154,8 @@ def one_by_one(name: str, wanted: Sequence[Kernel]) -> list[tuple[Machine, Any]]
     for kind, node in layers():
         if kind == name:
             try:
-                source = compile_program(chain_of([node]), f"case{len(cases)}", OPTIONS, kernels=wanted)
+                prefix = f"{name.replace(' ', '_')}_{len(cases)}"
+                source = compile_program(chain_of([node]), prefix, OPTIONS, kernels=wanted)
             except CompileError:
                 continue
             cases.append((Machine(chain_of([node])), source))
@@ -171,10 +172,12 @@ def cases() -> dict[str, list[tuple[Machine, Any]]]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_random_layers_are_exact(width: str, cases: dict[str, list[tuple[Machine, Any]]], tmp_path: Path) -> None:
     flag, rng = flags_of(width), np.random.default_rng(6)
+    # All in one library: kernels, and all that networks have in common, are compiled once for a width.
+    networks = iter(load_all([source for each in cases.values() for _, source in each], tmp_path, ("-O2", flag)))
     for name, each in cases.items():
-        networks = load_all([source for _, source in each], tmp_path / name.replace(" ", "_"), ("-O2", flag))
         moved = 0
-        for (machine, _), network in zip(each, networks, strict=True):
+        for machine, _ in each:
+            network = next(networks)
             for _ in range(3):
                 inputs = [random_content(rng, value) for value in machine.program.inputs]
                 (expected,), (found,) = machine.run(inputs), network.run(inputs)
