@@ -21,6 +21,7 @@ from edgerig.micro.arithmetic.requantize import (
     activation_range,
     channels_of,
     effective_scales,
+    multipliers_of,
     quantize_multiplier,
     scale_twice,
 )
@@ -79,7 +80,7 @@ def requantization16(node: Weighted) -> Requantization16:
     Raises:
         CompileError: A sum or a scaled sum would not fit into the bits that LiteRT has for it.
     """
-    pairs = [quantize_multiplier(real) for real in effective_scales(node)]
+    pairs = multipliers_of(node)
     channels = channels_of(node)
     pairs = pairs * channels if len(pairs) == 1 else pairs
     multipliers, exponents = (np.array(column, np.int64) for column in zip(*pairs, strict=True))

@@ -2,7 +2,7 @@
 
 Two roundings occur. ``twice`` (convolutions): a rounding doubling high multiply, then a rounding shift right, both
 rounding halves away from zero as gemmlowp does. ``once`` (dense layers): one multiplication in 64 bits, rounded
-half up.
+half up, by a multiplier that makes this what LiteRT has in double precision (`dense_scale`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
+from edgerig.micro.arithmetic.dense_scale import dense_multiplier
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv, Value, Weighted
 
 #: The greatest float32.
@@ -102,8 +103,7 @@ def requantization(node: Weighted) -> Requantization:
     Raises:
         CompileError: An accumulator, or one shifted left because its scale is 1 or more, would not fit into 32 bits.
     """
-    reals = effective_scales(node)
-    pairs = [quantize_multiplier(real) for real in reals]
+    pairs = multipliers_of(node)
     low, high = activation_range(node.activation, node.output)
     channels = channels_of(node)
     if len(pairs) == 1:
@@ -125,6 +125,17 @@ def requantization(node: Weighted) -> Requantization:
         once=once,
         short=bool((reach < 1 << 30).all()),
     )
+
+
+def multipliers_of(node: Weighted) -> list[tuple[int, int]]:
+    """Multiplier and exponent of each of `effective_scales`."""
+    scales = effective_scales(node)
+    pairs = [quantize_multiplier(scale) for scale in scales]
+    if not isinstance(node, FullyConnected):
+        return pairs
+    low, high = RANGES[node.output.dtype]
+    levels = max(node.output.zero_point - low, high - node.output.zero_point)
+    return [dense_multiplier(scale, pair, levels) for scale, pair in zip(scales, pairs, strict=True)]
 
 
 def effective_scales(node: Weighted) -> list[float]:

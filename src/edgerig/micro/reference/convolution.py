@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.micro.arithmetic.conversion import round_away
 from edgerig.micro.arithmetic.int16 import matmul16, requantization16
-from edgerig.micro.arithmetic.requantize import real_range, requantization, scale_by, scale_once, scale_twice
+from edgerig.micro.arithmetic.requantize import effective_scales, real_range, requantization, scale_by, scale_twice
 from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import (
     BatchMatMul,
@@ -115,8 +116,11 @@ def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
         bias = inputs[2].reshape(-1) if len(inputs) > 2 else 0.0
         return np.clip(sums + bias, low, high).astype(np.float32)
     scales = requantization(node)
-    scale = scale_once if scales.once else scale_twice
-    scaled = scale(sums + scales.bias, scales.multipliers.astype(np.int64), scales.exponents.astype(np.int64))
+    sums = sums + scales.bias
+    if scales.once:
+        scaled = round_away(sums * np.array(effective_scales(node)))
+    else:
+        scaled = scale_twice(sums, scales.multipliers.astype(np.int64), scales.exponents.astype(np.int64))
     return np.clip(scaled + scales.zero_point, scales.low, scales.high).astype(np.int8)
 
 
