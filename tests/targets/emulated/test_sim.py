@@ -128,12 +128,14 @@ def test_published_networks_are_bit_exact_on_the_board(name: str, tmp_path: Path
     )
     path = tmp_path / "net.tflite"
     path.write_bytes(data)
-    inputs = random_inputs(open_artifact(path), 12, seed=3)
+    # What remembers is to hear more: of the others each inference takes all paths that there are.
+    count = 12 if name in known_networks.WAKE_WORDS else 4
+    inputs = random_inputs(open_artifact(path), count, seed=3)
     with session_of(path) as session:
         found = [session.run(inputs).outputs, session.run(inputs).outputs]
     oracle = Oracle(data)
     for outputs in found:
-        for index in range(12):
+        for index in range(count):
             wanted = oracle.run([array[index : index + 1] for array in inputs])
             for expected, output in zip(wanted, outputs, strict=True):
                 assert difference(expected, output[index : index + 1]) <= tolerance(expected.dtype)
