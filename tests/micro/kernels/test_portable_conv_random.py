@@ -12,7 +12,7 @@ from edgerig.micro import Options
 from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Node
 from edgerig.micro.kernels.portable import PORTABLE
-from edgerig.testing.networks.operators import OperatorBench, int8_value, pool_behind, random_conv
+from edgerig.testing.networks.operators import Case, OperatorBench, int8_value, pool_behind, random_conv
 
 CASES = 60
 ANY = Options(cpu="portable")
@@ -35,18 +35,43 @@ def test_sums_that_fill_a_pair_and_scales_of_one_half_or_more_are_bit_exact(tmp_
     bench = OperatorBench(tmp_path)
     # 25 * 40 products of up to 2**14: more than the lower sum of a pair holds.
     full = random_conv(rng, (7, 7, 40), 5, (5, 5), zero_points=(-128, 3))
-    extreme = random_conv(rng, (6, 6, 40), 3, (5, 5), activation="NONE")
+    extreme = random_conv(rng, (6, 6, 40), 3, (5, 5), activation="NONE", zero_points=(-128, 5))
     extreme.weights.array[:] = -128
     steep = [random_conv(rng, (6, 6, 9), 9, (3, 3), depthwise=kind, activation="NONE") for kind in (False, True)]
     for node in steep:
         node.outputs[0] = int8_value("y", node.output.shape, [0.05 * 0.0055], [7])
-    assert not any(requantization(node).doubles for node in steep)
-    assert all(requantization(node).doubles for node in (full, extreme))
+    assert all((requantization(node).exponents > -1).all() for node in steep)
+    assert requantization(full).joined
+    assert requantization(extreme).short
+    assert not requantization(extreme).joined
     cases = [bench.add([node], PORTABLE, ANY) for node in (full, extreme, *steep)]
     for case in cases:
         bench.compare(case, rng)
     least = np.full(cases[1].program.inputs[0].shape, -128, np.int8)
     np.testing.assert_array_equal(bench.run(cases[1], least)[0][0], cases[1].reference.run([least])[0])
+
+
+@pytest.mark.parametrize("compiler", ["ziglang", "gcc"])
+def test_channels_of_any_scales_are_bit_exact(tmp_path: Path, compiler: Choice) -> None:
+    if compiler == "gcc":
+        need("arm-none-eabi-gcc")
+    rng, channels = np.random.default_rng(8), 72
+    bench = OperatorBench(tmp_path, compiler)
+    cases: list[Case] = []
+    for activation in ("NONE", "RELU", "RELU6"):
+        for kind in (False, True):
+            zeros = (3, 4 if activation == "NONE" else -128)
+            node = random_conv(
+                rng, (6, 5, channels), channels, (3, 3), activation=activation, zero_points=zeros, depthwise=kind
+            )
+            factor = node.output.scale / node.input.scale
+            scales = [float(factor * 2.0**power) for power in np.linspace(-36, 1.5, channels)]
+            axis, old = 3 if kind else 0, node.weights
+            node.inputs[1] = int8_value("w", old.shape, scales, [0] * channels, axis, old.array)
+            assert set(range(-31, 2)) <= set(requantization(node).exponents)
+            cases.append(bench.add([node], PORTABLE, ANY))
+    for case in cases:
+        bench.compare(case, rng)
 
 
 def _random_nodes(rng: np.random.Generator) -> Sequence[Node]:

@@ -79,17 +79,9 @@ class Requantization:
 
     @property
     def joined(self) -> bool:
-        """All roundings are one: all exponents are -31 to -2, of multipliers of 0 any, and either there is one anyway,
-        or sums below 0, whose halves are rounded away from zero, make the least output whatever their rounding."""
-        below = (self.multipliers == 0) | (self.exponents <= -2)
-        return bool(below.all()) and (self.once or self.low >= self.zero_point)
-
-    @property
-    def doubles(self) -> bool:
-        """There are two roundings, all sums fit into 30 bits and a sign, so that they may be doubled, and all exponents
-        are -22 to -1, of multipliers of 0 any."""
-        within = (self.multipliers == 0) | ((self.exponents >= -22) & (self.exponents <= -1))
-        return not self.once and self.short and bool(within.all())
+        """All roundings are one where scales are below 1/4: there is one anyway, or sums below 0, whose halves are
+        rounded away from zero, make the least output whatever their rounding."""
+        return self.once or self.low >= self.zero_point
 
     @property
     def shifts_left(self) -> bool:

@@ -26,7 +26,7 @@ INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
 
 def _table(context: Context, node: Weighted, requantize: Requantization) -> str:
-    # A multiplier of 0 makes 0 with any exponent; `micro_scaling` wants -2 or less.
+    # A multiplier of 0 makes 0 with any exponent; -2 is in the range of all fast ways to scale.
     exponents = np.where(requantize.multipliers == 0, -2, requantize.exponents)
     return channel_table(context, requantize.bias, requantize.multipliers, exponents, [node.bias] if node.bias else [])
 
@@ -35,10 +35,8 @@ def _scaling(requantize: Requantization) -> str:
     """The struct ``micro_scaling``."""
     if requantize.joined:
         kind = "MICRO_WHOLE" if (requantize.low, requantize.high) == RANGES["int8"] else "MICRO_JOINED"
-    elif requantize.once:
-        kind = "MICRO_ONCE"
     else:
-        kind = "MICRO_DOUBLED" if requantize.doubles else "MICRO_TWICE"
+        kind = "MICRO_DOUBLED" if requantize.short else "MICRO_ANY"
     limits = {"output_zero": requantize.zero_point, "low": requantize.low, "high": requantize.high}
     return struct(kind=kind, first=0 if requantize.once else 1 << 30, **limits)
 

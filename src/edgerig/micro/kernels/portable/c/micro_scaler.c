@@ -11,8 +11,8 @@ static void scale_any(const micro_scaling *s, const micro_channel *channel, cons
 {
     for (int32_t i = 0; i < count; i++) {
         int32_t sum = sums[i] + channel->bias;
-        int32_t value = s->kind == MICRO_ONCE ? micro_scale_once(sum, channel->multiplier, channel->exponent)
-                                              : micro_scale_twice(sum, channel->multiplier, channel->exponent);
+        int32_t value = s->first ? micro_scale_twice(sum, channel->multiplier, channel->exponent)
+                                 : micro_scale_once(sum, channel->multiplier, channel->exponent);
         y[i * step] = (int8_t)micro_clamp(value + s->output_zero, s->low, s->high);
     }
 }
@@ -25,6 +25,10 @@ static void scale_doubled(const micro_scaling *s, const micro_channel *channel, 
                           int8_t *y, int32_t step)
 {
     int32_t bias = channel->bias * 2, multiplier = channel->multiplier, shift = -channel->exponent;
+    if (shift < 1 || shift > 22) {
+        scale_any(s, channel, sums, count, y, step);
+        return;
+    }
     int64_t start = (int64_t)((s->output_zero * 2 + 1) * (1 << (shift - 1))) * ((int64_t)1 << 32) + 0x80000000;
     const int32_t *end = sums + count;
     int32_t low = s->low, high = s->high;
@@ -47,6 +51,10 @@ static void scale_joined(const micro_scaling *s, const micro_channel *channel, c
                          int8_t *y, int32_t step)
 {
     int32_t bias = channel->bias, multiplier = channel->multiplier, shift = -channel->exponent - 1;
+    if (shift < 1) {
+        scale_any(s, channel, sums, count, y, step);
+        return;
+    }
     int64_t start = start_of(s, 1, shift);
     const int32_t *end = sums + count;
     int32_t zero = s->output_zero, low = s->low, high = s->high;
@@ -69,7 +77,7 @@ static void scale_whole(const micro_scaling *s, const micro_channel *channel, in
     const micro_channel *end = channel + channels;
     for (; channel != end; channel++, sums += apart, y++) {
         int32_t multiplier = channel->multiplier, shift = -channel->exponent - 1;
-        if (shift > 21) {
+        if (shift < 1 || shift > 21) {
             scale_joined(s, channel, sums, count, y, step);
             continue;
         }
@@ -101,7 +109,7 @@ static void scale_ones(const micro_scaling *s, const micro_channel *channel, int
     int32_t halves = s->output_zero * 2 + 1;
     for (; channel != end; channel++, sums += apart, y++) {
         int32_t shift = -channel->exponent - 1;
-        if (shift > 21) {
+        if (shift < 1 || shift > 21) {
             scale_joined(s, channel, sums, 1, y, 0);
             continue;
         }

@@ -5,18 +5,18 @@
 #include "micro_requantize.h"
 
 /*
- * How the sums of a layer are scaled:
- * MICRO_TWICE, MICRO_ONCE: as `micro_scale_twice` and `micro_scale_once` do, any of them;
- * MICRO_DOUBLED: twice, exponents are -22 to -1, and sums, bias included, have less than 30 bits;
- * MICRO_JOINED: exponents are -31 to -2. Once; or twice, where sums below 0 make the least output;
+ * How the sums of a layer are scaled; channels whose exponent is another one are done as by MICRO_ANY:
+ * MICRO_ANY: as `micro_scale_twice` or `micro_scale_once` does;
+ * MICRO_DOUBLED: twice, exponents from -22 to -1; all sums, bias included, have less than 30 bits;
+ * MICRO_JOINED: exponents from -31 to -2; once, or twice where all sums below 0 make the least output;
  * MICRO_WHOLE: as MICRO_JOINED, and all of int8 is allowed.
  */
-enum { MICRO_TWICE, MICRO_ONCE, MICRO_DOUBLED, MICRO_JOINED, MICRO_WHOLE };
+enum { MICRO_ANY, MICRO_DOUBLED, MICRO_JOINED, MICRO_WHOLE };
 
 /* A layer's scaling. */
 typedef struct micro_scaling {
     int32_t kind;                   /* one of the above */
-    int32_t first;                  /* joined: what the first of two roundings adds to the product, or 0 */
+    int32_t first;                  /* what the first of two roundings adds to the product; 0: there is one */
     int32_t output_zero, low, high; /* of the outputs */
 } micro_scaling;
 
