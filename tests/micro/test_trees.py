@@ -152,7 +152,7 @@ def test_what_differs_from_the_file_in_words_only_is_followed(tmp_path: Path) ->
     ("changes", "error", "text"),
     [
         ({"nodes_truenodeids": [0, 0, 0]}, ModelError, "node 0 is reached twice, by a cycle"),
-        ({"nodes_truenodeids": [2, 0, 0]}, ModelError, "node 2 is reached twice"),
+        ({"nodes_truenodeids": [2, 0, 0]}, ModelError, "1 of 3 nodes are not reached"),
         ({"nodes_truenodeids": [7, 0, 0]}, ModelError, "node 0 has a child that is not there"),
         ({"nodes_truenodeids": [-1, 0, 0]}, ModelError, "node 0 has a child that is not there"),
         ({"nodes_nodeids": [0, 1, 1]}, ModelError, "two nodes of one number"),

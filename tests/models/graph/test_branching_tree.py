@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerig.models.graph.branching_tree import BranchingTree, categories_as_ranges
+from edgerig.models.graph.branching_tree import BranchingTree, categories_as_chains, categories_as_ranges
 
 VALUES = (-math.inf, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 2.0**24, math.inf, math.nan)
 
@@ -32,7 +32,7 @@ def leaf(tree: BranchingTree, sets: dict[int, np.ndarray], sample: tuple[float, 
         elif node in sets:
             to_left = not 0 <= value < 2**24 or int(value) not in sets[node]
         else:
-            to_left = value < tree.condition[node]
+            to_left = value < tree.condition[node] or node in tree.always_left
         node = int((tree.left if to_left else tree.right)[node])
     return float(tree.condition[node])
 
@@ -42,13 +42,26 @@ def leaf(tree: BranchingTree, sets: dict[int, np.ndarray], sample: tuple[float, 
     st.lists(st.integers(0, 1), min_size=7, max_size=7),
     st.dictionaries(st.integers(0, 6), st.sets(st.integers(0, 5), min_size=1)),
 )
-def test_ranges_decide_as_sets_do(features: list[int], defaults: list[int], sets: dict[int, set[int]]) -> None:
+def test_ranges_and_chains_decide_as_sets(features: list[int], defaults: list[int], sets: dict[int, set[int]]) -> None:
     tree = full_tree(features, defaults)
     own = {node: np.array(sorted(values)) for node, values in sets.items()}
-    ranges = categories_as_ranges(tree, own, 10_000)
+    ranges, chains = categories_as_ranges(tree, own, 10_000), categories_as_chains(tree, own)
     for first in VALUES:
         for second in VALUES:
-            assert leaf(ranges, {}, (first, second)) == leaf(tree, own, (first, second))
+            expected = leaf(tree, own, (first, second))
+            assert leaf(ranges, {}, (first, second)) == leaf(chains, {}, (first, second)) == expected
+
+
+@given(st.dictionaries(st.integers(0, 6), st.sets(st.integers(0, 5), min_size=1)))
+def test_chains_share_left_children_alone_and_repeat_nothing(sets: dict[int, set[int]]) -> None:
+    """ONNX Runtime takes a second parent of a left child, and none of a right one."""
+    own = {node: np.array(sorted(values)) for node, values in sets.items()}
+    chains = categories_as_chains(full_tree([0, 1] * 3 + [0], [0] * 7), own)
+    ends = sum(2 * (1 + int((np.diff(values) > 1).sum())) for values in own.values())
+    assert len(chains.left) == 15 + ends + len(own)
+    right = chains.right[chains.right != -1]
+    assert len(set(right.tolist())) == len(right)
+    assert not set(right.tolist()) & set(chains.left[chains.left != -1].tolist())
 
 
 def test_what_a_range_decides_is_not_asked_again() -> None:

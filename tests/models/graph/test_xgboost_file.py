@@ -188,14 +188,111 @@ def test_what_cannot_be_read_is_named(change: Callable[[dict[str, Any]], object]
         open_artifact(path)
 
 
-def test_categories_that_become_too_many_branches_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound is the whole file's: none of its trees alone has so many."""
-    data = (MODELS / "categories.ubj").read_bytes()
-    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_ADDED", 1000)
-    with pytest.raises(ModelError, match="more than 1,000 branches by numbers"):
-        onnx_of_xgboost.__wrapped__(data, "net.ubj")
-    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_ADDED", 100_000)
-    onnx_of_xgboost.__wrapped__(data, "net.ubj")
+def deep_tree(rng: np.random.Generator, depth: int, categories: int) -> dict[str, Any]:
+    """A whole tree whose branches are by categories of two features, and now and then by a number."""
+    branches, nodes = 2**depth - 1, 2 ** (depth + 1) - 1
+    by_category = (rng.random(branches) < 0.8).tolist() + [False] * (nodes - branches)
+    sets = [rng.choice(categories, rng.integers(1, categories), False).tolist() for own in by_category if own]
+    leaf = [-1] * (nodes - branches)
+    return {
+        "tree_param": {"size_leaf_vector": "1"},
+        "left_children": [2 * node + 1 for node in range(branches)] + leaf,
+        "right_children": [2 * node + 2 for node in range(branches)] + leaf,
+        "split_indices": [int(rng.integers(2)) if own else 2 for own in by_category],
+        "split_conditions": rng.normal(size=nodes).astype(np.float32).tolist(),
+        "default_left": rng.integers(0, 2, nodes).tolist(),
+        "split_type": [int(own) for own in by_category],
+        "categories_nodes": [node for node, own in enumerate(by_category) if own],
+        "categories_segments": np.cumsum([0, *map(len, sets)])[:-1].tolist(),
+        "categories_sizes": list(map(len, sets)),
+        "categories": [category for own in sets for category in own],
+    }
+
+
+def leaf_of(raw: dict[str, Any], sample: np.ndarray) -> np.float32:
+    """The leaf that XGBoost comes to (`GetDecision` of its src/tree)."""
+    node, sets = 0, {}
+    for own, start, size in zip(*(raw[f"categories_{name}"] for name in ("nodes", "segments", "sizes")), strict=True):
+        sets[own] = set(raw["categories"][start : start + size])
+    while raw["left_children"][node] != -1:
+        value = sample[raw["split_indices"][node]]
+        if np.isnan(value):
+            left = bool(raw["default_left"][node])
+        elif node in sets:
+            left = not (0 <= value < 2**24 and int(value) in sets[node])
+        else:
+            left = bool(value < np.float32(raw["split_conditions"][node]))
+        node = raw["left_children" if left else "right_children"][node]
+    return np.float32(raw["split_conditions"][node])
+
+
+@pytest.mark.slow
+def test_deep_trees_of_many_categories_are_as_exact_and_grow_little(tmp_path: Path) -> None:
+    """Three of depth 6 with 40 categories would be millions of branches by ranges: chains repeat nothing."""
+    import onnx
+    import onnxruntime
+
+    from edgerig.micro import Options, compile_model
+    from edgerig.testing.networks.generated import run_sanitized
+
+    rng, content = np.random.default_rng(7), plain(read_ubjson((MODELS / "regression.ubj").read_bytes()))
+    trees = [deep_tree(rng, 6, 40) for _ in range(3)]
+    learner = content["learner"]
+    learner["attributes"] = {}
+    learner["gradient_booster"]["model"].update(trees=trees, tree_info=[0, 0, 0])
+    learner["learner_model_param"]["base_score"] = "2.5E-1"
+    data = onnx_of_xgboost(json.dumps(content).encode(), "deep.json")
+    (ids,) = (a.ints for a in onnx.load_from_string(data).graph.node[0].attribute if a.name == "nodes_nodeids")
+    bounds = sum(2 * len(tree["categories"]) + 130 for tree in trees)
+    assert len(ids) < bounds
+
+    samples = rng.normal(size=(400, 5)).astype(np.float32)
+    samples[:, :2] = rng.integers(-1, 43, (400, 2)) + rng.choice([0, 0, 0.5, 2**24], (400, 2))
+    samples[rng.random(samples.shape) < 0.1] = np.nan
+    samples[:3, :2] = [[np.inf, -np.inf], [-0.5, -0.0], [39.99, 40]]
+    wanted = np.full(len(samples), 0.25, np.float32)
+    for raw in trees:
+        wanted += np.array([leaf_of(raw, sample) for sample in samples], np.float32)
+    assert len(np.unique(wanted)) > 200
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(data, options)
+    np.testing.assert_array_equal(session.run(None, {"input": samples})[0][:, 0], wanted)
+    source = compile_model(data, "net", Options(), "deep.json")
+    (outputs,) = run_sanitized([source], [[[row[np.newaxis]] for row in samples]], tmp_path)
+    np.testing.assert_array_equal(np.concatenate([output[0].reshape(-1) for output in outputs]), wanted)
+
+
+@pytest.mark.parametrize("file", ["categories.ubj", "one_hot.ubj"])
+def test_chains_say_what_ranges_say(file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import onnxruntime
+
+    from edgerig.micro import Options, compile_model
+    from edgerig.testing.networks.generated import run_sanitized
+
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_GROWTH", 0)
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.SOME", 0)
+    data = onnx_of_xgboost.__wrapped__((MODELS / file).read_bytes(), file)
+    assert b"BRANCH_LEQ" in data
+    samples, wanted = predictions(file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    got = onnxruntime.InferenceSession(data, options).run(None, {"input": samples})[0]
+    np.testing.assert_array_equal(got, wanted)
+    source = compile_model(data, "net", Options(), file)
+    (outputs,) = run_sanitized([source], [[[row[np.newaxis]] for row in samples[:100]]], tmp_path)
+    np.testing.assert_array_equal(np.concatenate([output[0].reshape(1, -1) for output in outputs]), wanted[:100])
+
+
+def test_a_node_of_two_parents_is_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(learner: dict[str, Any]) -> None:
+        own = categorical(learner)
+        own["right_children"][0] = own["left_children"][0]
+
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.MOST_GROWTH", 0)
+    monkeypatch.setattr("edgerig.models.graph.xgboost_file.SOME", 0)
+    with pytest.raises(ModelError, match="a node of a tree has two parents"):
+        onnx_of_xgboost(changed(twice), "net.json")
 
 
 def test_linear_boosters_are_refused() -> None:

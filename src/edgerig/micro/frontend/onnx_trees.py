@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError, ModelError
+from edgerig.micro.frontend.tree_layout import TreeRows, laid_out, with_hops
 from edgerig.micro.ir.operators.trees import Aggregate, Binary, TreeEnsemble, order_key
 
 #: A branch's word in flash has 15 bits for the feature, 16 for the way to the false child, 8 for a sum.
@@ -87,15 +88,18 @@ def trees_of(attributes: Attributes, sums: int, **parts: Any) -> TreeEnsemble:
     aggregate = attributes.text("aggregate_function", "SUM")
     if aggregate not in get_args(Aggregate):
         attributes.refuse(f"its aggregate_function is {aggregate}", f"Known are {', '.join(get_args(Aggregate))}.")
-    order, roots, jumps = _depth_first(attributes)
-    fields: dict[str, Any] = {
-        **_branches(attributes, order, jumps),
-        **_leaves(attributes, order, jumps, sums, aggregate),
+    layout = laid_out(_network(attributes), attributes.corrupt)
+    jumps = layout.jumps[~layout.hops]
+    if layout.jumps.max(initial=0) > LONGEST_JUMP:
+        attributes.refuse(f"a tree has more than {LONGEST_JUMP:,} nodes on one side", "Limit the depth of the trees.")
+    fields = {
+        **_branches(attributes, layout.order, jumps),
+        **_leaves(attributes, layout.order, sums, aggregate),
     }
     return TreeEnsemble(
         **parts,
-        **fields,
-        roots=np.array(roots, np.int32),
+        **with_hops(fields, layout),
+        roots=layout.roots,
         base=_base(attributes, sums),
         aggregate=cast(Aggregate, aggregate),
     )
@@ -132,42 +136,24 @@ def _places(attributes: Attributes) -> dict[tuple[int, int], int]:
     return places
 
 
-def _depth_first(attributes: Attributes) -> tuple[list[int], list[int], NDArray[np.int64]]:
-    """Rows of the file in the order of the node, where each tree begins in it, and jumps in its order."""
+def _network(attributes: Attributes) -> TreeRows:
+    """Children of each row of the file, and where its trees begin."""
     places, count = _places(attributes), _count(attributes)
     trees = attributes.column("nodes_treeids", count).tolist()
     yes, no = (attributes.column(f"nodes_{side}nodeids", count).tolist() for side in ("true", "false"))
-    leaf, backwards = (_modes(attributes) == "LEAF").tolist(), _backwards(attributes).tolist()
-    order: list[int] = []
-    roots: list[int] = []
-    jumps = np.zeros(count, np.int64)
-    seen = [False] * count
+    modes, backwards = _modes(attributes), _backwards(attributes)
+    leaf = modes == "LEAF"
+    children = np.full((count, 2), -1, np.int64)
+    for row in np.flatnonzero(~leaf).tolist():
+        both = [places.get((trees[row], number), -1) for number in (yes[row], no[row])]
+        if -1 in both:
+            attributes.corrupt(f"node {row} has a child that is not there")
+        children[row] = both[::-1] if backwards[row] else both
     # The first node of a tree in the file is its root.
-    for root in sorted(dict(zip(reversed(trees), range(count - 1, -1, -1), strict=True)).values()):
-        waiting = [(root, -1)]
-        while waiting:
-            row, parent = waiting.pop()
-            if seen[row]:
-                attributes.corrupt(f"node {row} is reached twice, by a cycle or from two parents")
-            seen[row] = True
-            if parent >= 0:
-                jumps[parent] = len(order) - parent
-            elif row == root:
-                roots.append(len(order))
-            here = len(order)
-            order.append(row)
-            if leaf[row]:
-                continue
-            children = [places.get((trees[row], number)) for number in (yes[row], no[row])]
-            if None in children:
-                attributes.corrupt(f"node {row} has a child that is not there")
-            first, second = reversed(children) if backwards[row] else children
-            waiting += [(cast(int, second), here), (cast(int, first), -1)]
-    if len(order) != count:
-        attributes.corrupt(f"{count - len(order)} of {count} nodes are not reached from their tree's first node")
-    if jumps.max(initial=0) > LONGEST_JUMP:
-        attributes.refuse(f"a tree has more than {LONGEST_JUMP:,} nodes on one side", "Limit the depth of the trees.")
-    return order, roots, jumps
+    roots = sorted(dict(zip(reversed(trees), range(count - 1, -1, -1), strict=True)).values())
+    missing = attributes.column("nodes_missing_value_tracks_true", count, 0) != 0
+    always = (modes == "BRANCH_LEQ") & missing & np.isposinf(attributes.real("nodes_values", count))
+    return TreeRows(children, roots, always)
 
 
 def _branches(attributes: Attributes, order: Sequence[int], jumps: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -192,9 +178,7 @@ def _branches(attributes: Attributes, order: Sequence[int], jumps: NDArray[Any])
     }
 
 
-def _leaves(
-    attributes: Attributes, order: Sequence[int], jumps: NDArray[Any], sums: int, aggregate: str
-) -> dict[str, NDArray[Any]]:
+def _leaves(attributes: Attributes, order: Sequence[int], sums: int, aggregate: str) -> dict[str, NDArray[Any]]:
     """Each leaf's weights; leaves that are equal share theirs."""
     prefix, places = attributes.prefix, _places(attributes)
     count = len(attributes.values.get(f"{prefix}_ids", ()))
@@ -210,7 +194,7 @@ def _leaves(
         if row is None:
             attributes.corrupt(f"a weight is of node {owner[1]} in tree {owner[0]}, which is not there")
         of_row.setdefault(row, []).append((number, weight))
-    _check_leaves(attributes, of_row, (order, jumps), sums, aggregate)
+    _check_leaves(attributes, of_row, sums, aggregate)
     starts, counts = np.zeros(len(order), np.int32), np.zeros(len(order), np.int32)
     known: dict[tuple[tuple[int, float], ...], int] = {}
     flat: list[tuple[int, float]] = []
@@ -234,12 +218,10 @@ def _leaves(
 def _check_leaves(
     attributes: Attributes,
     of_row: Mapping[int, Sequence[tuple[int, float]]],
-    layout: tuple[Sequence[int], NDArray[Any]],
     sums: int,
     aggregate: str,
 ) -> None:
-    order, jumps = layout
-    leaves = {row for row, jump in zip(order, jumps.tolist(), strict=True) if jump == 0}
+    leaves = set(np.flatnonzero(_modes(attributes) == "LEAF").tolist())
     if not set(of_row) <= leaves:
         attributes.corrupt(f"node {min(set(of_row) - leaves)} is a branch and has a weight")
     for row, own in of_row.items():

@@ -23,6 +23,8 @@ class BranchingTree(NamedTuple):
     condition: NDArray[np.float32]
     #: Whether a missing value goes to the left.
     default_left: NDArray[np.int64]
+    #: Branches that always go to the left.
+    always_left: frozenset[int] = frozenset()
 
 
 class _Values(NamedTuple):
@@ -87,6 +89,44 @@ def categories_as_ranges(
     return BranchingTree(
         np.array(children[0], np.int64), np.array(children[1], np.int64), np.array(feature, np.int64),
         np.array(condition, np.float32), np.array(default, np.int64),
+    )  # fmt: skip
+
+
+def categories_as_chains(tree: BranchingTree, categories: Mapping[int, NDArray[np.int64]]) -> BranchingTree:
+    """As `categories_as_ranges`, with nothing repeated: each branch by categories becomes a chain of branches, one for
+    each end of its ranges, in ascending order, whose left children are the branch's own two, shared by its links.
+
+    Right children have no second parent, as ONNX Runtime wants it: the last link's is a branch that always goes to the
+    left, to a node that is shared, and has a leaf of no meaning to the right.
+
+    Raises:
+        OverflowError: The tree is none: a node has two parents.
+    """
+    parents = np.bincount(np.concatenate([tree.left[tree.left != -1], tree.right[tree.left != -1]]))
+    if parents.max(initial=0) > 1:
+        raise OverflowError
+    rows: list[tuple[int, int, int, float, int]] = []  # left, right, feature, condition, default_left
+    links = {node: _bounds(own) for node, own in categories.items()}
+    sizes = [len(links[node]) + 2 if node in links else 1 for node in range(len(tree.left))]
+    number = dict(enumerate(np.cumsum([0, *sizes[:-1]]).tolist()))
+    always = set()
+    for node in range(len(tree.left)):
+        left, right = (number.get(int(child), -1) for child in (tree.left[node], tree.right[node]))
+        own, missing_left = int(tree.feature[node]), int(tree.default_left[node])
+        if node not in links:
+            rows.append((left, right, own, float(tree.condition[node]), missing_left))
+            continue
+        for position, bound in enumerate(links[node]):
+            # Ranges are outside of the set, which is to the left, and in it by turns.
+            missing_here = int(position == (0 if missing_left else 1))
+            rows.append(((left, right)[position % 2], len(rows) + 1, own, float(bound), missing_here))
+        always.add(len(rows))
+        rows.append((left, len(rows) + 1, own, np.inf, 1))
+        rows.append((-1, -1, own, 0.0, 0))
+    columns = list(zip(*rows, strict=True))
+    return BranchingTree(
+        np.array(columns[0], np.int64), np.array(columns[1], np.int64), np.array(columns[2], np.int64),
+        np.array(columns[3], np.float32), np.array(columns[4], np.int64), frozenset(always),
     )  # fmt: skip
 
 

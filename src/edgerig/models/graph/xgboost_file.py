@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import ModelError
-from edgerig.models.graph.branching_tree import MOST_CATEGORY, BranchingTree, categories_as_ranges
+from edgerig.models.graph.branching_tree import MOST_CATEGORY, BranchingTree, categories_as_chains, categories_as_ranges
 from edgerig.models.graph.ubjson import read_ubjson
 
 #: Objectives whose predictions are the sums themselves.
@@ -27,8 +27,9 @@ _SOFTMAX = ("multi:softprob", "multi:softmax")
 #: What reading content of another form than the schema's comes to.
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 OPSETS = {"": 17, "ai.onnx.ml": 3}
-#: As many nodes more may all trees of a file have when branches by categories have become ranges.
-MOST_ADDED = 2**18
+#: Trees whose branches by categories become ranges may grow to so many times their nodes, and some; beyond that their
+#: branches become chains, which are slower and repeat nothing.
+MOST_GROWTH, SOME = 2, 64
 
 
 def is_xgboost(data: bytes) -> bool:
@@ -96,11 +97,7 @@ def _converted(
         raise _refused(file, "it has a single class", "Train it on labels of several classes.")
     if not len(model["trees"]):
         raise _refused(file, "it has no trees", "Train it for at least one round.")
-    trees, room = [], MOST_ADDED
-    for raw in model["trees"]:
-        tree, added = _tree(raw, features, room, file)
-        trees.append(tree)
-        room -= added
+    trees = [_tree(raw, features, file) for raw in model["trees"]]
     if weights is not None:
         trees = _weighted(trees, weights)
     targets = [int(target) for target in model["tree_info"]]
@@ -119,8 +116,8 @@ def _converted(
     return _onnx(_tables(whole), objective, features, sums)
 
 
-def _tree(raw: Any, features: int, room: int, file: str) -> tuple[BranchingTree, int]:
-    """A tree, and how many nodes more it has than in the file, of which there is ``room`` for."""
+def _tree(raw: Any, features: int, file: str) -> BranchingTree:
+    """A tree without branches by categories."""
     if int(raw["tree_param"].get("size_leaf_vector", 1)) > 1:
         hint = "Train it with multi_strategy='one_output_per_tree'."
         raise _refused(file, "its trees have several values in a leaf", hint)
@@ -139,14 +136,15 @@ def _tree(raw: Any, features: int, room: int, file: str) -> tuple[BranchingTree,
     tree = BranchingTree(left, right, feature, columns[3].astype(np.float32), columns[4].astype(np.int64))
     categories = _categories(raw, branches)
     if not categories:
-        return tree, 0
+        return tree
     try:
-        ranges = categories_as_ranges(tree, categories, nodes + room)
+        return categories_as_ranges(tree, categories, MOST_GROWTH * nodes + SOME)
     except OverflowError:
-        why = f"its branches by categories become more than {MOST_ADDED:,} branches by numbers"
-        hint = "Train it with a lower max_depth or max_cat_threshold, or encode the categories as numbers."
-        raise _refused(file, why, hint) from None
-    return ranges, max(0, len(ranges.left) - nodes)
+        pass
+    try:
+        return categories_as_chains(tree, categories)
+    except OverflowError:
+        raise ModelError(f"{file} is damaged: a node of a tree has two parents.", "Save the model again.") from None
 
 
 def _weighted(trees: list[BranchingTree], weights: NDArray[np.float32]) -> list[BranchingTree]:
@@ -215,7 +213,10 @@ def _tables(trees: list[tuple[BranchingTree, int]]) -> dict[str, Any]:
         add("nodes_truenodeids", np.where(leaf, 0, tree.left))
         add("nodes_falsenodeids", np.where(leaf, 0, tree.right))
         add("nodes_missing_value_tracks_true", np.where(leaf, 0, tree.default_left))
-        tables.setdefault("nodes_modes", []).extend("LEAF" if end else "BRANCH_LT" for end in leaf.tolist())
+        modes = np.where(leaf, "LEAF", "BRANCH_LT").astype("U10")
+        # Below infinity infinity is not.
+        modes[list(tree.always_left)] = "BRANCH_LEQ"
+        add("nodes_modes", modes)
         add("LEAF_treeids", np.full(leaf.sum(), number))
         add("LEAF_nodeids", ids[leaf])
         add("LEAF_ids", np.full(leaf.sum(), target))
