@@ -355,7 +355,7 @@ def command(tmp_path: Path, data: dict[str, Any], *more: str) -> subprocess.Pope
 
 
 def many_cells(digit_net: Path) -> dict[str, Any]:
-    runtimes = [{"use": "litert", "name": f"r{i}"} for i in range(4)]
+    runtimes = [{"use": "litert", "name": f"r{i}"} for i in range(3)]
     data = rig(digit_net, matrix=[{"runtimes": runtimes}])
     data["measure"]["seconds"] = 0.05
     return data
@@ -372,7 +372,7 @@ def wait_for_cells(tmp_path: Path, count: int, process: subprocess.Popen[str]) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("finished", [0, 1, 3])
+@pytest.mark.parametrize("finished", [0, 1, 2])
 def test_a_run_killed_at_any_moment_loses_no_finished_cell(digit_net: Path, tmp_path: Path, finished: int) -> None:
     data = many_cells(digit_net)
     process = command(tmp_path, data)
@@ -387,7 +387,7 @@ def test_a_run_killed_at_any_moment_loses_no_finished_cell(digit_net: Path, tmp_
     resumed = command(tmp_path, data, "--resume", "--json")
     out, err = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, err
-    assert len(json.loads(out)["cells"]) == 4
+    assert len(json.loads(out)["cells"]) == 3
     for path, content in kept.items():
         assert path.read_bytes() == content
 

