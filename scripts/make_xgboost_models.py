@@ -1,6 +1,6 @@
 """Write the models of boosters and branches that tests read, and what XGBoost itself predicts with them.
 
-The files are kept in the repository; this runs in an environment with XGBoost 3.2: ``pip install xgboost==3.2.0``.
+The files are kept in the repository; this runs beside XGBoost 3.2: ``pip install xgboost==3.2.0 pandas scikit-learn``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas
 import xgboost
 
 FOLDER = Path(__file__).parents[1] / "tests" / "models" / "graph" / "xgboost_models"
@@ -42,6 +43,21 @@ def main() -> None:
         booster.save_model(FOLDER / f"{name}.ubj")
         arrays[name] = booster.predict(xgboost.DMatrix(arrays["x"], feature_types=kinds)).reshape(len(arrays["x"]), -1)
     np.savez_compressed(FOLDER / "boosters.npz", **arrays)
+    _write_codes(random)
+
+
+def _write_codes(random: np.random.Generator) -> None:
+    """A model that stores the categories of its features, as XGBoost does where it is trained on a DataFrame."""
+    frame = pandas.DataFrame(
+        {
+            "a": pandas.Categorical(random.choice([10, 20, 30], 300)),
+            "b": pandas.Categorical(random.choice(list("xyz"), 300)),
+            "c": random.normal(size=300),
+        }
+    )
+    model = xgboost.XGBRegressor(n_estimators=3, max_depth=3, enable_categorical=True, tree_method="hist")
+    model.fit(frame, frame["a"].astype(int) / 10 + frame["c"])
+    model.save_model(FOLDER / "codes.json")
 
 
 if __name__ == "__main__":

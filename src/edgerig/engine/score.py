@@ -10,6 +10,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
+from edgerig.engine.category_codes import judge_codes
 from edgerig.engine.context import CellContext
 from edgerig.engine.same_network import unlike_reference
 from edgerig.engine.steady import Steady
@@ -73,8 +74,9 @@ def _judge_real_inputs(context: CellContext, quality: Quality) -> list[str]:
     values = network.fitted(
         samples.named_inputs(few, context.artifact.preprocessing), context.samples.dataset.name, judged=False
     )
+    codes = judge_codes(context.artifact, values[0]) if len(values) == 1 else []
     guesses = bool(quality.confusion) and not beats_majority(np.array(quality.confusion, np.int64))
-    return judge_real_inputs(
+    return codes + judge_real_inputs(
         dict(zip(network.names, values, strict=True)),
         samples.raw(0),
         dict(zip(network.names, network.specs, strict=True)),

@@ -8,6 +8,7 @@ the leaves of each tree by the tree's weight, in float32, before they are added.
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,8 @@ _LOGISTIC = ("binary:logistic",)
 _SOFTMAX = ("multi:softprob", "multi:softmax")
 #: What reading content of another form than the schema's comes to.
 _DAMAGED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError)
+#: The key of the ONNX file's metadata with the categories of each feature, in the order of their codes.
+CATEGORIES = "edgerig.categories"
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 #: Trees whose branches by categories become ranges may grow to so many times their nodes, and some; beyond that their
 #: branches become chains, which are slower and repeat nothing.
@@ -113,7 +116,7 @@ def _converted(
     bases = _bases(parameters, objective, sums, file)
     whole = [(_base_tree(base), target) for target, base in enumerate(bases)]
     whole += list(zip(trees, targets, strict=True))
-    return _onnx(_tables(whole), objective, features, sums)
+    return _onnx(_tables(whole), objective, features, sums, _categories_of_features(model.get("cats") or {}))
 
 
 def _tree(raw: Any, features: int, file: str) -> BranchingTree:
@@ -224,7 +227,22 @@ def _tables(trees: list[tuple[BranchingTree, int]]) -> dict[str, Any]:
     return tables
 
 
-def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int) -> bytes:
+def _categories_of_features(cats: Any) -> dict[str, list[Any]]:
+    """The categories that XGBoost maps to codes where it gets a DataFrame, of each feature that has such."""
+    named: dict[str, list[Any]] = {}
+    for feature, encoded in enumerate(cats.get("enc", ())):
+        values = np.asarray(encoded["values"])
+        if "offsets" in encoded:
+            ends, text = np.asarray(encoded["offsets"], np.int64).tolist(), values.astype(np.uint8).tobytes()
+            own = [text[start:end].decode(errors="replace") for start, end in itertools.pairwise(ends)]
+        else:
+            own = values.tolist()
+        if own:
+            named[str(feature)] = own
+    return named
+
+
+def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int, categories: dict[str, list[Any]]) -> bytes:
     from onnx import TensorProto, helper
 
     # Of two classes with a sum each, runtimes' classifiers make different scores: their softmax stands alone.
@@ -248,6 +266,8 @@ def _onnx(tables: dict[str, Any], objective: str, features: int, sums: int) -> b
     graph = helper.make_graph(nodes, "xgboost", ends[:1], ends[1:])
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="edgerig")
+    if categories:
+        helper.set_model_props(model, {CATEGORIES: msgspec.json.encode(categories).decode()})
     return bytes(model.SerializeToString(deterministic=True))
 
 
