@@ -201,6 +201,17 @@ def test_chains_that_begin_alike_share_their_steps(
     assert [origin.tool for origin in files["prune+int8"].origins][-3:] == ["prune", "float32", "int8"]
 
 
+@pytest.mark.parametrize("targets", [["int8", "float32+int8"], ["float32+int8", "int8"]])
+def test_each_chain_that_was_asked_for_is_told_though_another_makes_the_same_file(
+    targets: list[str], keras_net: Artifact, blobs, tmp_path: Path
+) -> None:
+    made, failures = compile_chains(plan_chains(targets, {}, keras_net, blobs), keras_net, tmp_path, blobs, Progress())
+    assert failures == []
+    assert [one.compiler for one in made] == ["float32", *targets]
+    assert made[1].artifact == made[2].artifact
+    assert {path.name for path in tmp_path.glob("*.tflite")} == {"net.tflite", "net_int8.tflite"}
+
+
 def test_a_step_that_fails_ends_the_chains_that_begin_with_it_once(
     keras_net: Artifact, blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import edgerig
+from edgerig.compilers.compression.prune_channels import PruneChannels
 from edgerig.errors import IncompatibleError
 from edgerig.report.origin import artifact_facts
 from edgerig.results.bundle import Bundle
@@ -87,7 +88,14 @@ def test_a_step_that_fails_ends_its_chain_alone(network: Path, tmp_path: Path) -
     assert ["cluster" in failure.id for failure in failed] == [True]
 
 
-def test_the_counts_of_the_model_are_not_those_of_a_smaller_one(network: Path, tmp_path: Path) -> None:
-    chain = [{"use": "prune-channels", "share": 0.5, "epochs": 0}, "int8"]
+class Narrow(PruneChannels):
+    """A compiler of the user's own, which is known by its class alone."""
+
+    name = "narrow"
+
+
+@pytest.mark.parametrize("compiler", ["prune-channels", f"{__name__}:Narrow"])
+def test_the_counts_of_the_model_are_not_those_of_a_smaller_one(compiler: str, network: Path, tmp_path: Path) -> None:
+    chain = [{"use": compiler, "share": 0.5, "epochs": 0}, "int8"]
     result = run(network, tmp_path / "out", chain)
     assert (result.model.parameters, result.model.macs) == (16 * 24 + 24 + 24 * 3 + 3, 16 * 24 + 24 * 3)

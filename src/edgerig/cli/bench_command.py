@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgerig.cli.compiler_options import compiler_entries, compiler_names
+from edgerig.cli.compiler_options import (
+    able_runtimes,
+    compiler_entries,
+    compiler_names,
+    usual_runtime,
+    without_runtime,
+)
 from edgerig.cli.console import print_json
 from edgerig.cli.load_options import LOAD_OPTIONS, load_options
 from edgerig.cli.options import (
@@ -261,6 +267,8 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
         blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
         for target in options["targets"] or ("local",):
             for name, file, format in models:
+                if compiled and not options["runtimes"] and usual_runtime(compiled, target) is None:
+                    raise without_runtime(compiler, compiled, format)
                 runtimes = _runtimes(file, compiled or format, target, options["runtimes"])
                 blocks.setdefault(runtimes, {}).setdefault(target, []).append(name)
         matrix += [
@@ -301,22 +309,19 @@ def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tu
     """
     from edgerig.errors import IncompatibleError
     from edgerig.formats import named
-    from edgerig.plugins import find, names
+    from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
-    from edgerig.targets.resolve import default_runtime
 
     if wanted:
         # If no runtime accepts it, the plan reports the reason of each.
         return tuple(name for name in wanted if format in find("runtime", name, Runtime).formats) or tuple(wanted)
-    usual = default_runtime(target) or named(format).runtime
+    usual = usual_runtime(format, target)
     if usual is None:
         compiler = named(format).compiler
-        able = [name for name in names("runtime") if format in find("runtime", name, Runtime).formats]
-        name = "Name a runtime that runs it: " + " or ".join(
-            f"--runtime {name}" for name in able or ["package.module:Class"]
-        )
         raise IncompatibleError(
             f"{file.name} is a {format} file, of which there is no usual runtime.",
-            f"Compile it first: edgerig compile {file} --to {compiler}. {name}." if compiler else f"{name}.",
+            f"Compile it first: edgerig compile {file} --to {compiler}. {able_runtimes(format)}."
+            if compiler
+            else f"{able_runtimes(format)}.",
         )
     return (usual,)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgerig.cli.options import parse_options
+
+if TYPE_CHECKING:
+    from edgerig.errors import IncompatibleError
 
 
 def compiler_names(chains: Sequence[str]) -> list[str]:
@@ -55,3 +58,47 @@ def compiler_entries(chains: Sequence[str], assignments: Sequence[str]) -> list[
         steps = [{"use": name, **shares.get(name, {})} for name in own]
         entries.append((steps if len(steps) > 1 else steps[0], find("compiler", own[-1], ModelCompiler).makes))
     return entries
+
+
+def usual_runtime(format: str, target: str) -> str | None:
+    """The runtime of files of ``format`` on ``target`` where none is named; None where there is no usual one."""
+    from edgerig.formats import named
+    from edgerig.targets.resolve import default_runtime
+
+    return default_runtime(target) or named(format).runtime
+
+
+def able_runtimes(format: str) -> str:
+    """A sentence that proposes the runtimes which run files of ``format``, without its full stop."""
+    from edgerig.plugins import find, names
+    from edgerig.runtimes.base import Runtime
+
+    able = [name for name in names("runtime") if format in find("runtime", name, Runtime).formats]
+    return "Name a runtime that runs it: " + " or ".join(
+        f"--runtime {name}" for name in able or ["package.module:Class"]
+    )
+
+
+def without_runtime(entry: Any, made: str, format: str) -> IncompatibleError:
+    """Why what ``entry`` of a rig's compilers makes of a file of ``format`` cannot run.
+
+    Its format ``made`` has no usual runtime; or it cannot be made at all, which says more.
+    """
+    from edgerig.compilers.base import ModelCompiler
+    from edgerig.compilers.steps import PLUS, State, steps_to
+    from edgerig.errors import IncompatibleError
+    from edgerig.formats import named
+    from edgerig.plugins import make
+
+    steps = [dict(step) for step in (entry if isinstance(entry, list) else [entry])]
+    chain = PLUS.join(step["use"] for step in steps)
+    compilers = [make("compiler", step.pop("use"), ModelCompiler, step) for step in steps]
+    try:
+        steps_to(compilers, State(format, "float32"), lambda name: make("compiler", name, ModelCompiler))
+    except IncompatibleError as error:
+        return IncompatibleError(f"--compile {chain}: {error.message}.")
+    further = named(made).compiler
+    hint = f"Go on to one that has: --compile {chain}{PLUS}{further}. " if further else ""
+    return IncompatibleError(
+        f"--compile {chain} makes {made} files, of which there is no usual runtime.", f"{hint}{able_runtimes(made)}."
+    )

@@ -244,7 +244,7 @@ def _tell_zeros(compiled: Artifact, progress: Progress) -> None:
     shares = compiled.origins[-1].options.get(ZERO_WEIGHTS)
     if shares is not None:
         before, after = shares
-        lost = "; the others are no longer 0" if after < before else ""
+        lost = "; others were removed or are no longer 0" if after < before else ""
         progress.log(f"{compiled.name}: {after:.2%} of the weights are 0, {before:.2%} before it{lost}")
 
 

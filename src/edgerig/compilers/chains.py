@@ -145,6 +145,8 @@ def compile_chains(
         StorageError, Interrupted, ...: Any error that is not of one compiler; files made before it are kept.
     """
     finished: dict[tuple[str, ...], CompiledFile] = {}
+    #: By labels, too: int8 and float32+int8 of a Keras network are one file, and each was asked for.
+    made: dict[tuple[str, tuple[str, ...]], CompiledFile] = {}
     failed: dict[tuple[str, ...], EdgerigError] = {}
     failures: list[Failure] = []
     taken: set[Path] = set()
@@ -153,8 +155,8 @@ def compile_chains(
         for end in range(1, len(chain) + 1):
             # All chains have the same settings: names alone tell what a step gets, and from whom.
             key = tuple(step.compiler.name for step in chain[:end])
+            compiler, label = chain[end - 1].compiler, label_of(chain[:end])
             if key not in finished and key not in failed:
-                compiler, label = chain[end - 1].compiler, label_of(chain[:end])
                 try:
                     folder = _folder(compiler, label, chains, artifact, current, out, taken)
                     result = compiler.compile(current, folder, dataset, progress)
@@ -166,7 +168,8 @@ def compile_chains(
                 failures.append(_failure(label_of(chain), failed[key]))
                 break
             current, payload = finished[key].artifact, finished[key].payload
-    return list(finished.values()), failures
+            made[label, key] = msgspec.structs.replace(finished[key], compiler=label)
+    return list(made.values()), failures
 
 
 def _folder(

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgerig import formats, plugins
+from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.sizes import size_table
 from edgerig.errors import EdgerigError
 from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import graph_in
+from edgerig.plugins import find
 from edgerig.results.types import ModelInfo, VariantSize
 from edgerig.rig.plan import Plan, chain_key
+from edgerig.rig.types import Part
 
 
 def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
     """Name, source and counts; the counts come from the first deployed float file whose operators can be read.
 
     A Keras file holds no operators in execution order, so its TFLite file is counted instead. Of two formats that hold
-    them, the one that can be read without a separate process is preferred. A network that was made smaller is not the
-    model: where there is no other, the model's own file is counted.
+    them, the one that can be read without a separate process is preferred.
+
+    Args:
+        artifacts: Files of this network, and not of one that was made smaller; where none of them can be read, the
+            model's own file is counted.
     """
     parameters = macs = None
     kinds = {artifact.format: formats.named(artifact.format) for artifact in (model, *artifacts)}
-    same = [a for a in artifacts if kinds[a.format].executable and not _has_other_weights(a, model)]
+    same = [a for a in artifacts if kinds[a.format].executable]
     for artifact in (*sorted(same, key=lambda a: (a.scheme != "float32", kinds[a.format].isolated)), model):
         try:
             graph = graph_in(kinds[artifact.format], Path(artifact.path))
@@ -39,11 +44,9 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
     return ModelInfo(name=name, source=source, parameters=parameters, macs=macs, training=training)
 
 
-def _has_other_weights(artifact: Artifact, model: Artifact) -> bool:
-    """Whether a compiler between ``model`` and ``artifact`` is meant to change what the network computes."""
-    known = plugins.names("compiler")
-    tools = [origin.tool for origin in artifact.origins[len(model.origins) :] if origin.tool in known]
-    return any(plugins.find("compiler", tool, ModelCompiler).changes_weights for tool in tools)
+def changes_weights(chain: tuple[Part, ...]) -> bool:
+    """Whether a compiler of ``chain`` is meant to change what the network computes."""
+    return any(find("compiler", part.use, ModelCompiler).changes_weights for part in chain)
 
 
 def size_rows(

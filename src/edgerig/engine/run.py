@@ -20,7 +20,7 @@ from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
-from edgerig.engine.info import model_info, size_rows
+from edgerig.engine.info import changes_weights, model_info, size_rows
 from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
@@ -351,7 +351,7 @@ class _Run:
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact | Exception]) -> ModelInfo:
         chains = [(), *(chain for label, chain in self.plan.chains if label == part.label)]
-        entries = [artifacts[chain_key(part.label, chain)] for chain in chains]
+        entries = [artifacts[chain_key(part.label, chain)] for chain in chains if not changes_weights(chain)]
         own = [entry for entry in entries if isinstance(entry, Artifact)]
         return model_info(model, part.label, part.file or f"trained: {part.use}", own)
 

@@ -6,16 +6,15 @@ import numpy as np
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
 from edgerig.engine.category_codes import judge_codes
 from edgerig.engine.context import CellContext
+from edgerig.engine.info import changes_weights
 from edgerig.engine.same_network import unlike_reference
 from edgerig.engine.steady import Steady
 from edgerig.measure.kinds import Unavailable
-from edgerig.plugins import find
 from edgerig.tasks.base import Reference
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics.chance import beats_majority
@@ -57,8 +56,7 @@ def _unlike_reference(context: CellContext, steady: Steady, reference: Reference
 
     Integers are meant to, and so are the weights of a compiler that prunes: they are others than the reference's.
     """
-    chain = (find("compiler", part.use, ModelCompiler) for part in context.cell.compilers)
-    if context.artifact.scheme != "float32" or any(compiler.changes_weights for compiler in chain):
+    if context.artifact.scheme != "float32" or changes_weights(context.cell.compilers):
         return ()
     kept = steady.kept[context.samples.task.identity]
     text = unlike_reference(kept, reference.predictions, context.cell.runtime.use, context.reference.noise)
