@@ -229,6 +229,21 @@ def test_a_step_that_fails_ends_the_chains_that_begin_with_it_once(
     assert tried == ["prune"]
 
 
+class Namesake(Prune):
+    """A compiler of the user's own with the name of edgerig's."""
+
+
+def test_a_compiler_with_the_name_of_another_makes_its_own_file(keras_net: Artifact, blobs, tmp_path: Path) -> None:
+    mine = f"{__name__}:Namesake"
+    options = {"epochs": 0, "prune.share": 0.25, f"{mine}.share": 0.75}
+    chains = plan_chains(["prune+c-array", f"{mine}+c-array"], options, keras_net, blobs)
+    made, failures = compile_chains(chains, keras_net, tmp_path, blobs, Progress())
+    assert failures == []
+    assert len({one.artifact.path for one in made}) == len({one.artifact.sha256 for one in made}) == len(made) == 6
+    shares = [one.artifact.origins[-1].options["sparsity"] for one in made if one.compiler == "prune"]
+    assert shares == pytest.approx([0.25, 0.75], abs=0.05)
+
+
 def test_files_of_one_name_lie_apart(float_net: Artifact, blobs, tmp_path: Path) -> None:
     """OpenVINO's, through ONNX and not: what another chain wrote is never replaced."""
     need_module("openvino", "openvino")

@@ -79,10 +79,10 @@ def able_runtimes(format: str) -> str:
     )
 
 
-def without_runtime(entry: Any, made: str, format: str) -> IncompatibleError:
+def without_runtime(entry: Any, output: str, format: str) -> IncompatibleError:
     """Why what ``entry`` of a rig's compilers makes of a file of ``format`` cannot run.
 
-    Its format ``made`` has no usual runtime; or it cannot be made at all, which says more.
+    Its format ``output`` has no usual runtime; or it cannot be made at all, which says more.
     """
     from edgerig.compilers.base import ModelCompiler
     from edgerig.compilers.steps import PLUS, State, steps_to
@@ -97,8 +97,9 @@ def without_runtime(entry: Any, made: str, format: str) -> IncompatibleError:
         steps_to(compilers, State(format, "float32"), lambda name: make("compiler", name, ModelCompiler))
     except IncompatibleError as error:
         return IncompatibleError(f"--compile {chain}: {error.message}.")
-    further = named(made).compiler
+    further = named(output).compiler
     hint = f"Go on to one that has: --compile {chain}{PLUS}{further}. " if further else ""
     return IncompatibleError(
-        f"--compile {chain} makes {made} files, of which there is no usual runtime.", f"{hint}{able_runtimes(made)}."
+        f"--compile {chain} makes {output} files, of which there is no usual runtime.",
+        f"{hint}{able_runtimes(output)}.",
     )

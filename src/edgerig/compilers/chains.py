@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgerig import formats, plugins
+from edgerig import files, formats, plugins
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.result import output_path
@@ -146,15 +147,14 @@ def compile_chains(
     """
     finished: dict[tuple[str, ...], CompiledFile] = {}
     #: By labels, too: int8 and float32+int8 of a Keras network are one file, and each was asked for.
-    made: dict[tuple[str, tuple[str, ...]], CompiledFile] = {}
+    labelled: dict[tuple[str, tuple[str, ...]], CompiledFile] = {}
     failed: dict[tuple[str, ...], EdgerigError] = {}
     failures: list[Failure] = []
     taken: set[Path] = set()
     for chain in chains.chains:
         current, payload = artifact, artifact.size
         for end in range(1, len(chain) + 1):
-            # All chains have the same settings: names alone tell what a step gets, and from whom.
-            key = tuple(step.compiler.name for step in chain[:end])
+            key = tuple(_identity(step.compiler) for step in chain[:end])
             compiler, label = chain[end - 1].compiler, label_of(chain[:end])
             if key not in finished and key not in failed:
                 try:
@@ -168,8 +168,8 @@ def compile_chains(
                 failures.append(_failure(label_of(chain), failed[key]))
                 break
             current, payload = finished[key].artifact, finished[key].payload
-            made[label, key] = msgspec.structs.replace(finished[key], compiler=label)
-    return list(made.values()), failures
+            labelled[label, key] = msgspec.structs.replace(finished[key], compiler=label)
+    return list(labelled.values()), failures
 
 
 def _folder(
@@ -177,14 +177,26 @@ def _folder(
 ) -> Path:
     """The output folder of a step of a chain; one that fills a folder gets a subfolder where ``out`` has other files,
     too, and so does one whose file another chain has written there, by the paths that are ``taken``."""
-    if step.folder:
-        single = [len(chain) for chain in chains.chains] == [1]
-        return out if single else out / f"{Path(artifact.path).stem}_{label.replace(PLUS, '_')}"
-    path = output_path(current, out, step.name, formats.named(step.makes), step.scheme)
-    if path in taken:
-        return out / label
+    single = [len(chain) for chain in chains.chains] == [1]
+    own = f"{Path(artifact.path).stem}_{label.replace(PLUS, '_')}" if step.folder else label
+    # Compilers of one name, as a user's own may have edgerig's, have results of one label.
+    apart = (own if number == 1 else f"{own}-{number}" for number in itertools.count(1))
+    folders = itertools.chain([out] if single or not step.folder else [], (out / name for name in apart))
+
+    for folder in folders:
+        path = folder
+        if not step.folder:
+            path = output_path(current, folder, step.name, formats.named(step.makes), step.scheme)
+        if path not in taken:
+            break
     taken.add(path)
-    return out
+    return folder
+
+
+def _identity(compiler: ModelCompiler) -> str:
+    """Equal for compilers that do the same; a class of the user's may have the name of another compiler."""
+    kind = type(compiler)
+    return f"{kind.__module__}:{kind.__qualname__} {files.canonical_json(compiler.settings).decode()}"
 
 
 def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:
