@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgerig.plugin_code import ASIDE
+
 SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 
 #: A package may import what stands before it, never what stands after it.
@@ -112,6 +114,19 @@ def test_a_package_imports_only_what_stands_above_it() -> None:
             parts = name.split(".")
             if parts[0] == "edgerig" and len(parts) > 1 and ORDER.index(parts[1]) > ORDER.index(here):
                 offences.append(f"{path.name} in {here} imports {name}")
+    assert not offences
+
+
+def test_what_stages_are_built_by_imports_nothing_that_their_keys_leave_out() -> None:
+    # From the engine on, packages drive stages and read what these made.
+    drivers = {*ASIDE, *ORDER[ORDER.index("engine") :], "__main__"}
+    offences = [
+        f"{path.relative_to(SOURCE)} imports {name}"
+        for path in MODULES
+        if package_of(path) not in drivers
+        for name in source(path).imports
+        if name.startswith("edgerig.") and name.split(".")[1] in ASIDE
+    ]
     assert not offences
 
 

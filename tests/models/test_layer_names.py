@@ -2,8 +2,8 @@
 
 import pytest
 
+from edgerig.measure.layer_key import LayerKey
 from edgerig.models.graph.layer_names import LayerNames
-from edgerig.results.layers.types import LayerKey
 
 SOURCE = ("conv", "block/conv", "block/norm", "flatten", "probabilities")
 

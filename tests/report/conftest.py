@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact, Origin, Preprocessing, Quantization, TensorSpec
 from edgerig.files import sha256, write_bytes, write_json
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
+from edgerig.measure.layer_key import LayerKey
 from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.report.load import Loaded
 from edgerig.results.layers.layer_map import RULES, FileOperator, LayerMap, MappedRow, write_layer_map
-from edgerig.results.layers.types import LayerKey
 from edgerig.results.types import (
     BUNDLE_VERSION,
     CellFailure,

@@ -12,9 +12,9 @@ import msgspec
 
 from edgerig.compilers.layer_errors.isolate import TfliteCutter, cut_onnx, with_unpacking
 from edgerig.errors import IncompatibleError
+from edgerig.measure.layer_key import LayerKey
 from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.types import Graph, Operator
-from edgerig.results.layers.types import LayerKey
 
 #: Formats that can be cut.
 FORMATS = ("tflite", "onnx")

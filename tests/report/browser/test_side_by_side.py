@@ -10,11 +10,11 @@ import pytest
 from tests.chromium import load
 
 from edgerig.measure.kinds import Unavailable
+from edgerig.measure.layer_key import LayerKey
 from edgerig.measure.profile import LayerTime
 from edgerig.report import write_report
 from edgerig.report.load import Loaded
 from edgerig.results.layers.layer_map import RULES, FileOperator, LayerMap, MappedRow
-from edgerig.results.layers.types import LayerKey
 
 pytestmark = pytest.mark.browser
 

@@ -10,6 +10,7 @@ import pytest
 from tests.report.conftest import DEMO, make_cell
 
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.layer_key import LayerKey
 from edgerig.measure.profile import LayerTime
 from edgerig.results.layers.compare import ABSENT, OTHER_WORK, MappedCell, compare_mapped
 from edgerig.results.layers.layer_map import (
@@ -24,7 +25,7 @@ from edgerig.results.layers.layer_map import (
     work_of,
     write_layer_map,
 )
-from edgerig.results.layers.types import LayerComparison, LayerKey
+from edgerig.results.layers.types import LayerComparison
 from edgerig.results.types import CellResult
 
 #: An operator of a profile: its layers (none: the engine added it), microseconds, output, MACs.

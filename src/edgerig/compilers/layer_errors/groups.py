@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgerig.measure.layer_key import LayerKey
 from edgerig.models.graph.layer_names import keys_of
 from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.scheme import CONVERSIONS
 from edgerig.models.graph.types import Graph
-from edgerig.results.layers.types import LayerKey
 
 
 class LayerGroup(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from edgerig.measure.layer_key import LayerKey
 from edgerig.models.graph.types import Graph, Operator
-from edgerig.results.layers.types import LayerKey
 
 #: Scopes that a transformation of JAX adds, such as ``jit(<lambda>)``; they are no layers.
 _TRANSFORMED = re.compile(r"\w+\(.*\)")

@@ -14,6 +14,7 @@ import msgspec
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.layer_cut import CutLayer, LayerCuts
 from edgerig.measure.layer_error import LayerError, LayerErrors
+from edgerig.measure.layer_key import LayerKey
 from edgerig.measure.profile import LayerTime
 from edgerig.results.layers.layer_map import LayerMap, SourceNetwork
 from edgerig.results.layers.named_file import LayerWork, NamedFile
@@ -21,7 +22,6 @@ from edgerig.results.layers.sums import sum_of
 from edgerig.results.layers.types import (
     LayerCell,
     LayerComparison,
-    LayerKey,
     LayerRow,
     Mapping,
     ProfiledCell,

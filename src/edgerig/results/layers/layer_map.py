@@ -13,8 +13,9 @@ import msgspec
 from edgerig import files
 from edgerig.errors import StorageError
 from edgerig.measure.kinds import Unavailable
+from edgerig.measure.layer_key import LayerKey
 from edgerig.results.bundle import Bundle
-from edgerig.results.layers.types import LayerKey, Mapping
+from edgerig.results.layers.types import Mapping
 from edgerig.results.reading import read_document
 from edgerig.results.types import BUNDLE_VERSION, CellResult
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgerig.measure.layer_key import LayerKey
 from edgerig.results.layers.layer_map import (
     FileOperator,
     LayerMap,
@@ -13,7 +14,6 @@ from edgerig.results.layers.layer_map import (
     total_macs,
     work_of,
 )
-from edgerig.results.layers.types import LayerKey
 
 
 class LayerWork(msgspec.Struct, frozen=True):

@@ -9,27 +9,12 @@ import msgspec
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.layer_cut import LayerCuts
 from edgerig.measure.layer_error import LayerError, LayerErrors
+from edgerig.measure.layer_key import NameSource
 
 LAYERS_VERSION = 1
 #: How an operator of a profile was told to be an operator of the file: by a name that both have, by the index that the
 #: profiler gives, or by order, where operators between two known ones match one by one in number and kind.
 Mapping = Literal["name", "index", "order"]
-#: Where the names of the rows are from: layers of the source network, scopes of names in the file, or tensors of the
-#: file, whose layer is not known.
-NameSource = Literal["layer", "scope", "tensor"]
-
-
-class LayerKey(msgspec.Struct, frozen=True):
-    """The layers that an operator belongs to, or the one tensor that it computes where no layer is known."""
-
-    names: tuple[str, ...]
-    named_by: NameSource
-
-    @property
-    def label(self) -> str:
-        """As it is shown: ``flatten + probabilities``; tensors in brackets."""
-        text = " + ".join(self.names)
-        return f"[{text}]" if self.named_by == "tensor" else text
 
 
 class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
