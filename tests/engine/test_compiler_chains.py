@@ -76,6 +76,18 @@ def test_an_edited_step_remakes_what_comes_after_it_and_nothing_else(network: Pa
     assert "weights that are 0" not in {fact.label for fact in artifact_facts(edited.cells[0].artifact)}
 
 
+def test_steps_of_the_same_name_in_two_chains_are_told_apart(network: Path, tmp_path: Path) -> None:
+    run(network, tmp_path / "a", pruned(0.25))
+    both = run(network, tmp_path / "b", pruned(0.25), pruned(0.375)).stages
+    steps = {name: how for name, how in both.items() if "net_prune" in name}
+    assert steps == {
+        "compile float32 of net_prune": "cached",
+        "compile int8 of net_prune": "cached",
+        "compile float32 of net_prune (2)": "built",
+        "compile int8 of net_prune (2)": "built",
+    }
+
+
 def test_a_step_that_fails_ends_its_chain_alone(network: Path, tmp_path: Path) -> None:
     """One value for weights that are 0 and others is refused once the pruned network is there."""
     failing = [pruned(0.5)[0], {"use": "cluster", "values": 1, "epochs": 0}, "int8"]

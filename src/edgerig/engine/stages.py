@@ -51,6 +51,7 @@ class Stages:
     def __init__(self, cache: StageCache, dataset: Dataset, progress: Progress) -> None:
         self.cache, self.dataset, self.progress = cache, dataset, progress
         self.log: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
         self.notes: list[str] = []
         #: Networks that could not be run as a reference, and why.
         self.failed_references: list[tuple[str, str]] = []
@@ -291,6 +292,8 @@ class Stages:
         return Artifact.load(descriptions[0])
 
     def _stage(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Path:
+        name = self._own_name(name, key)
+
         def damaged(fault: str) -> None:
             self.progress.log(f"{name}: what was kept in the cache is damaged ({fault}); it is built anew")
 
@@ -299,6 +302,14 @@ class Stages:
         if cached:
             self.progress.log(f"{name}: cached")
         return folder
+
+    def _own_name(self, name: str, key: str) -> str:
+        """``name``; with a number for a stage after another of that name, as in two chains that prune otherwise."""
+        own, number = name, 1
+        while self._keys.setdefault(own, key) != key:
+            number += 1
+            own = f"{name} ({number})"
+        return own
 
 
 def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifact] | None = None) -> Artifact:
