@@ -63,7 +63,7 @@ static uint32_t four(const uint8_t *w)
     s1 += (uint64_t)((w >> 16 | w << 16) & OUTER) * z;
 
 /* Sums of two rows, of count weights, a multiple of 16. */
-MICRO_ALONE static void dot(const uint8_t *first, const uint8_t *second, const uint32_t *factors, int32_t count,
+static MICRO_ALONE void dot(const uint8_t *first, const uint8_t *second, const uint32_t *factors, int32_t count,
                             int32_t apart, uint32_t *sums)
 {
     const uint32_t *last = factors + count / 2;

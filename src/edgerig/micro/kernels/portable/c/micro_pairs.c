@@ -37,7 +37,7 @@ static void split(int64_t sum, int32_t *to)
     s3 += (int64_t)v * pair;
 
 /* Count values, as few as fill no lower sum. Eight at once: what surrounds them, and what was spilled, costs once. */
-MICRO_ALONE static void dot(const int8_t *first, const int8_t *second, const int32_t *pairs, int32_t count,
+static MICRO_ALONE void dot(const int8_t *first, const int8_t *second, const int32_t *pairs, int32_t count,
                             int32_t *sums)
 {
     int64_t s0 = HALF, s1 = HALF, s2 = HALF, s3 = HALF;
