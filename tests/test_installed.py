@@ -33,6 +33,7 @@ def test_entry_points_and_versions_are_those_of_importlib() -> None:
     assert {name: version(name) for name in names} == {name: metadata.version(name) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("info", ["dist-info", "egg-info"])
 def test_a_package_that_arrives_is_seen(info: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))

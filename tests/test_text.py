@@ -56,6 +56,7 @@ def test_long_texts_are_cut_and_say_how_long_they_were():
     assert cut("abc", 3) == "abc"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [" ", "\n", " \n", "\\", "\x1b", "\u202e"])
 def test_the_cost_of_a_long_row_grows_with_its_length(row):
     # With its square, this would take the better part of an hour.

@@ -293,6 +293,7 @@ def test_a_folder_without_firmware_says_how_to_build_one(tmp_path: Path) -> None
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-pedantic", "-Werror")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "stm32f746" else pytest.mark.slow) for name in board_names()]

@@ -165,6 +165,7 @@ def test_tasks_that_a_dead_child_left_open_are_ended(worker: Worker) -> None:
     assert heard.lines == ["begins", ("count", 1), "end"]
 
 
+@pytest.mark.slow
 def test_work_that_takes_too_much_memory_is_given_up(worker: Worker) -> None:
     assert call(worker, work.swallow, 1 << 20) == 1 << 20
     with pytest.raises(CompileError, match=r"took \d\.\d GB of memory, the limit is 0\.3 GB") as caught:

@@ -66,6 +66,7 @@ def failed(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [COMPILE, BENCH], ids=["compiler", "runtime"])
 def test_a_plugins_own_exception_is_named_and_with_debug_traced_into_its_process(
     command: tuple[str, ...], folder: Path, float_tflite: Path, capfd: pytest.CaptureFixture[str]

@@ -57,6 +57,7 @@ def test_figures_are_never_cut(tmp_path: Path) -> None:
         assert "3,000,000" in done.stdout
 
 
+@pytest.mark.slow
 def test_onnx_is_inspected_too(tmp_path: Path) -> None:
     done = inspect(dense_onnx(tmp_path / "net.onnx", batch="N"))
     assert done.returncode == 0, done.stderr
@@ -88,6 +89,7 @@ def test_a_broken_file_is_one_message_and_an_exit_code(tmp_path: Path, cut: int)
     assert len(done.stderr.splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_a_summary_shows_layers_and_sums(tmp_path: Path) -> None:
     path = dense_tflite(tmp_path / "net.tflite")
     done = inspect(path, "--summary")

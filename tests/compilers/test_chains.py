@@ -115,6 +115,7 @@ def test_wrong_settings_are_told(options, error, text: str, float_net: Artifact,
         plan_chains(["int8", "c-array"], options, float_net, blobs)
 
 
+@pytest.mark.slow
 def test_everything_is_checked_before_anything_starts(float_net: Artifact, blobs, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="'cc'"):
         plan_chains(["float16", "cc"], {}, float_net, blobs)
@@ -182,6 +183,7 @@ def test_all_leaves_out_what_the_content_of_a_file_does_not_allow(blobs, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_chains_that_begin_alike_share_their_steps(
     keras_net: Artifact, blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +235,7 @@ class Namesake(Prune):
     """A compiler of the user's own with the name of edgerig's."""
 
 
+@pytest.mark.slow
 def test_a_compiler_with_the_name_of_another_makes_its_own_file(keras_net: Artifact, blobs, tmp_path: Path) -> None:
     mine = f"{__name__}:Namesake"
     options = {"epochs": 0, "prune.share": 0.25, f"{mine}.share": 0.75}
@@ -256,6 +259,7 @@ def test_files_of_one_name_lie_apart(float_net: Artifact, blobs, tmp_path: Path)
     assert all(one.artifact.read() for one in made)
 
 
+@pytest.mark.slow
 def test_zeros_are_counted_in_the_final_file(keras_net: Artifact, blobs, tmp_path: Path) -> None:
     heard = Heard()
     targets = ["prune+int8", "prune+float16", "prune+dynamic", "prune+onnx-int8"]

@@ -41,6 +41,7 @@ def weight_of(graph: Graph, op: str) -> int:
     return next(operator for operator in graph.operators if operator.op == op).inputs[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claimed", SCHEMES)
 @pytest.mark.parametrize("real", SCHEMES)
 def test_only_the_real_scheme_passes(real: str, claimed: str, variants: dict[str, Artifact]) -> None:

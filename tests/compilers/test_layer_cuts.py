@@ -79,6 +79,7 @@ def computing(graph: Graph) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SCHEMES, "forked", "forked onnx"])
 def test_cuts_have_every_operator_once_and_end_with_the_whole(name: str, networks: dict[str, Path]) -> None:
     graph, cuts, cutter = cut(networks[name])

@@ -21,6 +21,7 @@ def test_arrays_come_back(array: np.ndarray) -> None:
     np.testing.assert_array_equal(read_idx(idx(array), "digits"), array)
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=40))
 def test_any_bytes_give_an_array_or_a_clear_error(data: bytes) -> None:
     with contextlib.suppress(DatasetError):

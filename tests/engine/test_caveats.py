@@ -169,6 +169,7 @@ def test_clamped_inputs_are_counted_once_in_a_run_that_went_on(tmp_path: Path, f
     assert whole.input is not None
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_look_at_its_input_agrees_with_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,7 @@ def bench(model: Any, data: Path, out: Path) -> RunResult:
     return edgerig.run({**rig, "matrix": {"runtimes": ["litert"]}}, out=out)
 
 
+@pytest.mark.slow
 def test_a_network_is_given_the_preprocessing_that_it_was_trained_with(tmp_path: Path, pixels: Path) -> None:
     (cell,) = bench(str(described(tmp_path / "net.tflite")), pixels, tmp_path / "out").cells
     assert cell.artifact.preprocessing == OWN
@@ -84,6 +85,7 @@ def test_a_comparison_across_preprocessing_is_told(tmp_path: Path, pixels: Path)
     assert any("other preprocessing" in text for text in result.warnings)
 
 
+@pytest.mark.slow
 def test_a_network_that_resizes_by_itself_takes_pictures_of_any_size(tmp_path: Path) -> None:
     from PIL import Image
 

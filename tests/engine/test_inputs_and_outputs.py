@@ -54,6 +54,7 @@ def accuracy(result: RunResult) -> float:
     return cell.quality.metrics[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [{}, {"layout": "nchw"}])
 def test_channels_first_gets_its_images_turned(said: dict[str, Any], colours: Path, tmp_path: Path) -> None:
     result = run({"file": str(torch_like_onnx(tmp_path / "net.onnx")), **said}, colours, tmp_path / "out")

@@ -89,6 +89,7 @@ def test_fallback_that_is_allowed_is_told_as_what_it_is(measure) -> None:
     assert any(text.startswith(f"{IDLE} was asked for: ") for text in cell.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -48,6 +48,7 @@ def starts(result: Any) -> dict[str, str]:
     return {cell.id: cell.started + str(cell.seconds) for cell in result.cells}
 
 
+@pytest.mark.slow
 def test_a_run_measures_and_keeps_everything(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net), out=tmp_path / "out")
     (cell,) = result.cells
@@ -85,6 +86,7 @@ def test_a_block_with_fewer_samples_is_compared_on_those(digit_net: Path, tmp_pa
     assert all(both[0][index] == scores for index, scores in both[1].items())
 
 
+@pytest.mark.slow
 def test_quality_is_that_of_the_network_itself(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net), out=tmp_path / "out")
     tests = EvaluationSamples(make("dataset", "mnist", Dataset), SAMPLES)

@@ -91,6 +91,7 @@ def run(folder: Path, out: Path, dataset: dict[str, Any], task: Any, **more: Any
 STREAM: dict[str, Any] = {"use": "streaming", "hop": 0.1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     ["litert", "micro", "tcp", *(pytest.param(where, marks=pytest.mark.slow) for where in ("tflm", "sim"))],
@@ -234,6 +235,7 @@ def test_a_device_that_was_lost_goes_on_with_the_state_that_it_had(
 FED_BACK = {"before": "next"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [

@@ -74,6 +74,7 @@ def test_names_and_interpreters_that_are_none_are_refused(offline: Path, tmp_pat
     assert remove("serial") == 0
 
 
+@pytest.mark.slow
 def test_without_a_network_it_says_so_and_leaves_nothing(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")

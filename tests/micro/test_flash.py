@@ -77,6 +77,7 @@ def test_the_layers_retreat_that_gain_least_for_their_bytes() -> None:
     assert set(widths[-1]) < set(widths[0])
 
 
+@pytest.mark.slow
 def test_weights_take_half_a_word_each_only_where_flash_has_room() -> None:
     options = Options(cpu="cortex-m7")
     wide = compile_model(pointwise(), "net", options).manifest.constant_bytes

@@ -107,6 +107,7 @@ def test_compiling_grows_with_the_network(kind: str, cpu: str) -> None:
     assert growth(lambda data: compile_model(data, "net", Options(cpu=cpu)), lambda n: chain(n, add, dtype)) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CHAINS)
 def test_inspecting_grows_with_the_network(kind: str) -> None:
     add, dtype = CHAINS[kind]

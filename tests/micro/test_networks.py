@@ -61,6 +61,7 @@ def hold(data: bytes, folder: Path, count: int, varied: float = 0.2, inside: int
     assert len(seen_inside) > 0.2 * inside or not inside, "what is within hardly moved"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_the_digit_network_is_exact(dtype: str, tmp_path: Path) -> None:
     hold(digits(dtype), tmp_path, 1000)

@@ -24,6 +24,7 @@ def hold(data: bytes, network: PoisonedNetwork, times: int = 3) -> None:
             assert difference(expected, found) <= tolerance(expected.dtype), network.network.manifest.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_single_operators_keep_to_their_memory(dtype: str, tmp_path: Path) -> None:
     files = {f"{op}_{seed}": random_operator(op, 50 + seed, dtype) for op in OPERATORS for seed in range(2)}

@@ -91,6 +91,7 @@ def test_bubbles_lie_inside_the_frame() -> None:
         assert 0 < float(circle.get("cy", "-1")) < 400
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

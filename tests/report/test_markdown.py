@@ -40,6 +40,7 @@ def test_the_markdown_holds_the_same_numbers(demo: Loaded) -> None:
         assert cell.artifact.sha256 in text
 
 
+@pytest.mark.slow
 def test_every_table_has_as_many_columns_in_every_row(demo: Loaded, make: Any) -> None:
     for text in (render([demo], "md"), render([demo, make.run(name="b")], "md"), render([hostile(make)], "md")):
         for table in tables(text):

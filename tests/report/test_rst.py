@@ -66,6 +66,7 @@ def test_escaped_text_is_one_line(text: str) -> None:
     assert "\n" not in escape(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["a.", "a:", "://", "`", "\\", "1. "])
 def test_the_cost_of_a_long_row_grows_with_its_length(row: str) -> None:
     # With its square, this would take the better part of an hour.

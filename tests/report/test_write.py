@@ -96,6 +96,7 @@ def test_a_large_run_stays_below_the_limit_and_shows_every_variant(make: Any) ->
     assert "2,000 samples are drawn" in page, "what is thinned out is said"
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_made_small_is_refused(demo: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "MOST_BYTES", 50_000)
     with pytest.raises(StorageError, match="more than") as caught:

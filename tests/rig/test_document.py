@@ -94,6 +94,7 @@ def bomb(levels: int, width: int = 10) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [

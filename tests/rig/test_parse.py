@@ -32,6 +32,7 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
     assert single == rig(matrix=[{"runtimes": ["litert"], "targets": ["local"], "compilers": ["none"]}]).matrix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

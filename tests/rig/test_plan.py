@@ -164,6 +164,7 @@ def test_one_missing_engine_names_its_extra() -> None:
         plan({"compilers": ["int8"], "runtimes": [f"{__name__}:NotInstalled"]})
 
 
+@pytest.mark.slow
 def test_all_missing_engines_are_named_at_once() -> None:
     names = [f"{__name__}:NotInstalled", f"{__name__}:NotInstalledEither"]
     with pytest.raises(SpecError, match=re.escape(install_command("exotic", "rare"))) as caught:
@@ -288,6 +289,7 @@ def test_a_matrix_of_millions_is_refused_before_it_is_made() -> None:
         plan({"compilers": ["int8"], "runtimes": names, "targets": targets})
 
 
+@pytest.mark.slow
 def test_a_plugin_installed_meanwhile_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = {"compilers": ["int8"], "runtimes": ["arrived-late"]}
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -51,6 +51,7 @@ def test_tflite_micro_runs_the_file_s_operators_one_by_one(float_tflite: Path, i
     assert told("tflm", int8_tflite)["FULLY_CONNECTED"] == ("TFLite Micro's reference kernels", "int8", 1)
 
 
+@pytest.mark.slow
 def test_generated_c_tells_its_kernels(float_tflite: Path, int8_tflite: Path) -> None:
     kernel = "simd-conv" if platform.machine() in VECTORS else "portable-dense"
     assert told("micro", float_tflite)["FULLY_CONNECTED"] == (f"{kernel}-f32", "float32", 1)

@@ -47,6 +47,7 @@ def digit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_layers_take_the_time_of_the_network_and_bear_its_names(digit_file: Path) -> None:
     with Micro() as runtime:
         runtime.load(digit_file)
@@ -131,6 +132,7 @@ def test_kernels_for_vectors_and_for_any_processor_give_the_same(digit_file: Pat
     assert "simd" in kernels[1]
 
 
+@pytest.mark.slow
 def test_of_processors_without_known_vectors_the_kernels_are_portable(
     digit_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

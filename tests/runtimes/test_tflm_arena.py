@@ -42,6 +42,7 @@ def dies(path: Path, size: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0
 
 
+@pytest.mark.slow
 def test_a_network_that_dies_of_a_small_arena_gets_a_larger_one(tmp_path: Path) -> None:
     path = transposing(tmp_path)
     deadly = next(size for size in range(800, 1100, 16) if dies(path, size))

@@ -28,6 +28,7 @@ def counts(source: Source, folder: Path) -> list[int]:
     return count_layers(folder, source.manifest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4+nofp"])
 def test_each_layer_counts_as_it_does_alone(cpu: str, tmp_path: Path) -> None:
     both = counts(chain(("RELU", "RELU"), cpu=cpu), tmp_path / "both")

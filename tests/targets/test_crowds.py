@@ -189,6 +189,7 @@ def test_many_connections_of_one_owner_do_not_fill_the_agent(start_agent, faulty
         client.close()
 
 
+@pytest.mark.slow
 def test_session_that_runs_is_not_ended_by_keepers_of_its_owner(start_agent, faulty, x):
     agent = start_agent(runtimes=(faults.NAME,))
     target = target_for(str(agent.address))

@@ -41,6 +41,7 @@ def test_results_stay_what_they_are_when_the_next_request_comes(one_input):
     target.close()
 
 
+@pytest.mark.slow
 def test_a_closed_session_is_forgotten(one_input):
     target = target_for("local")
     for _ in range(2):

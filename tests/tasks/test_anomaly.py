@@ -207,6 +207,7 @@ def score_of(x: Array, train: Array) -> Array:
     return np.asarray(((x @ plane.T @ plane - x) ** 2).mean(axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["quantile", pytest.param("best-f1", marks=pytest.mark.slow)])
 def test_the_float_model_chooses_the_threshold_on_the_validation_split_for_all(
     rule: str, waves: Path, tmp_path: Path

@@ -43,6 +43,7 @@ class TestCluster(CompressorContract):
         assert record["gzip_bytes"][1] < record["gzip_bytes"][0]
 
 
+@pytest.mark.slow
 def test_clusters_are_those_of_an_independent_k_means() -> None:
     """From the same start scikit-learn comes to the same centroids."""
     from sklearn.cluster import KMeans

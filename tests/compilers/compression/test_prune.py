@@ -78,6 +78,7 @@ def test_a_file_with_fewer_zeros_than_promised_is_refused(keras_net: Artifact) -
         Prune(PruneSettings(share=0.5))._judge(keras_net, Path(keras_net.path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "after",
     [
@@ -103,6 +104,7 @@ def test_what_is_pruned_stays_so_in_what_comes_after(
         assert all(len(np.unique(kernel)) <= 6 for kernel in now.values())
 
 
+@pytest.mark.slow
 def test_zeros_may_be_trained_away(pruned: Artifact, blobs: Dataset, tmp_path: Path) -> None:
     settings = PruneSettings(share=0.2, epochs=1, keep_zeros=False)
     before, after = Prune(settings).compile(pruned, tmp_path, blobs).origins[-1].options["zero_weights"]

@@ -49,6 +49,7 @@ class TestPruneChannels(CompressorContract):
         assert analyse(read_graph(Path(compiled.path))).macs == macs[1] < analyse(read_graph(Path(artifact.path))).macs
         assert compiled.size < artifact.size
 
+    @pytest.mark.slow
     def test_what_comes_of_it_is_converted_and_quantized(
         self, compiled: Artifact, dataset: Dataset, tmp_path: Path, run_litert: Callable[..., Any]
     ) -> None:
@@ -152,6 +153,7 @@ def residual_net() -> Any:
     return keras.Model(inputs, layers.Dense(4, activation="softmax", name="classes")(x))
 
 
+@pytest.mark.slow
 def test_what_meets_an_add_is_left_alone_and_named(
     saved: Callable[[Any], Artifact], blobs: Dataset, tmp_path: Path, heard: Any
 ) -> None:

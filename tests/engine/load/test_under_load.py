@@ -161,6 +161,7 @@ def test_the_highest_rate_within_a_bound_is_found_in_each_round(net: Path, tmp_p
     assert len(raw(tmp_path, cell, 2)["due_ns"]) == load.rounds[1].requests
 
 
+@pytest.mark.slow
 def test_a_rate_beyond_the_sessions_is_said_to_be_that(net: Path, tmp_path: Path) -> None:
     # 100,000 requests, of which those still waiting after 0.5 s are given up: no session answers one in 5 us.
     cell, load = measured(

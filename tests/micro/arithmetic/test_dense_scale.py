@@ -34,6 +34,7 @@ def dense_of_biases(dtype: str, scale: float) -> bytes:
     return net.build([x], [y])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
 def test_dense_layers_with_sums_on_halves_are_litert_s(dtype: str, tmp_path: Path) -> None:
     files = {f"net{number}": dense_of_biases(dtype, scale) for number, scale in enumerate(SCALES)}

@@ -74,6 +74,7 @@ def test_an_encoder_of_mobilenetv2_gives_maps_of_the_inputs_size_and_learns(tmp_
     assert losses[1] < losses[0]
 
 
+@pytest.mark.slow
 def test_an_encoder_of_mobilenetv2_refuses_grey_images_and_odd_sizes() -> None:
     with pytest.raises(SpecError, match="takes colour images, and channels is 1"):
         UNet(UNetSettings(encoder="mobilenetv2")).build(2)

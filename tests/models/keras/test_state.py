@@ -67,6 +67,7 @@ def test_what_a_layer_of_the_users_own_counts_is_lost_between_batches(
         np.testing.assert_array_equal(np.concatenate(parts), X + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "Bidirectional", "ConvLSTM1D"])
 def test_recurrent_layers_convert(kind: str, tmp_path: Path) -> None:
     layers = import_keras().layers

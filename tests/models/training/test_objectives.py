@@ -221,6 +221,7 @@ def test_an_autoencoder_takes_samples_of_its_own_size(tmp_path: Path) -> None:
         Autoencoder().train(Npz(NpzSettings(file=str(_labelled(tmp_path)))), ONE, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["keras", "torch"])
 def test_samples_of_a_class_count_by_its_weight(framework: str) -> None:
     """The mean of the samples' cross-entropies, each with the weight of its class."""

@@ -69,6 +69,7 @@ def test_each_request_can_have_a_connection_of_its_own(serve: Serve) -> None:
     assert not record.failures
 
 
+@pytest.mark.slow
 def test_a_thousand_connections_are_open_at_the_same_time(serve: Serve) -> None:
     waiting: list[int] = []
 

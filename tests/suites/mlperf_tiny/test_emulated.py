@@ -132,6 +132,7 @@ def test_help_is_that_of_the_device_on_linux_and_tells_the_build(keyword_board: 
     assert build["console"] == "mlperf-tiny kws01"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("vww01", "sww01") else name for name in BENCHMARKS]
 )
@@ -171,6 +172,7 @@ def test_however_it_is_built_the_results_are_the_same(
         board.link.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype", "source"),
     [

@@ -87,6 +87,7 @@ def test_a_session_does_not_go_on_with_another_network_on_the_same_board(
     run_session(settings(samples, out, network_files["kws01"]), Progress())
 
 
+@pytest.mark.slow
 def test_times_of_a_simulated_board_are_modelled_with_their_error(
     samples: Path, network_files: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_result_of_another_kind_of_machine_counts_as_done_for_later_steps_alon
     assert own.record.stage != record.stage
 
 
+@pytest.mark.slow
 def test_a_damaged_object_is_named_and_not_used(bench: Bench) -> None:
     bench.write(TWO_STEPS)
     record = run_on("a", bench, "first")["first"].record

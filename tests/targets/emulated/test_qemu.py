@@ -57,6 +57,7 @@ def session_of(board: str, path: Path, **options: Any) -> Session:
     return target_for(f"qemu:{board}", options).open(open_artifact(path), "micro", {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "board", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in BOARDS]
 )

@@ -28,6 +28,7 @@ def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
     return np.round(rng.normal(anomalous * 1.0, 1.0), decimals), anomalous
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [0, 1, 6])
 @pytest.mark.parametrize("seed", range(20))
 def test_areas_are_those_of_scikit_learn(seed: int, decimals: int) -> None:
