@@ -44,7 +44,9 @@ def judge_codes(artifact: Artifact, features: NDArray[Any]) -> list[str]:
 
 def _stored(artifact: Artifact) -> dict[int, list[Any]]:
     """The categories of each feature that has such, in the order of their codes."""
-    data = artifact.read() if artifact.format == "onnx" else b""
+    # Of a table: what takes pictures or sounds, which may be large, need not be read for this.
+    table = artifact.format == "onnx" and [len(spec.shape) for spec in artifact.inputs] == [2]
+    data = artifact.read() if table else b""
     if CATEGORIES.encode() not in data:
         return {}
     import onnx
