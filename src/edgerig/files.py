@@ -153,7 +153,7 @@ def umask() -> int:
 
 
 def store_checked(path: Path, content: bytes) -> None:
-    """Keep ``content`` behind its digest, for `take_checked`.
+    """Keep ``content`` behind its digest, for `checked` and `take_checked`.
 
     Raises:
         StorageError: It cannot be written.
@@ -161,14 +161,20 @@ def store_checked(path: Path, content: bytes) -> None:
     write_bytes(path, sha256(content).encode() + content)
 
 
-def take_checked(path: Path, output: Path) -> bool:
-    """Write what `store_checked` keeps at ``path`` to ``output``; whether there is something and it is whole."""
+def checked(path: Path) -> bytes | None:
+    """What `store_checked` keeps at ``path``; None where there is nothing or it is damaged."""
     try:
         stored = path.read_bytes()
     except OSError:
-        return False
+        return None
     content = stored[_DIGEST:]
-    if sha256(content).encode() != stored[:_DIGEST]:
+    return content if sha256(content).encode() == stored[:_DIGEST] else None
+
+
+def take_checked(path: Path, output: Path) -> bool:
+    """Write what `store_checked` keeps at ``path`` to ``output``; whether there is something and it is whole."""
+    content = checked(path)
+    if content is None:
         return False
     output.write_bytes(content)
     return True

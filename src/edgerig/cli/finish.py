@@ -16,7 +16,7 @@ from edgerig.cli.tables import Column, render_table
 from edgerig.engine.api import DEFAULT_OUT
 from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError
-from edgerig.report import build_report, write_reports
+from edgerig.report import write_reports
 from edgerig.report.model import Report
 from edgerig.report.terminal import terminal_columns
 from edgerig.results.bundle import Bundle
@@ -52,9 +52,9 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_
 
 def finish(folder: Path, result: RunResult) -> None:
     """Write ``report.html``, ``.md`` and ``.json`` into the bundle and show the variants on standard error."""
-    write_reports(folder)
+    report = write_reports(folder)
     show_cells(result)
-    for line in shared_lines(build_report([folder])):
+    for line in shared_lines(report):
         echo(line)
 
 

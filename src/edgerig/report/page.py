@@ -20,9 +20,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def page_environment() -> jinja2.Environment:
     """Templates of pages: every value is escaped, and a name that the template does not get is an error.
 
-    There is one for all pages: to compile its templates takes longer than to fill them.
+    There is one for all pages, and what is compiled is kept: to compile the templates takes longer than to fill them.
     """
     import jinja2
+
+    from edgerig.report.compiled_templates import CompiledTemplates
 
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -31,6 +33,7 @@ def page_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_harmless_value,
+        bytecode_cache=CompiledTemplates(),
     )
 
 

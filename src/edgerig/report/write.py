@@ -66,11 +66,14 @@ def _write_tables(bundles: Bundles, folder: Path) -> Path:
     return folder
 
 
-def write_reports(bundle: Path) -> None:
-    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does."""
+def write_reports(bundle: Path) -> Report:
+    """Write ``report.html``, ``.md`` and ``.json`` into a bundle, and return what they show; raises as `write_report`
+    does."""
     loaded = _load([bundle])
+    report = build(loaded)
     for format in _IN_BUNDLES:
-        files.write_text(bundle / f"report.{format}", render(loaded, format))
+        files.write_text(bundle / f"report.{format}", render(loaded, format, report))
+    return report
 
 
 def build_report(bundles: Bundles) -> Report:
@@ -78,10 +81,13 @@ def build_report(bundles: Bundles) -> Report:
     return build(_load(bundles))
 
 
-def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
+def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | None = None) -> str:
     """The report's text in one of `FORMATS`.
 
     A page that would be larger than 2.5 MB is made with fewer points, pictures and rows, and says so.
+
+    Args:
+        report: What `build` makes of ``bundles``, where it is there already.
 
     Raises:
         StorageError: Even the smallest version is too large.
@@ -94,10 +100,10 @@ def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
 
     whole = {"json": render_json, "md": render_markdown, "rst": render_rst, "csv": render_csv}
     if format != "html":
-        return whole[format](build(bundles))
+        return whole[format](report or build(bundles))
     size = 0
     for limits in _LEVELS:
-        page = render_html(build(bundles, limits))
+        page = render_html(report if report is not None and limits == Limits() else build(bundles, limits))
         size = len(page.encode())
         if size <= MOST_BYTES:
             return page

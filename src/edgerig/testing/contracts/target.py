@@ -62,11 +62,28 @@ class TargetContract:
         """A network that runs on the target."""
         raise NotImplementedError("give the fixture `deployment`")
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def opened(cls, target: Target) -> Iterator[list[Session]]:
+        """The session that is open, if one is; ``target`` stays longer than it."""
+        opened: list[Session] = []
+        yield opened
+        _close(opened)
+
     @pytest.fixture
-    def session(self, target: Target, deployment: Deployment) -> Iterator[Session]:
-        """A session, closed after the test."""
-        with target.open(deployment.artifact, deployment.runtime, deployment.options) as session:
-            yield session
+    def session(self, target: Target, deployment: Deployment, opened: list[Session]) -> Session:
+        """A session, of which only the network and its device are known: tests share it, as long as it answers."""
+        if opened and not _answers(opened[0], deployment):
+            _close(opened)
+        if not opened:
+            opened.append(target.open(deployment.artifact, deployment.runtime, deployment.options))
+        return opened[0]
+
+    @pytest.fixture(autouse=True)
+    def _alone(self, request: pytest.FixtureRequest, opened: list[Session]) -> None:
+        """A test that does not ask for the session has the target for itself."""
+        if "session" not in request.fixturenames:
+            _close(opened)
 
     def test_target_says_what_it_is(self, target: Target) -> None:
         assert target.name
@@ -225,6 +242,19 @@ class TargetContract:
         )
         with pytest.raises(InferenceError):
             target.open(artifact, deployment.runtime, deployment.options)
+
+
+def _answers(session: Session, deployment: Deployment) -> bool:
+    """Whether a session still does, after what a test has done with it."""
+    try:
+        return len(session.run(random_inputs(deployment.artifact, 1)).times_ns) == 1
+    except EdgerigError:
+        return False
+
+
+def _close(opened: list[Session]) -> None:
+    while opened:
+        opened.pop().close()
 
 
 def random_inputs(artifact: Artifact, count: int, seed: int = 0) -> list[Array]:
