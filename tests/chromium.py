@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-sync",
 )
 
+#: Removes what a page has stored, and tells whether that was something.
+FORGET = "try { const stored = localStorage.length; localStorage.clear(); return stored > 0; } catch { return true; }"
 #: Scripts that open all that is folded, and show all tabs at once.
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true);"
 SHOW_ALL = OPEN_ALL + "document.querySelectorAll('.panel').forEach(p => p.hidden = false);"
@@ -85,5 +87,6 @@ def load(browser: Any, url: str, *, width: int = 1280, dark: bool = False) -> No
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get(url)
-    browser.execute_script("try { localStorage.clear(); } catch {}")
-    browser.refresh()
+    # Loaded once more where it was shown otherwise than at a first visit, or where only the part behind # is new.
+    if browser.execute_script(FORGET) or "#" in url:
+        browser.refresh()

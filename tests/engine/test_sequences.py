@@ -128,7 +128,7 @@ def test_the_windows_of_a_sample_share_a_state_and_samples_do_not(
     folder: Path, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
     data = {"use": "npz", "file": str(folder / "cut.npz")}
-    result, (arrays,) = run(folder, tmp_path / "out", data, "none", measure={"rounds": 3})
+    result, (arrays,) = run(folder, tmp_path / "out", data, "none")
     ends = np.cumsum(WINDOWS)
     sums = [START + np.cumsum(x[end - k : end], axis=0) for end, k in zip(ends, WINDOWS, strict=True)]
     np.testing.assert_allclose(arrays["scores"], [s.mean(axis=0) for s in sums], rtol=1e-6)
@@ -140,7 +140,7 @@ def test_samples_that_are_no_sequence_know_nothing_of_each_other(
     folder: Path, x: NDArray[np.float32], tmp_path: Path
 ) -> None:
     data = {"use": "npz", "file": str(folder / "plain.npz")}
-    result, (arrays,) = run(folder, tmp_path / "out", data, "classification", measure={"samples": 40})
+    result, (arrays,) = run(folder, tmp_path / "out", data, "classification", measure={"samples": 40, "rounds": 1})
     np.testing.assert_array_equal(arrays["scores"], START + x[arrays["indices"]])
     assert any("it is reset at each sample" in text for text in result.warnings)
 
@@ -270,7 +270,10 @@ def test_an_output_that_feeds_an_input_is_carried_and_begins_at_nothing(
 def test_windows_and_single_samples_begin_at_nothing_too(folder: Path, x: NDArray[np.float32], tmp_path: Path) -> None:
     model = {"file": "sum.onnx", "state": FED_BACK, "output": "score"}
     data = {"use": "npz", "file": str(folder / "plain.npz")}
-    _, (arrays,) = run(folder, tmp_path / "out", data, "classification", model=model, runtimes=["onnxruntime"])
+    measure = {"rounds": 1}
+    _, (arrays,) = run(
+        folder, tmp_path / "out", data, "classification", model=model, runtimes=["onnxruntime"], measure=measure
+    )
     np.testing.assert_array_equal(arrays["scores"], 2 * x)
 
 

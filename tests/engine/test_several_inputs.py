@@ -34,12 +34,13 @@ from edgerig.testing.networks.several_ends import (
     two_in_three_out_tflite,
 )
 
-QUICK = {"warmup": 1, "rounds": 2, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
+QUICK = {"warmup": 1, "rounds": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
 BOTH = {"left": {"shape": [8], "low": -1, "high": 1}, "right": {"shape": [6], "low": -1, "high": 1}}
 
 
-def run(model: dict[str, Any], dataset: dict[str, Any], out: Path, **block: Any) -> CellResult:
-    rig = {"name": "t", "model": model, "dataset": dataset, "matrix": [block], "measure": QUICK}
+def run(model: dict[str, Any], dataset: dict[str, Any], out: Path, rounds: int = 1, **block: Any) -> CellResult:
+    measure = {**QUICK, "rounds": rounds}
+    rig = {"name": "t", "model": model, "dataset": dataset, "matrix": [block], "measure": measure}
     (cell,) = edgerig.run(rig, out=out).cells
     return cell
 
@@ -59,7 +60,7 @@ def check_scores(out: Path, cell: CellResult, dataset: dict[str, Any], tolerance
 def test_each_input_gets_its_own_array_and_all_outputs_come_back(tmp_path: Path) -> None:
     dataset = {"use": "random", "inputs": BOTH, "samples": 50}
     net = two_in_three_out_tflite(tmp_path / "net.tflite")
-    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", rounds=2, runtimes=["litert"])
     check_scores(tmp_path / "out", cell, dataset, 1e-5)
     assert isinstance(cell.agreement, Agreement)
     assert cell.agreement.max_abs_error == 0.0
@@ -259,7 +260,7 @@ def anomalies(tmp_path: Path, output: str, **task: Any) -> NDArray[Any]:
         "dataset": dataset,
         "task": {"use": "anomaly", **task},
         "matrix": [{"runtimes": ["onnxruntime"]}],
-        "measure": QUICK,
+        "measure": {**QUICK, "rounds": 2},
     }
     (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
     assert len({round_.outputs for round_ in cell.rounds}) == 1
