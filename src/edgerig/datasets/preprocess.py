@@ -39,7 +39,13 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     [[[[-1.0], [1.0]]]]
     """
     size = preprocessing.resize
-    x = _stacked(raw).astype(np.float32) if size is None else _resized(raw, preprocessing, size)
+    return normalized(
+        _stacked(raw).astype(np.float32) if size is None else _resized(raw, preprocessing, size), preprocessing
+    )
+
+
+def normalized(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """The steps of `apply` after resizing, mostly in place: ``x`` is no more what it was. Raises what `apply` does."""
     mean = _per_channel("mean", preprocessing.mean, x)
     std = _per_channel("std", preprocessing.std, x)
     if not std.all():

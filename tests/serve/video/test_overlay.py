@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.artifact import Preprocessing
+from edgerig.artifact import Fit, Preprocessing
 from edgerig.datasets.placement import placement_of
 from edgerig.errors import UsageError
-from edgerig.serve.video.answers import Answer
+from edgerig.serve.video.answers import Answer, class_map_of_frame, map_indices
 from edgerig.serve.video.labels import colour_table, read_labels
-from edgerig.serve.video.overlay import Overlay, blend, jpeg_of
+from edgerig.serve.video.overlay import OUTSIDE, Overlay, blend, jpeg_of
 from edgerig.tasks.map_views import COLOURS
 
 AT = placement_of(Preprocessing(resize=(60, 80)), 120, 160)
@@ -33,6 +33,42 @@ def test_a_mask_is_half_frame_and_half_colour_and_its_background_the_frame_itsel
     expected = np.where((class_map % 3)[..., None] > 0, wide - wide // 2 + table[class_map].astype(int) // 2, wide)
     np.testing.assert_array_equal(blend(pixels, class_map, table), expected)
     np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "size"),
+    [
+        ("stretch", (60, 80)),
+        ("stretch", (120, 160)),
+        ("letterbox", (100, 100)),
+        ("crop", (30, 30)),
+        ("center", (90, 200)),
+    ],
+)
+def test_a_mask_of_another_size_is_that_of_the_frame_before_it_is_drawn(fitted: Fit, size: tuple[int, int]) -> None:
+    table = np.random.default_rng(4).integers(0, 256, (256, 3), np.uint8)
+    table[0] = table[OUTSIDE] = 0
+    class_map = np.random.default_rng(5).integers(0, 7, size).astype(np.uint8)
+    at = placement_of(Preprocessing(resize=size, fit=fitted), 120, 160)
+    indices = map_indices(at, 120, 160, size)
+    whole = class_map_of_frame(class_map, *indices, OUTSIDE)
+    np.testing.assert_array_equal(blend(frame(), class_map, table, indices), blend(frame(), whole, table))
+
+
+def test_numbers_that_change_with_each_frame_are_drawn_once_a_digit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import ImageDraw
+
+    overlay, texts = Overlay(("road",), colour_table(1, "classification", {})), list[str]()
+    draw = ImageDraw.ImageDraw.text
+
+    def drawing(self: ImageDraw.ImageDraw, where: tuple[int, int], text: str, **more: object) -> None:
+        texts.append(text)
+        draw(self, where, text, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", drawing)
+    for number in range(100):
+        overlay(frame(), Answer(confidence=None), AT, [f"infer {number / 10:.1f} ms"])
+    assert sorted(texts) == sorted([*"0123456789", "infer ", ".", " ms"])
 
 
 def drawn(answer: Answer, task: str, lines: tuple[str, ...] = ()) -> np.ndarray:

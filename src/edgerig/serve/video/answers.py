@@ -189,7 +189,7 @@ def _axis(pixels: int, scaled: int, offset: int, whole: int, cells: int) -> NDAr
 
 def class_map_of_frame(class_map: NDArray[np.uint8], rows: Array, columns: Array, outside: int) -> NDArray[np.uint8]:
     """A class map at the size of the frame: each pixel's nearest; ``outside`` where the network did not look."""
-    if all(_is_whole(indices, size) for indices, size in zip((rows, columns), class_map.shape, strict=True)):
+    if all(is_whole(indices, size) for indices, size in zip((rows, columns), class_map.shape, strict=True)):
         return class_map
     result = np.take(np.take(class_map, columns, axis=1), rows, axis=0)
     if rows.min(initial=0) < 0 or columns.min(initial=0) < 0:
@@ -198,6 +198,6 @@ def class_map_of_frame(class_map: NDArray[np.uint8], rows: Array, columns: Array
     return np.ascontiguousarray(result)
 
 
-def _is_whole(indices: Array, size: int) -> bool:
+def is_whole(indices: Array, size: int) -> bool:
     """Whether rising indices are 0, 1, .. ``size`` - 1."""
     return len(indices) == size and bool(indices[0] == 0 and indices[-1] == size - 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Fit, Preprocessing
 from edgerig.datasets.fitting import IMAGE_AXES, fit, likely_layout
 from edgerig.datasets.placement import Placement, place, placement_of
-from edgerig.datasets.preprocess import affine, apply
+from edgerig.datasets.preprocess import affine, normalized
 from edgerig.errors import IncompatibleError
 from edgerig.serve.video.frame import Pixels
 from edgerig.serve.video.shrink import factor, shrink
@@ -87,8 +87,7 @@ class FrameInput:
         """The input for a frame, (height, width, 3): by its name, real numbers of shape (1, ...)."""
         at = self.placement(*pixels.shape[:2])
         image = place(resized(pixels, (at.height, at.width), self.channels), at, self.preprocessing.fill)
-        # It has the input's size now, so that `apply` does the rest.
-        return {self.spec.name: fit(apply(image[None], self.preprocessing), self.spec, "video")}
+        return {self.spec.name: fit(normalized(image[None], self.preprocessing), self.spec, "video")}
 
     def _sentence(self, known: bool, sized: bool) -> str:
         done = self.preprocessing
@@ -161,14 +160,12 @@ def resized(pixels: Pixels, size: tuple[int, int], channels: int) -> NDArray[np.
 
     if channels != GREY and pixels.shape[:2] == size:
         return pixels.astype(np.float32)
-    image = Image.fromarray(pixels)
-    planes = [image.convert("L")] if channels == GREY else image.split()
     height, width = size
     rows, columns = factor(pixels.shape[0], height), factor(pixels.shape[1], width)
+    if channels == GREY:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     if rows is not None and columns is not None:
-        scaled = shrink(np.stack([np.asarray(plane) for plane in planes]), rows, columns)
-    else:
-        scaled = np.stack(
-            [np.asarray(plane.convert("F").resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
-        )
-    return np.stack(list(scaled), axis=-1)
+        return shrink(pixels, rows, columns)
+    planes = Image.fromarray(pixels).split() if channels != GREY else (Image.fromarray(pixels[:, :, 0]),)
+    scaled = [np.asarray(plane.convert("F").resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
+    return np.stack(scaled, axis=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.datasets.placement import Placement
-from edgerig.serve.video.answers import Answer, class_map_of_frame, map_indices, shares_of
+from edgerig.serve.video.answers import Answer, is_whole, map_indices, shares_of
 from edgerig.serve.video.frame import Pixels
 
 if TYPE_CHECKING:
@@ -24,33 +25,65 @@ TEXT, SMALLEST, LARGEST = 1 / 30, 11, 40
 NAMED, SHARE = 6, 0.005
 #: Boxes that are drawn at most.
 MOST_BOXES = 100
-#: Pictures of texts that are remembered.
+#: Parts that texts are drawn in: times and shares change with each frame, their digits and what is between them do not.
+PARTS = re.compile(r"\d|\D+")
+#: Pictures of such parts that are remembered.
 STRIPS = 200
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def blend(pixels: Pixels, class_map: NDArray[np.uint8], colours: NDArray[np.uint8]) -> Pixels:
+def blend(
+    pixels: Pixels,
+    class_map: NDArray[np.uint8],
+    colours: NDArray[np.uint8],
+    indices: tuple[Array, Array] | None = None,
+) -> Pixels:
     """A frame with the colour of each pixel's class over it, half and half; black classes are left out.
 
     All of it is integers of 8 bits: ``p - p // 2 + c // 2``, which cannot overflow. Pillow looks colours up, as in a
-    palette: numpy takes four times as long to gather three bytes a pixel.
+    palette: numpy takes four times as long to gather three bytes a pixel. Rows of a smaller map are looked up once.
 
     Args:
-        pixels: (H, W, 3). class_map: (H, W), indices of ``colours``, (256, 3).
+        pixels: (H, W, 3). class_map: (h, w), indices of ``colours``, (256, 3).
+        indices: Row and column of the map for each row and column of the frame, as `map_indices` gives them; None for a
+            map of the frame's size.
     """
     from PIL import Image
 
+    rows: Array | None = None
+    if indices is not None:
+        class_map, rows = _across(class_map, *indices)
     # Half a colour leaves the highest bit free, which says whether there is one: one table tells both.
     table = (colours >> 1) | np.where(colours.any(axis=1), 128, 0).astype(np.uint8)[:, None]
     classes = Image.fromarray(class_map)
     classes.putpalette(table.tobytes())
     looked_up = np.asarray(classes.convert("RGB"))
-    half = looked_up >> 7
-    half *= 127
-    half &= pixels >> 1
-    mixed = pixels - half
-    mixed += looked_up & 127
-    return mixed
+    halved = looked_up >> 7
+    halved *= 127
+    colour = looked_up & 127
+    if rows is not None:
+        halved = halved.take(rows, axis=0)
+    mixed = pixels >> 1
+    mixed &= halved
+    mixed = np.subtract(pixels, mixed, out=mixed)
+    mixed += colour if rows is None else np.take(colour, rows, axis=0, out=halved, mode="clip")
+    return np.asarray(mixed, np.uint8)
+
+
+def _across(class_map: NDArray[np.uint8], rows: Array, columns: Array) -> tuple[NDArray[np.uint8], Array | None]:
+    """A class map as wide as a frame, and the row of it for each of the frame's: None where they are the same.
+
+    What the network did not see is `OUTSIDE`, of which one row is added where rows are.
+    """
+    if not is_whole(columns, class_map.shape[1]):
+        class_map = np.take(class_map, columns, axis=1)
+        class_map[:, columns < 0] = OUTSIDE
+    if is_whole(rows, len(class_map)):
+        return np.ascontiguousarray(class_map), None
+    if rows.min() < 0:
+        rows = np.where(rows < 0, len(class_map), rows)
+        class_map = np.concatenate([class_map, np.full((1, class_map.shape[1]), OUTSIDE, np.uint8)])
+    return np.ascontiguousarray(class_map), rows
 
 
 class Overlay:
@@ -92,8 +125,8 @@ class Overlay:
             self._text(image, (4, image.height - 4 - (row + 1) * step), text, font, WHITE)
         return image
 
-    def frame_map(self, class_map: NDArray[np.uint8], at: Placement, height: int, width: int) -> NDArray[np.uint8]:
-        """A class map at the size of the frame, `OUTSIDE` where the network did not see it."""
+    def _places(self, class_map: NDArray[np.uint8], at: Placement, height: int, width: int) -> tuple[Array, Array]:
+        """Row and column of a class map for each row and column of a frame."""
         size = (class_map.shape[0], class_map.shape[1])
         key = (height, width, *size)
         indices = self._indices.get(key)
@@ -101,7 +134,7 @@ class Overlay:
             indices = map_indices(at, height, width, size)
             # Several threads may draw: what they have is replaced, and never changed.
             self._indices = {key: indices}
-        return class_map_of_frame(class_map, *indices, OUTSIDE)
+        return indices
 
     def _mask(
         self, pixels: Pixels, class_map: NDArray[np.uint8], at: Placement
@@ -109,7 +142,7 @@ class Overlay:
         shares = shares_of(class_map, len(self.names))
         seen = [int(n) for n in np.argsort(-shares, kind="stable")[:NAMED] if shares[n] >= SHARE]
         texts = [(f"{self._name(n)}: {100 * shares[n]:.0f} %", self._colour(n)) for n in seen if self.colours[n].any()]
-        return blend(pixels, self.frame_map(class_map, at, *pixels.shape[:2]), self.colours), texts
+        return blend(pixels, class_map, self.colours, self._places(class_map, at, *pixels.shape[:2])), texts
 
     def _boxes(self, image: Any, font: FreeTypeFont, answer: Answer) -> None:
         from PIL import ImageDraw
@@ -140,17 +173,24 @@ class Overlay:
         self, image: Any, corner: tuple[float, float], text: str, font: FreeTypeFont, colour: tuple[int, int, int]
     ) -> None:
         """Text on a dark ground, so that it is read on any frame."""
-        image.paste(self._strip(text, font, colour), (max(0, round(corner[0]) - 3), max(0, round(corner[1]) - 2)))
+        left, top = max(0, round(corner[0]) - 3), max(0, round(corner[1]) - 2)
+        parts = [self._strip(part, font, colour) for part in PARTS.findall(text)]
+        width = sum(part.width for part in parts)
+        image.paste(BLACK, (left, top, left + width + 6, top + round(font.size * 1.3) + 2))
+        at = left + 3
+        for part in parts:
+            image.paste(part, (at, top))
+            at += part.width
 
     def _strip(self, text: str, font: FreeTypeFont, colour: tuple[int, int, int]) -> Any:
-        """A picture of a text; the last ones are remembered, for most texts stay for many frames."""
+        """A picture of a part of a text; the last ones are remembered: to draw them takes longer than all the rest."""
         from PIL import Image, ImageDraw
 
         key = (text, font.size, colour)
         strip = self._strips.get(key)
         if strip is None:
-            strip = Image.new("RGB", (round(font.getlength(text)) + 6, round(font.size * 1.3) + 2), BLACK)
-            ImageDraw.Draw(strip).text((3, 1), text, font=font, fill=colour)
+            strip = Image.new("RGB", (round(font.getlength(text)), round(font.size * 1.3) + 2), BLACK)
+            ImageDraw.Draw(strip).text((0, 1), text, font=font, fill=colour)
             if len(self._strips) >= STRIPS:
                 self._strips = {}
             self._strips[key] = strip

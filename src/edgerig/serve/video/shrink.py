@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 #: Largest factor whose sums of one axis fit into 16 bits, and those of both into a float32: 2 * 11 ** 2 * 255.
 LARGEST = 11
+_BITS_16 = 1 << 16
 
 
 def factor(pixels: int, wanted: int) -> int | None:
@@ -18,64 +20,86 @@ def factor(pixels: int, wanted: int) -> int | None:
     return whole if rest == 0 and 1 <= whole <= LARGEST else None
 
 
-def shrink(planes: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float32]:
-    """Planes made smaller by bilinear interpolation with antialiasing, as `edgerig.datasets.preprocess.resize` does it.
+def shrink(image: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float32]:
+    """An image made smaller by bilinear interpolation with antialiasing, as `edgerig.datasets.preprocess.resize` does.
 
     The weights of the triangle filter of a whole factor f are whole numbers, ``2 f - |2 d|`` for a pixel whose centre
     is d pixels away. Their products with pixels are added up as integers; what is left is one division.
 
     Args:
-        planes: Shape (n, h * rows, w * columns). rows, columns: The factors, from 1 to `LARGEST`.
+        image: Shape (h * rows, w * columns, channels). rows, columns: The factors, from 1 to `LARGEST`.
 
     Returns:
-        Shape (n, h, w), float32.
+        Shape (h, w, channels), float32.
 
-    >>> shrink(np.array([[[0, 0, 100, 100]]], np.uint8), 1, 2).tolist()
-    [[[14.285714149475098, 85.71428680419922]]]
+    >>> shrink(np.array([[[0], [0], [100], [100]]], np.uint8), 1, 2).tolist()
+    [[[14.285714149475098], [85.71428680419922]]]
     """
-    height, width = planes.shape[1] // rows, planes.shape[2] // columns
+    height, width, channels = image.shape[0] // rows, image.shape[1] // columns, image.shape[2]
+    lines = image.reshape(image.shape[0], -1)
     if rows > 1:
-        wide = planes.astype(np.uint16)
-        bands = [wide[:, phase::rows] for phase in range(rows)]
-        down, row_weights = _added(bands, rows, 1, height)
-    else:
-        down, row_weights = planes, np.ones(height, np.float32)
+        lines = _added([lines[phase::rows].astype(np.uint16) for phase in range(rows)], 0, 1)
     if columns > 1:
-        # Each a copy in one piece, as they are used twice.
-        bands = [down[:, :, phase::columns].astype(np.float32) for phase in range(columns)]
-        sums, column_weights = _added(bands, columns, 2, width)
-    else:
-        sums, column_weights = down.astype(np.float32), np.ones(width, np.float32)
-    sums /= row_weights[:, None] * column_weights
-    return sums
+        dtype = np.uint16 if (2 * rows**2) * (2 * columns**2) * 255 < _BITS_16 else np.float32
+        pixels = lines.reshape(height, width, columns, channels)
+        bands = np.empty((columns, height, width, channels), dtype)
+        for phase in range(columns):
+            for channel in range(channels):
+                # A channel at a time: numpy copies long rows, and not three numbers, at once.
+                bands[phase, :, :, channel] = pixels[:, :, phase, channel]
+        lines = _added(list(bands.reshape(columns, height, -1)), 1, channels)
+    sums = np.divide(lines, _weights(height, width, rows, columns, channels), dtype=np.float32)
+    return sums.reshape(height, width, channels)
 
 
-def _added(bands: list[Array], factor: int, axis: int, count: int) -> tuple[Array, NDArray[np.float32]]:
-    """The weighted sums along an axis, and the sum of the weights of each, which is less at the ends.
+def _added(bands: list[Array], axis: int, step: int) -> Array:
+    """The weighted sums along an axis.
 
     Args:
-        bands: For each place within the ``factor`` pixels that become one, the pixels there, (.., count, ..).
+        bands: For each place within the pixels that become one, the values there, two axes.
+        step: How far apart neighbours lie on the axis.
     """
-    whole, last = bands[0].dtype.type, factor - 1
+    factor, last, whole = len(bands), len(bands) - 1, bands[0].dtype.type
     # Within a pixel's own place: each weight counts for two that mirror one another, or for the one in the middle.
-    own = [2 * factor - abs(2 * phase - last) for phase in range(factor)]
-    pairs = [bands[phase] + bands[last - phase] for phase in range(factor // 2)]
-    middle = [bands[phase] for phase in range(factor // 2, -(-factor // 2))]
-    total = np.multiply(own[0], (pairs + middle)[0], dtype=bands[0].dtype)
-    for weight, values in zip(own[1:], (pairs + middle)[1:], strict=False):
-        total += values * whole(weight)
-    weights = np.full(count, sum(own), np.float32)
+    values = [bands[phase] + bands[last - phase] for phase in range(factor // 2)]
+    values += [bands[phase] for phase in range(factor // 2, -(-factor // 2))]
+    total: Array = values[0] * whole(_weight(0, factor))
+    for phase, both in enumerate(values[1:], 1):
+        total += _times(both, _weight(phase, factor))
     before = (slice(None),) * axis
-    left, right = (*before, slice(None, -1)), (*before, slice(1, None))
+    left, right = (*before, slice(None, -step)), (*before, slice(step, None))
     for phase in range(factor):
         # In the places beside it: there is none beyond the ends.
-        weight = 2 * phase - last
+        weight = _weight(phase - factor, factor)
         if weight > 0:
             total[right] += _times(bands[phase][left], weight)
             total[left] += _times(bands[last - phase][right], weight)
-            weights[1:] += weight
-            weights[:-1] += weight
-    return total, weights
+    return total
+
+
+def _weight(offset: int, factor: int) -> int:
+    """Of the pixel so many after the first one of those that become one."""
+    return 2 * factor - abs(2 * offset - factor + 1)
+
+
+@lru_cache(16)
+def _weights(height: int, width: int, rows: int, columns: int, channels: int) -> NDArray[np.float32]:
+    """What the sums of `shrink` are divided by, (h, w * channels)."""
+    vertical, horizontal = (_axis_weights(count, each) for count, each in ((height, rows), (width, columns)))
+    weights = np.repeat(vertical[:, None] * horizontal, channels, axis=1)
+    weights.flags.writeable = False
+    return weights
+
+
+def _axis_weights(count: int, factor: int) -> NDArray[np.float32]:
+    """The sum of the weights of each of ``count`` places, which is less at the ends: there is nothing beyond them."""
+    if factor == 1:
+        return np.ones(count, np.float32)
+    weights = np.full(count, sum(_weight(phase, factor) for phase in range(factor)), np.float32)
+    beside = sum(max(0, _weight(phase - factor, factor)) for phase in range(factor))
+    weights[1:] += beside
+    weights[:-1] += beside
+    return weights
 
 
 def _times(values: Array, weight: int) -> Array:
