@@ -12,9 +12,9 @@ from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.plugins import make
 from edgerig.runtimes.base import Runtime
-from edgerig.runtimes.litert import LiteRt, LiteRtSettings
+from edgerig.runtimes.litert import LARGE, LiteRt, LiteRtSettings
 from edgerig.testing.contracts.runtime import samples_for
-from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, dense_tflite, dense_weights
+from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, bright_pixels_tflite, dense_tflite, dense_weights
 from edgerig.testing.networks.tflite_builder import TfliteBuilder, counting_network, packed
 
 
@@ -46,6 +46,24 @@ class TestLiteRtReferenceKernelsContract(TestLiteRtContract):
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         return by_interpreter(path, inputs, OpResolverType.BUILTIN_REF)
+
+
+@pytest.mark.parametrize("height", [4, 256])
+def test_outputs_go_where_they_are_wanted_be_they_large_or_small(height: int, tmp_path: Path) -> None:
+    runtime = LiteRt()
+    runtime.load(bright_pixels_tflite(tmp_path / "net.tflite", height, 64))
+    into = np.zeros((1, height, 64, 2), np.float32)
+    for seed in range(3):
+        x = np.random.default_rng(seed).random((1, height, 64, 3), np.float32)
+        elapsed, outputs = runtime.run_one([x], [into])
+        assert elapsed > 0
+        np.testing.assert_array_equal(outputs[0], runtime.run([x]).outputs[0])
+        assert (outputs[0] is into) == (into.nbytes >= LARGE)
+    # Nobody holds the tensor, which the interpreter would refuse to run with.
+    other = np.zeros((1, height, 32, 2), np.float32)
+    _, outputs = runtime.run_one([x], [other])
+    np.testing.assert_array_equal(outputs[0], runtime.run([x]).outputs[0])
+    assert not other.any()
 
 
 def test_litert_is_found_by_its_name() -> None:

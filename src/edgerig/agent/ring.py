@@ -144,10 +144,10 @@ class RingServer:
         try:
             if count == 1 and self._warm:
                 sample, targets = self._single[slot]
-                elapsed, outputs = self._runtime.run_one(sample)
+                elapsed, outputs = self._runtime.run_one(sample, targets)
                 slot.times[0] = elapsed
                 self._count(elapsed)
-                if not _copied(outputs, targets):
+                if outputs is not targets and not _copied(outputs, targets):
                     _put(slot, count, outputs)
             else:
                 result = self._infer([array[:count] for array in slot.inputs])

@@ -139,9 +139,9 @@ class Misclocked(Faulty):
         result = super().run(inputs)
         return RunResult(result.outputs, np.array([self._told(t) for t in result.times_ns], np.int64))
 
-    def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
+    def run_one(self, sample: Sequence[Array], into: Sequence[Array] = ()) -> tuple[int, Sequence[Array]]:
         self._worked = []
-        elapsed, outputs = super().run_one(sample)
+        elapsed, outputs = super().run_one(sample, into)
         return self._told(elapsed), outputs
 
     def _invoke(self) -> None:
