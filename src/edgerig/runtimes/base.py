@@ -231,8 +231,7 @@ class Runtime(Plugin, ABC):
             into: For each output tensor an array of its shape and dtype, if it may be copied there at once.
 
         Returns:
-            The inference time in ns, and for each output tensor an array as the engine returns it, with the batch axis:
-            ``into``, if the outputs were copied there.
+            The inference time in ns, and for each output an array as the engine returns it, or ``into`` itself.
 
         Raises:
             InferenceError: The engine failed, or no network is loaded.
