@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from edgerig.errors import CompileError
 WIDTH = 116
 #: Elements of an array that are made text at a time.
 CHUNK = 1 << 16
+_COMMA = ", "
 
 #: Smallest values that C has no literal for, as an expression.
 _LEAST = {"int32": "(-2147483647 - 1)", "int64": "(-9223372036854775807LL - 1)"}
@@ -43,43 +43,40 @@ def c_array(data: NDArray[Any]) -> Iterator[str]:
     flat = data.reshape(-1)
     if flat.dtype == np.float32 and not np.isfinite(flat).all():
         raise CompileError("A weight of the network is not a finite number.", "Train or convert it again.")
-    rest: list[str] = []
+    rest = ""
     for start in range(0, max(flat.size, 1), CHUNK):
-        words = rest + _words(flat[start : start + CHUNK])
+        text = rest + _joined(flat[start : start + CHUNK])
         last = start + CHUNK >= flat.size
-        ends = _row_ends(words)
+        begins = _row_begins(text)
         # The last row may go on in the next chunk.
-        whole = ends if last else ends[:-1]
-        begins = [0, *whole]
-        rows = ["    " + ", ".join(words[begin:end]) for begin, end in itertools.pairwise(begins)]
-        rest = [] if last else words[begins[-1] :]
+        begins = [*begins, len(text)] if last else begins
+        rows = ["    " + text[begin : end - len(_COMMA)] for begin, end in itertools.pairwise(begins)]
+        rest = text[begins[-1] :]
         if rows:
             yield ",\n".join(rows) + ("\n" if last else ",\n")
 
 
-def _words(flat: NDArray[Any]) -> list[str]:
+def _joined(flat: NDArray[Any]) -> str:
+    """The elements, a comma and a space behind each."""
     if flat.dtype == np.float32:
         texts = [f"{value:.9g}" for value in flat.tolist()]
-        return [f"{text}f" if "." in text or "e" in text else f"{text}.0f" for text in texts]
-    words = list(map(str, flat.tolist()))
+        return _COMMA.join([f"{text}f" if "." in text or "e" in text else f"{text}.0f" for text in texts]) + _COMMA
+    # A list of numbers reads in Python as in C, and all of it is made at once.
+    text = str(flat.tolist())[1:-1] + _COMMA
     least = _LEAST.get(flat.dtype.name)
-    if least is None:
-        return words
-    lowest = str(np.iinfo(flat.dtype).min)
-    return [least if word == lowest else word for word in words]
+    return text if least is None else text.replace(str(np.iinfo(flat.dtype).min), least)
 
 
-def _row_ends(words: list[str]) -> list[int]:
-    """Where each row ends that takes as many words as it has room for, and one at least."""
-    widths = list(itertools.accumulate(len(word) + 2 for word in words))
-    ends: list[int] = []
-    begin, before = 0, 0
-    while begin < len(words):
-        # No word takes fewer than 3 characters, its comma and space included.
-        begin = max(bisect.bisect_right(widths, before + WIDTH, begin, min(begin + WIDTH, len(words))), begin + 1)
-        before = widths[begin - 1]
-        ends.append(begin)
-    return ends or [0]
+def _row_begins(text: str) -> list[int]:
+    """Where each row begins that takes as many elements as it has room for, and one at least."""
+    begins = [0]
+    while True:
+        comma = text.rfind(_COMMA, begins[-1], begins[-1] + WIDTH)
+        if comma < 0:
+            comma = text.index(_COMMA, begins[-1])
+        if comma + len(_COMMA) == len(text):
+            return begins
+        begins.append(comma + len(_COMMA))
 
 
 def wrapped(line: str) -> list[str]:
