@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m import CORTEX_M
 from edgerig.micro.kernels.helium import HELIUM
@@ -15,4 +17,9 @@ KERNELS: tuple[Kernel, ...] = (*HELIUM, *CORTEX_M, *RISCV, *SIMD, *PORTABLE)
 
 def kernels_for(options: Options) -> tuple[Kernel, ...]:
     """The kernels that work on the CPU, in order."""
-    return tuple(kernel for kernel in KERNELS if kernel.needs <= options.features)
+    return _running_on(options.features)
+
+
+@lru_cache
+def _running_on(features: frozenset[str]) -> tuple[Kernel, ...]:
+    return tuple(kernel for kernel in KERNELS if kernel.needs <= features)
