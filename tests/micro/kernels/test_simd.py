@@ -172,8 +172,9 @@ def cases() -> dict[str, list[tuple[Machine, Any]]]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_random_layers_are_exact(width: str, cases: dict[str, list[tuple[Machine, Any]]], tmp_path: Path) -> None:
     flag, rng = flags_of(width), np.random.default_rng(6)
-    # All in one library: kernels, and all that networks have in common, are compiled once for a width.
-    networks = iter(load_all([source for each in cases.values() for _, source in each], tmp_path, ("-O2", flag)))
+    # All in one library: kernels are compiled once for a width, and what calls them once for all.
+    sources = [source for each in cases.values() for _, source in each]
+    networks = iter(load_all(sources, tmp_path, ("-O2",), flag))
     for name, each in cases.items():
         moved = 0
         for machine, _ in each:
@@ -211,7 +212,7 @@ def test_no_layer_reads_or_writes_beyond_its_memory(width: str, tmp_path: Path) 
     ]
     sources = [compile_model(data, f"{op}_{index}", OPTIONS) for index, (op, data) in enumerate(files)]
     samples = [random_inputs(source.manifest.inputs, 2, 1) for source in sources]
-    results = run_sanitized(sources, samples, tmp_path, (flags_of(width),))
+    results = run_sanitized(sources, samples, tmp_path, flags_of(width))
     for (_, data), each, outputs in zip(files, samples, results, strict=True):
         oracle = Oracle(data)
         for inputs, found in zip(each, outputs, strict=True):
@@ -235,7 +236,7 @@ def test_windows_may_lie_wholly_in_the_border(width: str, tmp_path: Path) -> Non
         machines.append(Machine(chain_of([node])))
         sources.append(compile_program(chain_of([node]), f"case{len(sources)}", OPTIONS, kernels=SIMD))
     samples = [[[random_content(rng, value) for value in machine.program.inputs]] for machine in machines]
-    results = run_sanitized(sources, samples, tmp_path, (flags_of(width),))
+    results = run_sanitized(sources, samples, tmp_path, flags_of(width))
     for machine, (inputs,), ((found,),) in zip(machines, samples, results, strict=True):
         (expected,) = machine.run(inputs)
         assert difference(expected, found) <= tolerance(expected.dtype)

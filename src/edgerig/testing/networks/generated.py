@@ -124,13 +124,22 @@ def load(source: Source, folder: Path, flags: Sequence[str] = ("-O2",)) -> Gener
     return load_all([source], folder, flags)[0]
 
 
-def load_all(sources: Sequence[Source], folder: Path, flags: Sequence[str] = ("-O2",)) -> list[GeneratedNetwork]:
+def load_all(
+    sources: Sequence[Source], folder: Path, flags: Sequence[str] = ("-O2",), width: str = ""
+) -> list[GeneratedNetwork]:
     """Networks of different names in one shared library; kernels that several use are compiled once.
+
+    Args:
+        sources: The networks.
+        folder: Folder to write and build in.
+        flags: Of the C compiler.
+        width: As `compile_c` has it.
 
     Raises:
         CompileError: The C compiler refuses the code, or warns.
     """
-    library = ctypes.CDLL(str(compile_c(write_all(sources, folder), (*flags, "-shared", "-fPIC"), folder / "nets.so")))
+    target = folder / "nets.so"
+    library = ctypes.CDLL(str(compile_c(write_all(sources, folder), (*flags, "-shared", "-fPIC"), target, width)))
     return [GeneratedNetwork(library, source.manifest) for source in sources]
 
 
@@ -138,7 +147,7 @@ def run_sanitized(
     sources: Sequence[Source],
     samples: Sequence[Sequence[Sequence[Array]]],
     folder: Path,
-    flags: Sequence[str] = (),
+    width: str = "",
 ) -> list[Any]:
     """Outputs of each network for each of its samples, by a program under address and undefined-behaviour sanitizers.
 
@@ -146,7 +155,7 @@ def run_sanitized(
         sources: Networks of different names.
         samples: For each network its samples, each a list of inputs.
         folder: Folder to write and build in.
-        flags: Of the C compiler, more of them.
+        width: As `compile_c` has it.
 
     Raises:
         CompileError: The C compiler refuses the code or warns, or a sanitizer reports a fault.
@@ -154,7 +163,7 @@ def run_sanitized(
     units = write_all(sources, folder)
     main = folder / "main.c"
     main.write_text(_program(sources))
-    program = compile_c([*units, main], (*SANITIZERS, *flags), folder / "program")
+    program = compile_c([*units, main], SANITIZERS, folder / "program", width)
     stdin = b"".join(
         np.uint32(len(each)).tobytes() + b"".join(array.tobytes() for sample in each for array in sample)
         for each in samples
@@ -198,24 +207,33 @@ def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
     return [*units.values(), networks, constants]
 
 
-def compile_c(units: Sequence[Path], flags: Sequence[str], target: Path) -> Path:
+def compile_c(units: Sequence[Path], flags: Sequence[str], target: Path, width: str = "") -> Path:
     """Compile and link with the C compiler of this machine; warnings are errors.
 
-    Kernels that were compiled before with the same flags are taken from the cache.
+    Kernels that were compiled before with the same flags are taken from the cache; with a ``width`` all files are.
+
+    Args:
+        units: C files.
+        flags: Of the compiler.
+        target: The program or library.
+        width: One more flag, of the kernels alone: the processor whose vectors they have. What calls them knows no
+            vectors, and is compiled once for all widths.
 
     Raises:
         CompileError: The compiler refuses it.
     """
     flags = (*WARNINGS, *flags)
-    objects = [
-        _kernel(unit, flags, target.parent / f"{unit.stem}.o") if unit.parent.name == "kernels" else unit
-        for unit in units
-    ]
+    objects = []
+    for unit in units:
+        kernel = unit.parent.name == "kernels"
+        more = (width,) if kernel and width else ()
+        stored = kernel or width
+        objects.append(_object(unit, (*flags, *more), target.parent / f"{unit.stem}.o") if stored else unit)
     _compile([*flags, *map(str, objects), "-o", str(target)], target.parent)
     return target
 
 
-def _kernel(unit: Path, flags: Sequence[str], output: Path) -> Path:
+def _object(unit: Path, flags: Sequence[str], output: Path) -> Path:
     # Where the file lay says only the debugging information, which nothing but a sanitizer's message shows.
     key = object_key(unit, [flag for flag in flags if not flag.startswith("-g")], f"{_compiler_version()} {flags}")
     if key is None or not stored_object(key, output):
