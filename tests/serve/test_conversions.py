@@ -104,3 +104,28 @@ def test_tensors_of_several_scales_and_of_none_as_well() -> None:
     x = np.array([[0.1, 0.2, 0.3]], np.float32)
     assert quantizer(real)(x) is x
     assert dequantizer(real)(x) is x
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 64])
+@pytest.mark.parametrize("zero_point", [-128, 5])
+@pytest.mark.parametrize("apart", [False, True])
+def test_batches_are_quantized_in_steps_also_where_their_rows_lie_apart(
+    count: int, zero_point: int, apart: bool
+) -> None:
+    spec = TensorSpec("x", (1, 28, 28, 1), "int8", Quantization((0.01,), (zero_point,)))
+    rows = np.random.default_rng(count).normal(0, 2, (count, 795)).astype(np.float32)
+    x = (rows[:, 11:] if apart else rows[:, 11:].copy()).reshape(count, 28, 28, 1)
+    np.testing.assert_array_equal(quantizer(spec)(x), quantize_input(x, spec))
+    x[-1, -1, -1, 0] = np.inf
+    np.testing.assert_array_equal(quantizer(spec)(x), quantize_input(x, spec))
+    x[-1, -1, -1, 0] = np.nan
+    with pytest.raises(DatasetError, match="NaN"):
+        quantizer(spec)(x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3 * FEW), (1, FEW + 1), (3, 0)])
+def test_rows_of_any_length(shape: tuple[int, int]) -> None:
+    spec = TensorSpec("x", (1, 9), "uint8", Quantization((0.01,), (7,)))
+    x = np.random.default_rng(1).normal(0, 2, (shape[0], shape[1] + 1)).astype(np.float32)[:, 1:]
+    for rows in (x, x.copy()):
+        np.testing.assert_array_equal(quantizer(spec)(rows), quantize_input(rows, spec))

@@ -30,8 +30,9 @@ QUEUE, BATCH = 8192, 64
 QUEUE_BYTES = 512 << 20
 #: Seconds that a batch may take, by the times of those before it: those in it are answered at its end.
 BATCH_SECONDS = 0.1
-#: Seconds of inferences that are worth a batch of their own: it costs some 0.1 ms of the server and the session.
-WORTH_SECONDS = 0.0002
+#: Seconds of inferences that are worth a batch of their own: it costs some 0.1 ms of the server and the session where
+#: they are alone, and several times that where others have emptied their caches meanwhile.
+WORTH_SECONDS = 0.001
 #: Largest input of a sample, in bytes, that the event loop itself quantizes and sends.
 SMALL = 64 << 10
 

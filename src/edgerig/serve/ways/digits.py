@@ -11,6 +11,7 @@ from typing import ClassVar
 from edgerig.errors import IncompatibleError
 from edgerig.serve.listening import BACKLOG, Access
 from edgerig.serve.service import Service
+from edgerig.serve.sockets import SocketServer, available
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.digits_connections import Clients, Connection
 from edgerig.serve.ways.digits_groups import NAME
@@ -37,7 +38,7 @@ class Digits(Way):
     def __init__(self, listen: str | None = None) -> None:
         super().__init__(listen)
         self._clients: Clients | None = None
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | SocketServer | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     def default_port(self, http_port: int | None) -> int:
@@ -49,9 +50,12 @@ class Digits(Way):
         stats = encode_stats_reply(StatsReply(VERSION, 0, Mode.NONE))
         self._clients = clients = Clients(service.pool, service.records, stats, shape, output)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(clients), sock=listener, backlog=BACKLOG, ssl=access.context
-        )
+        if access.context is None and available():
+            self._server = SocketServer(listener, lambda: Connection(clients))
+        else:
+            self._server = await loop.create_server(
+                lambda: Connection(clients), sock=listener, backlog=BACKLOG, ssl=access.context
+            )
         self._sweeper = loop.create_task(_sweep(clients))
 
     async def stop(self, deadline: float) -> None:
@@ -68,6 +72,8 @@ class Digits(Way):
             await asyncio.sleep(LOOK_SECONDS)
         for connection in list(connections):
             connection.transport.abort()
+        if isinstance(self._server, SocketServer):
+            self._server.end()
 
 
 async def _sweep(clients: Clients) -> None:
