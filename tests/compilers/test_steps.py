@@ -46,7 +46,7 @@ def test_what_a_step_needs_stands_before_it(chain: str, start: State, expected: 
     [
         (
             "int8+prune",
-            "prune cannot follow int8: .* reads keras, not tflite; prune[+]int8 is possible; ",
+            "prune cannot follow int8: .* reads keras or torch, not tflite; prune[+]int8 is possible; ",
         ),
         ("int8+float16", "float16 cannot follow int8: .* is int8 already; after int8 may come .*c-array"),
         ("cluster+prune", "weights of a cluster would part; prune[+]cluster is possible"),

@@ -12,6 +12,7 @@ from edgerig.cli.compiler_options import (
     able_runtimes,
     compiler_entries,
     compiler_names,
+    output_of,
     usual_runtime,
     without_runtime,
 )
@@ -261,12 +262,12 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
     threads = {"threads": options["threads"]} if options["threads"] != 1 else {}
     own = parse_options(options["runtime_option"], "--runtime-option")
     settings = parse_options(options["target_option"], "--target-option")
-    compilers = compiler_entries(options.get("compilers", ()), options.get("compile_option", ()))
     matrix = []
-    for compiler, compiled in compilers:
+    for compiler in compiler_entries(options.get("compilers", ()), options.get("compile_option", ())):
         blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
         for target in options["targets"] or ("local",):
             for name, file, format in models:
+                compiled = output_of(compiler, format)
                 if compiled and not options["runtimes"] and usual_runtime(compiled, target) is None:
                     raise without_runtime(compiler, compiled, format)
                 runtimes = _runtimes(file, compiled or format, target, options["runtimes"])

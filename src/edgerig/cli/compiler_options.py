@@ -24,8 +24,8 @@ def compiler_names(chains: Sequence[str]) -> list[str]:
     return [name for name in names if name != AS_IT_IS]
 
 
-def compiler_entries(chains: Sequence[str], assignments: Sequence[str]) -> list[tuple[Any, str | None]]:
-    """Entries of a rig's compilers, each with the format that it makes; None, twice, where there is no compiler.
+def compiler_entries(chains: Sequence[str], assignments: Sequence[str]) -> list[Any]:
+    """Entries of a rig's compilers; None where there is no compiler.
 
     Args:
         chains: Compilers, or chains of them. assignments: Settings, ``[COMPILER.]KEY=VALUE``.
@@ -34,11 +34,9 @@ def compiler_entries(chains: Sequence[str], assignments: Sequence[str]) -> list[
         UnknownNameError: There is no such compiler, or none of them has such a setting.
         UsageError: There are settings, and no compiler.
     """
-    from edgerig.compilers.base import ModelCompiler
     from edgerig.compilers.chains import shares_of
     from edgerig.compilers.steps import names_of
     from edgerig.errors import UsageError
-    from edgerig.plugins import find
     from edgerig.rig.usual_way import AS_IT_IS
 
     names = compiler_names(chains)
@@ -48,16 +46,30 @@ def compiler_entries(chains: Sequence[str], assignments: Sequence[str]) -> list[
         )
     shares = shares_of(names, parse_options(assignments, "--compile-option"))
     if not names:
-        return [(None, None)]
-    entries: list[tuple[Any, str | None]] = []
+        return [None]
+    entries: list[Any] = []
     for chain in dict.fromkeys(chains):
         if chain == AS_IT_IS:
-            entries.append((AS_IT_IS, None))
+            entries.append(AS_IT_IS)
             continue
         own = names_of(chain)
         steps = [{"use": name, **shares.get(name, {})} for name in own]
-        entries.append((steps if len(steps) > 1 else steps[0], find("compiler", own[-1], ModelCompiler).makes))
+        entries.append(steps if len(steps) > 1 else steps[0])
     return entries
+
+
+def output_of(entry: Any, format: str) -> str | None:
+    """The format that ``entry`` of a rig's compilers makes of one of ``format``; None where it leaves that as it is."""
+    from edgerig.compilers.base import ModelCompiler
+    from edgerig.plugins import make
+    from edgerig.rig.usual_way import AS_IT_IS
+
+    if entry in (None, AS_IT_IS):
+        return None
+    for step in entry if isinstance(entry, list) else [entry]:
+        options = {key: value for key, value in step.items() if key != "use"}
+        format = make("compiler", step["use"], ModelCompiler, options).for_format(format).makes
+    return format
 
 
 def usual_runtime(format: str, target: str) -> str | None:

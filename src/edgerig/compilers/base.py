@@ -67,6 +67,11 @@ class ModelCompiler(Plugin, ABC):
     changes_weights: ClassVar[bool] = False
     Settings: ClassVar[type[Settings]] = CompilerSettings
 
+    def for_format(self, format: str) -> ModelCompiler:
+        """The compiler, of the same settings, that does its work on networks of ``format``, where formats differ in
+        engine or in what is made of them; by default itself."""
+        return self
+
     def refuses(self, format: str, scheme: str) -> str | None:
         """Why an input of that format and scheme cannot be compiled, or None. Needs no engine and no file."""
         if format not in self.takes:
@@ -91,6 +96,9 @@ class ModelCompiler(Plugin, ABC):
             StorageError: ``out`` cannot be written; nothing half-written is left.
         """
         progress = progress or Progress()
+        own = self.for_format(artifact.format)
+        if own is not self:
+            return own.compile(artifact, out, dataset, progress)
         check_call(self, artifact, dataset)
         format = formats.named(self.makes)
         path = output_path(artifact, out, self.name, format, self.scheme)

@@ -78,7 +78,8 @@ def _joined(named: Sequence[ModelCompiler], start: State, make: Make) -> tuple[t
     """The steps up to the first that refuses its input, and why it does; None where none does."""
     steps: list[Step] = []
     state = start
-    for position, compiler in enumerate(named):
+    for position, general in enumerate(named):
+        compiler = general.for_format(state.format)
         for each in with_those_before(compiler, state, make):
             reason = each.refuses(state.format, state.scheme) or each.refuses_after(state.tools)
             if reason is not None:

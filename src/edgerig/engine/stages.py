@@ -107,7 +107,7 @@ class Stages:
 
     def compile(self, artifact: Artifact, part: Part) -> Artifact:
         """``artifact`` after one compiler."""
-        compiler = make("compiler", part.use, ModelCompiler, part.options)
+        compiler = make("compiler", part.use, ModelCompiler, part.options).for_format(artifact.format)
         key = StageCache.key(
             "compile",
             surroundings=dependencies.surroundings(),

@@ -292,8 +292,7 @@ def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     plugins: list[tuple[type[Plugin], str | None]] = [(find("dataset", rig.dataset.use, Dataset), None)]
     plugins += [(find("task", rig.task.use, Task), None)] if rig.task is not None else []
     plugins += [(find("model", part.use, ModelWrapper), None) for part in rig.models if part.use]
-    compilers = dict.fromkeys(_with_interpreter(part) for cell in cells for part in cell.compilers)
-    plugins += [(find("compiler", name, ModelCompiler), python) for name, python in compilers]
+    plugins += _compilers_of(rig, cells)
     for address, runtime in dict.fromkeys((cell.target.use, _with_interpreter(cell.runtime)) for cell in cells):
         target = plugin_of(address)
         plugins.append((target, None))
@@ -312,6 +311,19 @@ def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
             "The rig needs what is not installed:\n" + "\n".join(f"  - {error.message}" for error in errors),
             "; ".join([*([install_command(*extras)] if extras else []), *dict.fromkeys(others)]),
         )
+
+
+def _compilers_of(rig: Rig, cells: tuple[Cell, ...]) -> list[tuple[type[Plugin], str | None]]:
+    """The classes that compile, by the formats that they get, each with the interpreter that its settings name."""
+    starts = {part.label: format_of_model(part).name for part in rig.models}
+    classes: list[tuple[type[Plugin], str | None]] = []
+    for cell in {cell.variant: cell for cell in cells}.values():
+        format_ = starts[cell.model]
+        for part in cell.compilers:
+            compiler = make("compiler", part.use, ModelCompiler, part.options).for_format(format_)
+            classes.append((type(compiler), _with_interpreter(part)[1]))
+            format_ = compiler.makes
+    return classes
 
 
 def _with_interpreter(part: Part) -> tuple[str, str | None]:

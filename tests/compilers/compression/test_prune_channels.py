@@ -13,9 +13,8 @@ from tests.compilers.compression.compressor_contract import CompressorContract
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.compression.channel_groups import channel_groups
+from edgerig.compilers.compression.keras_channels import channels_of, pruned
 from edgerig.compilers.compression.prune_channels import PruneChannels, PruneChannelsSettings
-from edgerig.compilers.compression.smaller import pruned
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.datasets.base import Dataset
@@ -132,13 +131,13 @@ def test_channels_of_zeros_go_first_and_outputs_stay_the_same() -> None:
 
 def test_the_norm_is_that_of_the_kernel_times_what_the_normalization_scales_by() -> None:
     model = dead_channels_net()
-    groups = {group.layer.name: group for group in channel_groups(model)}
+    norms = {source.layer: source.norms for source in channels_of(model).sources}
     kernel = model.get_layer("first").get_weights()[0]
     gamma, _, _, variance = model.get_layer("bn").get_weights()
     expected = np.abs(kernel).sum((0, 1, 2)) * np.abs(gamma) / np.sqrt(variance + 1e-3)
-    np.testing.assert_allclose(groups["first"].norms(), expected, rtol=1e-6)
+    np.testing.assert_allclose(norms["first"], expected, rtol=1e-6)
     np.testing.assert_allclose(
-        groups["left"].norms(), np.abs(model.get_layer("left").get_weights()[0]).sum((0, 1, 2)), rtol=1e-6
+        norms["left"], np.abs(model.get_layer("left").get_weights()[0]).sum((0, 1, 2)), rtol=1e-6
     )
 
 
@@ -154,15 +153,45 @@ def residual_net() -> Any:
 
 
 @pytest.mark.slow
-def test_what_meets_an_add_is_left_alone_and_named(
-    saved: Callable[[Any], Artifact], blobs: Dataset, tmp_path: Path, heard: Any
-) -> None:
-    settings = PruneChannelsSettings(share=0.5, epochs=0)
-    compiled = PruneChannels(settings).compile(saved(residual_net()), tmp_path / "out", blobs, heard)
-    record = compiled.origins[-1].options
-    assert record["channels"] == {"within": [8, 4]}
-    assert record["left_alone"]["trunk"] == record["left_alone"]["back"] == "its channels meet sum (Add)"
-    assert any("trunk keeps its channels" in line and "sum (Add)" in line for line in heard.lines)
+def test_channels_that_meet_in_a_sum_go_together() -> None:
+    """Both convolutions before the sum lose the same channels: those whose norms are the least together."""
+    with seeded(4):
+        model = residual_net()
+    smaller, widths, obstacles = pruned(model, 0.5)
+    assert widths == {"trunk": (4, 2), "within": (8, 4), "back": (4, 2)}
+    assert obstacles.keys() == {"classes"}
+    kernels = {name: model.get_layer(name).get_weights()[0] for name in ("trunk", "back")}
+    norms = sum(np.abs(kernel).sum((0, 1, 2)) for kernel in kernels.values())
+    kept = np.sort(np.argsort(norms)[2:])
+    np.testing.assert_array_equal(smaller.get_layer("trunk").get_weights()[0], kernels["trunk"][..., kept])
+    # Where nobody reads the channels that went, the network before it computes the same.
+    gone = np.setdiff1d(np.arange(4), kept)
+    within = np.abs(model.get_layer("within").get_weights()[0]).sum((0, 1, 2))
+    for name, axis, lost in (("within", 2, gone), ("classes", 0, gone), ("back", 2, np.argsort(within)[:4])):
+        kernel, *rest = model.get_layer(name).get_weights()
+        np.moveaxis(kernel, axis, 0)[lost] = 0
+        model.get_layer(name).set_weights([kernel, *rest])
+    np.testing.assert_allclose(np.asarray(smaller(INPUTS)), np.asarray(model(INPUTS)), rtol=0, atol=1e-6)
+
+
+def concatenated_net() -> Any:
+    """Two branches side by side, behind which a depthwise convolution has two outputs for each channel."""
+    keras = import_keras()
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 1))
+    left, right = (layers.Conv2D(n, 3, name=name)(inputs) for n, name in ((4, "left"), (6, "right")))
+    x = layers.Concatenate(name="both")([left, right])
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise")(x)
+    x = layers.MultiHeadAttention(1, 4, name="attention")(*2 * [layers.Reshape((64, 20), name="rows")(x)])
+    return keras.Model(inputs, layers.Dense(4, name="classes")(layers.GlobalAveragePooling1D()(x)))
+
+
+def test_what_meets_a_layer_that_is_not_known_is_left_alone_and_named() -> None:
+    assert channels_of(concatenated_net()).obstacles() == {
+        "left": "its channels meet rows (Reshape)",
+        "right": "its channels meet rows (Reshape)",
+        "classes": "its channels are an output of the network",
+    }
 
 
 def test_a_network_without_a_free_channel_is_refused_with_the_reasons(
@@ -180,7 +209,7 @@ def test_a_layer_that_is_used_twice_keeps_its_channels() -> None:
     keras = import_keras()
     inputs, shared = keras.Input((8,)), keras.layers.Dense(8, activation="relu", name="shared")
     model = keras.Model(inputs, keras.layers.Dense(2, name="end")(shared(shared(inputs))))
-    assert {group.layer.name: group.obstacle for group in channel_groups(model)}["shared"] == "shared is used 2 times"
+    assert channels_of(model).obstacles()["shared"] == "shared is used 2 times"
 
 
 def test_a_network_without_probabilities_is_not_fine_tuned(

@@ -1,1 +1,1 @@
-"""Compilers that make a Keras network smaller: fewer channels, fewer connections, fewer distinct weights."""
+"""Compilers that make a trained network smaller: fewer channels, fewer connections, fewer distinct weights."""

@@ -1,43 +1,65 @@
-"""What the compilers that make a Keras network smaller have in common."""
+"""What the compilers that make a trained network smaller have in common."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgerig import formats
 from edgerig.artifact import ZERO_WEIGHTS, Artifact
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.compression.kernels import zeros_in
+from edgerig.compilers.compression.network import Network, zeros_in
 from edgerig.compilers.compression.settings import FineTuningSettings, parts_clusters
 from edgerig.compilers.zeros import was_pruned
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
-from edgerig.models.keras.files import load_keras, save_keras
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 
 class Compressor(ModelCompiler):
-    """Keras in, Keras out. Subclasses change the model and check what they claim of it.
+    """A trained network in, one of the same format out. Subclasses change it and check what they claim of it.
+
+    The class itself works on Keras networks. For one of PyTorch `for_format` gives a class beside it, which has that
+    framework's format and engine and is otherwise the same.
 
     Class attributes:
         trains_apart: Whether fine-tuning moves weights that were equal apart.
+        others: The same compiler for other formats, by these.
     """
 
     extra = "train"
-    modules = ("keras", "jax")
-    takes = frozenset({"keras"})
+    modules: ClassVar[tuple[str, ...]] = ("keras", "jax")
+    takes = frozenset({"keras", "torch"})
     makes = "keras"
     needs_dataset = True
     changes_weights = True
     trains_apart: ClassVar[bool] = True
+    others: ClassVar[Mapping[str, type[Compressor]]] = {}
     Settings: ClassVar[type[Settings]] = FineTuningSettings
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
         self._achieved: dict[str, Any] = {}
+
+    def for_format(self, format: str) -> ModelCompiler:
+        # A class derived from one of these is its own, for the format that it makes.
+        other = type(self).__dict__.get("others", {}).get(format)
+        return other(self.settings) if other is not None else self
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        if format == self.makes or self.for_format(format) is not self:
+            return None
+        return f"compiler {self.name!r} of class {type(self).__name__} reads {self.makes}, not {format}"
+
+    @classmethod
+    def network(cls) -> type[Network]:
+        """The networks of the framework whose format it makes."""
+        from edgerig.compilers.compression.keras_network import KerasNetwork
+
+        return KerasNetwork
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> Path:
         assert dataset is not None, "the pipeline refuses to fine-tune without a dataset"
@@ -47,19 +69,14 @@ class Compressor(ModelCompiler):
                 "It changes networks of Keras's own layers.",
             )
         artifact.read()
-        model = load_keras(Path(artifact.path))
-        if not hasattr(model, "_nodes_by_depth") and getattr(model, "_functional", None) is None:
-            raise IncompatibleError(
-                f"{artifact.name} is neither a Sequential nor a Functional model.",
-                "Build it with keras.Sequential or keras.Model(inputs, outputs).",
-            )
-        before = zeros_in(model)
-        smaller, self._achieved = self._compress(model, artifact, dataset, progress)
-        path = work / "net.keras"
-        save_keras(smaller, path)
+        network = self.network().load(Path(artifact.path), artifact.name)
+        before = zeros_in(network)
+        smaller, self._achieved = self._compress(network, artifact, dataset, progress)
+        path = work / f"net{formats.named(self.makes).suffixes[0]}"
+        smaller.save(path)
         self._achieved |= self._judge(artifact, path)
         if was_pruned(artifact):
-            self._achieved[ZERO_WEIGHTS] = [before, zeros_in(load_keras(path))]
+            self._achieved[ZERO_WEIGHTS] = [before, zeros_in(self.network().load(path, artifact.name))]
         return path
 
     def refuses_after(self, tools: Sequence[str]) -> str | None:
@@ -70,10 +87,25 @@ class Compressor(ModelCompiler):
 
     @abstractmethod
     def _compress(
-        self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
-    ) -> tuple[Any, dict[str, Any]]:
-        """The smaller model, fine-tuned, and what the artifact's record is to say of it."""
+        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> tuple[Network, dict[str, Any]]:
+        """The smaller network, fine-tuned, and what the artifact's record is to say of it."""
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         """What is measured in the file that was written; raises `ArtifactCheckError` where it is not as promised."""
         return {}
+
+
+class OfTorch(Compressor):
+    """What makes a `Compressor` one of PyTorch networks; named before it among the bases of a class."""
+
+    extra = "torch"
+    modules = ("torch",)
+    takes = frozenset({"torch"})
+    makes = "torch"
+
+    @classmethod
+    def network(cls) -> type[Network]:
+        from edgerig.compilers.compression.torch_network import TorchNetwork
+
+        return TorchNetwork

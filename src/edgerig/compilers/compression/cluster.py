@@ -1,4 +1,4 @@
-"""Weight clustering: each kernel of a Keras network has few distinct values."""
+"""Weight clustering: each kernel of a network has few distinct values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.compression.base import Compressor
+from edgerig.compilers.compression.base import Compressor, OfTorch
 from edgerig.compilers.compression.fine_tuning import fine_tune
-from edgerig.compilers.compression.kernels import kernels_of
-from edgerig.compilers.compression.masks import masked, masks_of_zeros
+from edgerig.compilers.compression.network import Held, Network, masks_of_zeros
 from edgerig.compilers.compression.prune import packed_size
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, IncompatibleError
-from edgerig.models.keras.files import load_keras
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -39,32 +37,25 @@ class Cluster(Compressor):
     """
 
     name = "cluster"
-    summary = "Keras with few distinct weights in each kernel, fine-tuned: smaller only once it is packed"
+    summary = "Keras or PyTorch with few distinct weights in each kernel, fine-tuned: smaller only once it is packed"
     trains_apart = False
     Settings: ClassVar[type[Settings]] = ClusterSettings
 
     def _compress(
-        self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
-    ) -> tuple[Any, dict[str, Any]]:
-        kernels = kernels_of(model)
-        zeros = masks_of_zeros(model) if self.settings.keep_zeros else {}
+        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> tuple[Network, dict[str, Any]]:
+        kernels = network.kernels()
+        zeros = masks_of_zeros(network) if self.settings.keep_zeros else {}
         members = {}
         with progress.task(f"cluster the weights of {artifact.name}", len(kernels)) as task:
-            for variable in kernels.values():
-                array = np.asarray(variable.value)
-                centroids, nearest = self._clusters(array, zeros.get(id(variable)), artifact)
-                variable.assign(centroids.astype(array.dtype)[nearest])
-                members[id(variable)] = nearest
+            for name, array in kernels.items():
+                centroids, nearest = self._clusters(array, zeros.get(name), artifact)
+                kernels[name] = centroids.astype(array.dtype)[nearest]
+                members[name] = nearest
                 task.advance()
-        model.trainable = True
-        ordered = [members.get(id(variable)) for variable in model.trainable_variables]
-
-        def project(weights: list[Any]) -> list[Any]:
-            pairs = zip(weights, ordered, strict=True)
-            return [weight if own is None else _means(weight, own) for weight, own in pairs]
-
-        fine_tune(model, artifact, dataset, self.settings, progress, masked(model, zeros, project))
-        return model, {}
+        network.put(kernels)
+        fine_tune(network, artifact, dataset, self.settings, progress, Held(zeros, members))
+        return network, {}
 
     def _clusters(
         self, array: NDArray[Any], mask: NDArray[np.bool_] | None, artifact: Artifact
@@ -84,8 +75,8 @@ class Cluster(Compressor):
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         distinct = {}
-        for name, variable in kernels_of(load_keras(path)).items():
-            distinct[name] = len(np.unique(np.asarray(variable.value)))
+        for name, array in self.network().load(path, artifact.name).kernels().items():
+            distinct[name] = len(np.unique(array))
             if distinct[name] > self.settings.values:
                 raise ArtifactCheckError(
                     f"{name} of the clustered {artifact.name} has {distinct[name]} distinct values, more than the "
@@ -97,15 +88,11 @@ class Cluster(Compressor):
         }
 
 
-def _means(weight: Any, members: NDArray[np.int32]) -> Any:
-    """``weight`` with each value replaced by the mean of its cluster; JAX traces it."""
-    import jax
-    import jax.numpy as jnp
+class TorchCluster(OfTorch, Cluster):
+    """`Cluster` of PyTorch networks."""
 
-    count = int(members.max()) + 1
-    sizes = jnp.asarray(np.maximum(np.bincount(members.reshape(-1), minlength=count), 1), weight.dtype)
-    means = jax.ops.segment_sum(weight.reshape(-1), members.reshape(-1), count) / sizes
-    return means[members]
+
+Cluster.others = {"torch": TorchCluster}
 
 
 def clusters_of(weights: NDArray[Any], count: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

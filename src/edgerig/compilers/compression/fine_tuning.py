@@ -1,4 +1,4 @@
-"""Fine-tuning of a Keras network on the training split of a dataset."""
+"""Fine-tuning of a network on the training split of a dataset."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.compression.network import Held, Learner, Network
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
 from edgerig.models.base import Objective
-from edgerig.models.keras.engine import seeded
-from edgerig.models.keras.fast_gradients import fast_gradients
-from edgerig.models.keras.steps import Evaluator, Project, Trainer
 from edgerig.models.training.batches import Feed
 from edgerig.models.training.objectives import LABEL_AXES
 from edgerig.models.training.scores import check_losses
@@ -24,24 +22,23 @@ from edgerig.progress import Progress, Task
 LOOK_EVERY = 16
 #: How far the probabilities of all classes may be from 1 together.
 SUM_TOLERANCE = 1e-3
-_NO_TUNING = "Compile without fine-tuning (--option epochs=0)."
+NO_TUNING = "Compile without fine-tuning (--option epochs=0)."
 
 
 def fine_tune(
-    model: Any,
+    network: Network,
     artifact: Artifact,
     dataset: Dataset,
     settings: FineTuningSettings,
     progress: Progress,
-    project: Project | None = None,
+    held: Held,
 ) -> None:
-    """Train all layers of ``model`` for ``settings.epochs`` epochs; equal arguments give equal weights.
+    """Train all layers of ``network`` for ``settings.epochs`` epochs; equal arguments give equal weights.
 
-    Classes, several labels and masks are learned by cross-entropy of the network's probabilities, real values by the
-    mean squared error.
+    Classes, several labels and masks are learned by cross-entropy, real values by the mean squared error.
 
     Args:
-        project: See `Trainer`: what is made of the trainable weights after each step.
+        held: What stays true of its kernels.
 
     Raises:
         IncompatibleError: The network has several inputs or outputs or a fixed batch, takes other samples than the
@@ -53,17 +50,16 @@ def fine_tune(
     samples = dataset.split("train")
     objective = objective_of(dataset, samples.truth(slice(0, 1), artifact.preprocessing))
     feed = Feed(samples, artifact.preprocessing, settings.batch_size, objective)
-    _check_fit(model, dataset, feed, objective)
-    model.trainable = True
-    with seeded(settings.seed), fast_gradients(model):
-        trainer = Trainer(model, project=project)
+    learner = network.learner(artifact, dataset, feed, objective, held, settings.seed)
+    _check_outputs(learner, dataset, feed, objective, network.learns_logits)
+    with learner.session():
         for epoch in range(settings.epochs):
             name = f"Fine-tuning {artifact.name}, epoch {epoch + 1} of {settings.epochs}"
             with progress.task(name, feed.steps) as task:
-                _epoch(trainer, feed, settings, epoch, task)
+                _epoch(learner, feed, settings, epoch, task)
 
 
-def _epoch(trainer: Trainer, feed: Feed, settings: FineTuningSettings, epoch: int, task: Task) -> None:
+def _epoch(learner: Learner, feed: Feed, settings: FineTuningSettings, epoch: int, task: Task) -> None:
     waiting: list[Any] = []
     done = 0
 
@@ -76,16 +72,16 @@ def _epoch(trainer: Trainer, feed: Feed, settings: FineTuningSettings, epoch: in
         if losses:
             task.advance(len(losses), f"loss {losses[-1]:.4f}")
 
-    trainer.start(settings.learning_rate)
+    learner.start(settings.learning_rate)
     for inputs, truth in feed.shuffled(settings.seed, epoch, lambda batch, _: batch):
-        waiting.append(trainer.step(inputs, truth)[0])
+        waiting.append(learner.step(inputs, truth))
         if len(waiting) == LOOK_EVERY:
             look()
     look()
-    trainer.finish()
+    learner.finish()
 
 
-def objective_of(dataset: Dataset, truth: NDArray[Any], hint: str = _NO_TUNING) -> Objective:
+def objective_of(dataset: Dataset, truth: NDArray[Any], hint: str = NO_TUNING) -> Objective:
     """What the network learns, by the form of what is right for one sample.
 
     Raises:
@@ -101,32 +97,25 @@ def objective_of(dataset: Dataset, truth: NDArray[Any], hint: str = _NO_TUNING) 
     return "class" if axes == 1 else "labels" if axes == LABEL_AXES else "pixels"
 
 
-def _check_fit(model: Any, dataset: Dataset, feed: Feed, objective: Objective) -> None:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise IncompatibleError("Only a network of one input and one output can be fine-tuned.", _NO_TUNING)
-    batch, *shape = model.inputs[0].shape
-    if batch is not None:
-        raise IncompatibleError(
-            f"The network's batch is fixed to {batch}, with which it cannot be fine-tuned.", _NO_TUNING
-        )
-    if len(shape) != len(feed.shape) or any(
-        size not in (None, own) for size, own in zip(shape, feed.shape, strict=True)
-    ):
-        raise IncompatibleError(
-            f"The network takes samples of shape {tuple(shape)}, and dataset {dataset.name!r} has {feed.shape}.",
-            "Name the dataset that the network was trained on.",
-        )
+def _check_outputs(learner: Learner, dataset: Dataset, feed: Feed, objective: Objective, logits: bool) -> None:
     if objective == "targets":
         return
     inputs, truth = next(iter(feed.in_order()))
-    outputs = Evaluator(model).predict(inputs)
-    sums_to_one = objective == "labels" or bool(np.all(np.abs(outputs.sum(-1) - 1) < SUM_TOLERANCE))
-    if not sums_to_one or outputs.min() < 0 or outputs.max() > 1 + SUM_TOLERANCE:
+    outputs = learner.outputs(inputs)
+    able = logits and objective != "labels"
+    if not able and not are_probabilities(outputs, objective):
         raise IncompatibleError(
             "The network gives no probabilities, whose cross-entropy fine-tuning makes small.",
-            f"End it in a softmax, or in a sigmoid for several labels. {_NO_TUNING}",
+            f"End it in a softmax, or in a sigmoid for several labels. {NO_TUNING}",
         )
     check_classes(outputs, truth, dataset, objective)
+
+
+def are_probabilities(outputs: NDArray[Any], objective: Objective) -> bool:
+    """Whether outputs (n, ..., classes) are probabilities, which sum to 1 unless they are of several labels."""
+    if outputs.min() < 0 or outputs.max() > 1 + SUM_TOLERANCE:
+        return False
+    return objective == "labels" or bool(np.all(np.abs(outputs.sum(-1) - 1) < SUM_TOLERANCE))
 
 
 def check_classes(outputs: NDArray[Any], truth: NDArray[Any], dataset: Dataset, objective: Objective) -> None:

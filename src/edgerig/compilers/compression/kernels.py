@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 #: Last parts of the paths of kernels: of convolutions and dense layers, of separable ones, of recurrent cells.
 NAMES = frozenset({"kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel"})
 
@@ -24,10 +22,3 @@ def kernels_of(model: Any) -> dict[str, Any]:
                 name = f"{variable.path}_{number}"
             kernels[name] = variable
     return kernels
-
-
-def zeros_in(model: Any) -> float:
-    """The share of the weights in kernels that are 0."""
-    arrays = [np.asarray(variable.value) for variable in kernels_of(model).values()]
-    zeros = sum(int((array == 0).sum()) for array in arrays)
-    return round(zeros / max(1, sum(array.size for array in arrays)), 6)

@@ -1,4 +1,4 @@
-"""Unstructured pruning: single connections of a Keras network become 0."""
+"""Unstructured pruning: single connections of a network become 0."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.compression.base import Compressor
+from edgerig.compilers.compression.base import Compressor, OfTorch
 from edgerig.compilers.compression.fine_tuning import fine_tune
-from edgerig.compilers.compression.kernels import kernels_of
-from edgerig.compilers.compression.masks import masked, masks_of_zeros
+from edgerig.compilers.compression.network import Held, Network, masks_of_zeros
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError
-from edgerig.models.keras.files import load_keras
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -41,25 +39,22 @@ class Prune(Compressor):
     """
 
     name = "prune"
-    summary = "Keras with a share of its weights 0, fine-tuned: smaller only once it is packed"
+    summary = "Keras or PyTorch with a share of its weights 0, fine-tuned: smaller only once it is packed"
     Settings: ClassVar[type[Settings]] = PruneSettings
 
     def _compress(
-        self, model: Any, artifact: Artifact, dataset: Dataset, progress: Progress
-    ) -> tuple[Any, dict[str, Any]]:
-        masks = masks_of_zeros(model) if self.settings.keep_zeros else {}
-        for variable in kernels_of(model).values():
-            array = np.asarray(variable.value)
-            mask = magnitude_mask(array, self.settings.share)
-            variable.assign(np.where(mask, array, 0))
-            masks[id(variable)] = mask & masks.get(id(variable), True)
-        fine_tune(model, artifact, dataset, self.settings, progress, masked(model, masks))
-        return model, {}
+        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+    ) -> tuple[Network, dict[str, Any]]:
+        kernels = network.kernels()
+        masks = {name: magnitude_mask(array, self.settings.share) for name, array in kernels.items()}
+        network.put({name: np.where(mask, kernels[name], 0) for name, mask in masks.items()})
+        zeros = masks_of_zeros(network) if self.settings.keep_zeros else masks
+        fine_tune(network, artifact, dataset, self.settings, progress, Held(masks=zeros))
+        return network, {}
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         zeros, weights, layers = 0, 0, {}
-        for name, variable in kernels_of(load_keras(path)).items():
-            array = np.asarray(variable.value)
+        for name, array in self.network().load(path, artifact.name).kernels().items():
             missing = int((array == 0).sum())
             zeros, weights = zeros + missing, weights + array.size
             layers[name] = round(missing / array.size, 6)
@@ -73,6 +68,13 @@ class Prune(Compressor):
             "sparsity_of_kernels": layers,
             "gzip_bytes": [packed_size(artifact.read()), packed_size(path.read_bytes())],
         }
+
+
+class TorchPrune(OfTorch, Prune):
+    """`Prune` of PyTorch networks."""
+
+
+Prune.others = {"torch": TorchPrune}
 
 
 def removed_of(size: int, share: float) -> int:

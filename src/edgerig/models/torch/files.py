@@ -41,7 +41,9 @@ def save_program(program: Any, path: Path) -> None:
     """
     torch = import_torch()
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # It holds paths of this machine.
+        # The first holds paths of this machine, the second addresses in the memory of this process.
+        for key in ("stack_trace", "from_node"):
+            node.meta.pop(key, None)
     buffer = io.BytesIO()
     with quiet():
         torch.export.save(program, buffer)

@@ -83,7 +83,7 @@ class TorchLearner:
         if self.own_loss is not None:
             loss, metric = self.own_loss.mean(outputs, truth)
         else:
-            loss, metric = _loss_of(self.objective, self.class_weights)(outputs, truth)
+            loss, metric = loss_of(self.objective, self.class_weights)(outputs, truth)
         loss.backward()
         try:
             self.optimizer.step()
@@ -192,7 +192,7 @@ def with_head(network: Any, objective: Objective) -> Any:
     return torch.nn.Sequential(network, *head)
 
 
-def _loss_of(objective: Objective, weights: Sequence[float]) -> Callable[[Any, Array], tuple[Any, Any]]:
+def loss_of(objective: Objective, weights: Sequence[float]) -> Callable[[Any, Array], tuple[Any, Any]]:
     if objective == "labels":
         return _of_labels
     if objective == "pixels":
