@@ -1,7 +1,8 @@
-"""Random int8 layers, of every shape and scale, for the tests of kernels."""
+"""Random layers of int8, of every shape and scale, and of float, for the tests of kernels."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -195,3 +196,19 @@ def any_dense(rng: Generator) -> Node:
 def chained(nodes: Node | Sequence[Node]) -> Sequence[Node]:
     """One node as a list."""
     return [nodes] if isinstance(nodes, Node) else nodes
+
+
+def in_floats(rng: Generator, nodes: Node | Sequence[Node]) -> list[Node]:
+    """The same layers of float32, of random weights."""
+    known: dict[Value, Value] = {}
+
+    def in_float(value: Value) -> Value:
+        if value not in known:
+            data = rng.normal(0, 0.3, value.shape).astype(np.float32) if value.constant else None
+            known[value] = Value(value.name, value.shape, "float32", None, data)
+        return known[value]
+
+    return [
+        dataclasses.replace(node, inputs=[*map(in_float, node.inputs)], outputs=[*map(in_float, node.outputs)])
+        for node in chained(nodes)
+    ]

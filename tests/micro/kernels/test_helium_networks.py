@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 #: Instructions that a network may take at most, float borders and softmax included.
 MOST = {
     "digits_int8": 600_000,
+    "digits_float": 1_300_000,
     "keyword_spotting": 950_000,
     "visual_wake_words": 2_800_000,
     "image_classification": 2_900_000,
@@ -29,7 +30,7 @@ MOST = {
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, list[Ran]]]:
     """Two inferences of each network."""
     need("qemu-system-arm")
-    files = {"digits_int8": digits(), **mlperf_tiny(), **wake_words()}
+    files = {"digits_int8": digits(), "digits_float": digits("float32"), **mlperf_tiny(), **wake_words()}
     bench, rng = QemuBench(tmp_path_factory.mktemp("networks")), np.random.default_rng(0)
     cases = {name: bench.add_network(files[name]) for name in MOST}
     jobs = [

@@ -20,6 +20,7 @@ from tests.micro.kernels.random_layers import (
     any_dense,
     any_depthwise,
     any_sum,
+    in_floats,
     zero_points,
 )
 
@@ -111,21 +112,6 @@ def any_pool(rng: Generator) -> Node:
     return kind("pool", 0, [conv.input], [conv.output], conv.kernel, conv.stride, **more)
 
 
-def in_floats(rng: Generator, node: Node) -> Node:
-    """The same layer of float32."""
-    assert isinstance(node, Weighted)
-    weights = rng.normal(0, 0.2, node.weights.shape).astype(np.float32)
-    channels = node.output.shape[-1]
-    values = [
-        Value("x", node.input.shape, "float32"),
-        Value("w", node.weights.shape, "float32", None, weights),
-        Value("b", (channels,), "float32", None, rng.normal(size=channels).astype(np.float32)),
-    ]
-    output = Value("y", node.output.shape, "float32")
-    more = () if not isinstance(node, Conv2D | DepthwiseConv2D) else (node.stride, node.dilation, node.padding)
-    return type(node)("layer", 0, values, [output], node.activation, *more)
-
-
 #: What makes layers, and how many of them.
 KINDS: dict[str, tuple[Callable[[Generator], Node], int]] = {
     "conv": (any_conv, 40),
@@ -137,9 +123,9 @@ KINDS: dict[str, tuple[Callable[[Generator], Node], int]] = {
     "sum": (any_sum, 15),
     "difference or product": (any_two, 30),
     "pool": (any_pool, 30),
-    "float conv": (lambda rng: in_floats(rng, any_conv(rng)), 20),
-    "float depthwise": (lambda rng: in_floats(rng, any_depthwise(rng)), 15),
-    "float dense": (lambda rng: in_floats(rng, any_dense(rng)), 10),
+    "float conv": (lambda rng: in_floats(rng, any_conv(rng))[0], 20),
+    "float depthwise": (lambda rng: in_floats(rng, any_depthwise(rng))[0], 15),
+    "float dense": (lambda rng: in_floats(rng, any_dense(rng))[0], 10),
 }
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
-from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
+from edgerig.micro.kernels.access import by_pixels, by_runs, itemsize, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.helium.scaling import NEEDS, rounding, scales_fit
@@ -50,13 +50,13 @@ class ConvVectors(Kernel):
         pixels = node.output.elements // len(matrix)
         fields = conv_fields(matrix, scales, context)
         run, x, y = f"er_mve_conv_{rounding(scales)}", context.read(node.input), context.write(node.output)
-        if isinstance(node, FullyConnected) or _is_pointwise(node):
+        if isinstance(node, FullyConnected) or is_pointwise(node):
             conv = context.struct("conv", "er_mve_conv", fields)
             body = f"er_mve_pointwise_layer(&{conv}, {run}, {pixels}, {matrix.shape[1]}, {x}, {y});"
             # Of a pair of pixels inputs are read again after some outputs were written.
             batch, mixed = 2, True
         else:
-            batch, mixed = _batch(matrix.shape[1], pixels, context), False
+            batch, mixed = batch_of(matrix.shape[1], pixels, context), False
             window = window_struct(node, node.output, [fields, run], batch, context)
             columns = context.scratch(batch * matrix.shape[1])
             body = f"er_mve_window_layer(&{window}, {x}, {y}, {columns});"
@@ -98,28 +98,31 @@ class ConvPoolVectors(Kernel):
         return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
-def _is_pointwise(node: Conv2D) -> bool:
+def is_pointwise(node: Conv2D) -> bool:
     """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
     whole = node.weights.shape[1:] == node.input.shape[1:]
     return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
 
 
-def _batch(inputs: int, pixels: int, context: Context) -> int:
-    most = min(_COLUMNS[context.thrift] // inputs, _MOST, pixels)
+def batch_of(window: int, pixels: int, context: Context) -> int:
+    """Windows, of so many bytes each, that are copied before any pixel is written."""
+    most = min(_COLUMNS[context.thrift] // window, _MOST, pixels)
     return max(2, most // 2 * 2)
 
 
 def window_struct(node: Conv2D, output: Value, first: list[str], batch: int, context: Context) -> str:
-    """Name of an er_mve_window; ``output``: of the convolution, or of the maximum behind it."""
-    _, height, width, depth = node.input.shape
+    """Name of an er_mve_window, its sizes in bytes; ``output``: of the convolution, or of the maximum behind it."""
+    _, height, width, channels = node.input.shape
+    depth = channels * itemsize(node.input)
     reach = [(taps - 1) * step + 1 for taps, step in zip(node.kernel, node.dilation, strict=True)]
     line, wide = width * depth, node.kernel[1] * depth
     # Gaps along rows are copied tap by tap.
     last_column = width - reach[1] if node.dilation[1] == 1 else -1
+    zero = node.input.zero_point if node.input.quantized else 0
     numbers = [
         *(height, width, depth, *node.kernel, *node.stride, *node.dilation),
         *(node.padding.top, node.padding.left),
-        *(output.shape[2], output.shape[1] * output.shape[2], node.input.zero_point, batch),
+        *(output.shape[2], output.shape[1] * output.shape[2], zero, batch),
         *(height - reach[0], last_column),
         initializer([node.kernel[0], wide, wide, node.dilation[0] * line]),
     ]

@@ -5,7 +5,7 @@ static int32_t inside(int32_t at, int32_t size)
     return at < 0 ? 0 : at > size ? size : at;
 }
 
-static void pool_by(er_mve_window_run *run, const er_pool *pool, const int8_t *in, int8_t *out)
+void er_mve_pool_windows(const er_pool *pool, er_mve_window_run *run, const int8_t *in, int8_t *out)
 {
     er_mve_pool_window window = { 0, 0, pool->depth, 0, pool->low, pool->high, 0, 0 };
     for (int32_t y = 0; y < pool->out_height; y++) {
@@ -21,14 +21,4 @@ static void pool_by(er_mve_window_run *run, const er_pool *pool, const int8_t *i
             run(in + (first * pool->width + begin) * pool->depth, out, &window);
         }
     }
-}
-
-void er_mve_max_pool(const er_pool *pool, const int8_t *in, int8_t *out)
-{
-    pool_by(er_mve_pool_maximum, pool, in, out);
-}
-
-void er_mve_average_pool(const er_pool *pool, const int8_t *in, int8_t *out)
-{
-    pool_by(er_mve_pool_mean, pool, in, out);
 }

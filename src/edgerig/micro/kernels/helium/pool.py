@@ -35,7 +35,7 @@ class MaxPoolVectors(MaxPool):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, MaxPool2D)
-        return _lower(node, "er_mve_max_pool", _LANES, context)
+        return _lower(node, "er_mve_pool_maximum", _LANES, context)
 
 
 class AveragePoolVectors(AveragePool):
@@ -51,13 +51,14 @@ class AveragePoolVectors(AveragePool):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, AveragePool2D)
-        return _lower(node, "er_mve_average_pool", _LANES // 2, context)
+        return _lower(node, "er_mve_pool_mean", _LANES // 2, context)
 
     def reads(self, node: Node, value: Value) -> tuple[str, ...]:
         return (PLAIN,)
 
 
-def _lower(node: Pool2D, call: str, lanes: int, context: Context) -> Lowered:
-    body = f"{call}(&{pool_settings(node, context)}, {context.read(node.input)}, {context.write(node.output)});"
+def _lower(node: Pool2D, run: str, lanes: int, context: Context) -> Lowered:
+    pool, x, y = pool_settings(node, context), context.read(node.input), context.write(node.output)
+    body = f"er_mve_pool_windows(&{pool}, {run}, {x}, {y});"
     access = by_groups(node.output, node.input, window_begins(node), lanes)
     return replace(calling(body, "er_mve_pool.h", "er_mve_pool.c", "er_mve_pool.S", "er_pool.h"), accesses=(access,))

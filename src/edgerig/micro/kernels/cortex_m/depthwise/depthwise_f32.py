@@ -40,23 +40,10 @@ class DepthwiseFloat(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
-        channels = node.weights.shape[3]
-        bias = np.zeros(channels, np.float32) if node.bias is None else node.bias.array.reshape(-1).astype(np.float32)
-        numbers = [
-            context.constant("weights", node.weights.array.astype(np.float32), stands_for=stands_for(node)),
-            context.constant("bias", bias),
-            *node.input.shape[1:],
-            *node.kernel,
-            *node.stride,
-            *node.dilation,
-            node.padding.top,
-            node.padding.left,
-            *node.output.shape[1:3],
-        ]
-        layer = context.struct("layer", "er_depthwise_f32", initializer(numbers))
+        layer = depthwise_struct(node, context, "0", "0.0f", "0.0f")
         x, y = context.read(node.input), context.write(node.output)
-        lines = [f"er_depthwise_f32_layer(&{layer}, {x}, {y});"]
-        names = ["er_depthwise_f32.c", "er_depthwise_f32.h", "er_depthwise_f32.S"]
+        lines = [f"er_depthwise_f32_layer(&{layer}, er_depthwise_f32_pixel, {x}, {y});"]
+        names = ["er_depthwise_f32.c", "er_depthwise_f32_pixel.c", "er_depthwise_f32.h", "er_depthwise_f32.S"]
         headers = ["er_depthwise_f32.h"]
         if node.activation != "NONE":
             low, high = finite_range(node.activation)
@@ -66,6 +53,25 @@ class DepthwiseFloat(Kernel):
         # Eight channels of a pixel are read and written, then the next.
         access = by_pixels(node.output, node.input, window_begins(node), mixed=True)
         return Lowered("\n".join(lines), sources(*names), tuple(headers), accesses=(access,))
+
+
+def depthwise_struct(node: DepthwiseConv2D, context: Context, *limits: str) -> str:
+    """Name of an er_depthwise_f32, with its ``limits`` as in C."""
+    channels = node.weights.shape[3]
+    bias = np.zeros(channels, np.float32) if node.bias is None else node.bias.array.reshape(-1).astype(np.float32)
+    numbers = [
+        context.constant("weights", node.weights.array.astype(np.float32), stands_for=stands_for(node)),
+        context.constant("bias", bias),
+        *node.input.shape[1:],
+        *node.kernel,
+        *node.stride,
+        *node.dilation,
+        node.padding.top,
+        node.padding.left,
+        *node.output.shape[1:3],
+        *limits,
+    ]
+    return context.struct("layer", "er_depthwise_f32", initializer(numbers))
 
 
 def _sees_some(node: DepthwiseConv2D) -> bool:

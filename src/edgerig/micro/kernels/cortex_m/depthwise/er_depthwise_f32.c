@@ -13,27 +13,7 @@ static span inside(int32_t start, int32_t taps, int32_t step, int32_t size)
     return s;
 }
 
-static void pixel(const er_depthwise_f32 *p, const er_taps_f32 *whole, float *out)
-{
-    er_taps_f32 taps = *whole;
-    const float *bias = p->bias;
-    for (int32_t left = p->channels; left > 0;) {
-        int32_t some = left >= 8 ? 8 : left >= 4 ? 4 : 1;
-        if (some == 8)
-            er_taps_f32_8(&taps, bias, out);
-        else if (some == 4)
-            er_taps_f32_4(&taps, bias, out);
-        else
-            er_taps_f32_1(&taps, bias, out);
-        taps.x += some;
-        taps.weights += some;
-        bias += some;
-        out += some;
-        left -= some;
-    }
-}
-
-void er_depthwise_f32_layer(const er_depthwise_f32 *p, const float *in, float *out)
+void er_depthwise_f32_layer(const er_depthwise_f32 *p, er_depthwise_f32_run *run, const float *in, float *out)
 {
     int32_t depth = p->channels;
     for (int32_t y = 0; y < p->out_height; y++) {
@@ -54,7 +34,7 @@ void er_depthwise_f32_layer(const er_depthwise_f32 *p, const float *in, float *o
                 4 * (uint32_t)(row - columns.count * step),
                 4 * (uint32_t)((p->kernel_width - columns.count) * depth),
             };
-            pixel(p, &taps, out);
+            run(p, &taps, out);
         }
     }
 }
