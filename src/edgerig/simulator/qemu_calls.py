@@ -87,7 +87,7 @@ RV32IMC = Processor(
     program="qemu-system-riscv32",
     package="qemu-system-misc",
     machine=("-M", "virt", "-cpu", "lowrisc-ibex", "-m", "256M", "-bios", "none"),
-    source=Path(__file__).with_name("qemu_calls_riscv.c"),
+    source=Path(__file__).with_name("qemu_calls.c"),
     layout="""\
 ENTRY(Reset_Handler)
 SECTIONS {

@@ -117,9 +117,9 @@ class BinaryVectorsF32(BinaryF32):
         names = [context.read(value) for value in node.inputs[:2]]
         if _last_steps(node)[0] == 0:
             names, steps = names[::-1], steps[::-1]
-        one = int(steps[1][-1] == 0)
+        constant = int(steps[1][-1] == 0)
         low, high = finite_range(node.activation)
-        numbers = [size[-1], one, limits(node.activation), c_float(low), c_float(high)]
+        numbers = [size[-1], constant, limits(node.activation), c_float(low), c_float(high)]
         line = context.struct("line", "er_mve_line", initializer(numbers))
         fields = struct(size=size, step_a=steps[0], step_b=steps[1], **self._numbers(node))
         binary = context.struct("binary", "micro_binary_f32", fields)
