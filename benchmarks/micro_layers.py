@@ -1,13 +1,14 @@
 """Instructions of each layer of generated C on a Cortex-M7, and the layers that no fast kernel takes.
 
     python benchmarks/micro_layers.py [--only NETWORK ...] [--layers] [--optimize speed] [--ram KIB]
-        [--official FOLDER] [--json]
+        [--made numpy] [--official FOLDER] [--json]
 
-Networks of the shapes of published ones, with random weights whose scales lie apart; with --official those of MLPerf
-Tiny itself, whose files are in no package. Counted on a simulated processor with memory enough for all, as
+Networks of the shapes of published ones, built with Keras and quantized by edgerig's int8 compiler (`micro_keras.py`;
+the first run builds them, for some minutes, and keeps them in edgerig's cache), or, with --made numpy, written by numpy
+and FlatBuffers, with scales that are drawn; with --official those of MLPerf Tiny itself, too, whose files are in no
+package. None but these are trained. Counted on a simulated processor with memory enough for all, as
 `edgerig compile --explain` counts; so with float borders and softmax. With --ram the fastest plan in so much memory is
-taken instead of the smallest; the first line of the answer says which. The networks are written by numpy and
-FlatBuffers, not trained; those of MLPerf Tiny are. Exit code 1 if a goal is missed, or if portable
+taken instead of the smallest; the first line of the answer says which. Exit code 1 if a goal is missed, or if portable
 code runs a convolution, a dense layer, a sum or a product.
 """
 
@@ -18,9 +19,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+import micro_keras
 import msgspec
 from micro_networks import OFFICIALLY, official_folder, published
 
@@ -30,11 +33,12 @@ from edgerig.micro.emit.manifest import Layer
 from edgerig.simulator.layer_counts import count_layers
 from edgerig.testing.networks.published_shapes import published_shape
 
-#: Shape, side of the picture, width.
+#: Shape, side of the picture, width of those written by numpy.
 SHAPES = {
     "FD-MobileNet 0.25 128x128": ("fd_mobilenet", 128, 0.25),
     "FD-MobileNet 0.375 224x224": ("fd_mobilenet", 224, 0.375),
     "MobileNetV1 0.25 224x224": ("mobilenet_v1", 224, 0.25),
+    "MobileNetV2 0.35 128x128": ("mobilenet_v2", 128, 0.35),
     "MobileNetV2 0.35 224x224": ("mobilenet_v2", 224, 0.35),
     "MobileNetV1 0.25 96x96": ("mobilenet_v1", 96, 0.25),
     "SqueezeNet 1.1 128x128": ("squeezenet", 128, 1.0),
@@ -45,9 +49,11 @@ SHAPES = {
 }
 #: Millions of instructions, KiB of arena; 0 where there is no goal.
 GOALS = {
+    "ResNet-8 32x32": (0, 45),
     "FD-MobileNet 0.25 128x128": (4.6, 51),
     "FD-MobileNet 0.375 224x224": (30, 207),
     "MobileNetV1 0.25 224x224": (40, 202),
+    "MobileNetV2 0.35 128x128": (0, 225),
     "MobileNetV2 0.35 224x224": (75, 687),
     "MobileNetV1 0.25 96x96": (0, 50),
     "SqueezeNet 1.1 128x128": (0, 242),
@@ -90,15 +96,14 @@ def main() -> int:
     parser.add_argument("--compiler", default="auto", choices=("auto", "gcc", "ziglang"))
     parser.add_argument("--ram", type=float, metavar="KIB", help="KiB that the arena may have, as --option ram=")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--made", default="keras", choices=("keras", "numpy"), help="what builds the networks")
     official_folder(parser)
     arguments = parser.parse_args()
-    official = published(arguments.official)
     rows = []
-    for name in (*SHAPES, *official):
+    for name, make in makers(arguments.made, arguments.official).items():
         if not arguments.only or name.startswith(tuple(arguments.only)):
             print(name, file=sys.stderr)
-            data = official[name] if name in official else published_shape(*SHAPES[name])
-            rows.append(measure(name, data, arguments.optimize, arguments.compiler, arguments.ram))
+            rows.append(measure(name, make(), arguments.optimize, arguments.compiler, arguments.ram))
     wrong = [fault for row in rows for fault in faults(row, arguments.optimize)]
     if arguments.json:
         networks = [msgspec.to_builtins(row) for row in rows]
@@ -108,6 +113,16 @@ def main() -> int:
         layers = [line for row in shown for line in table(row.network, row.layers, row.instructions)]
         print("\n".join([plan(arguments.ram), "", *summary(rows), *layers, "", *wrong]))
     return 1 if wrong else 0
+
+
+def makers(made: str, official: Path | None) -> dict[str, Callable[[], bytes]]:
+    """What gives each network's file."""
+    found: dict[str, Callable[[], bytes]] = {}
+    if made == "keras":
+        found |= {name: partial(micro_keras.keras_network, name) for name in micro_keras.SHAPES}
+    else:
+        found |= {name: partial(published_shape, *shape) for name, shape in SHAPES.items()}
+    return found | {name: partial(bytes, data) for name, data in published(official).items()}
 
 
 def measure(name: str, data: bytes, optimize: str, compiler: Choice, kibibytes: float | None) -> Counted:
