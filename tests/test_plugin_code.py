@@ -1,3 +1,4 @@
+import importlib
 import os
 import subprocess
 import sys
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import edgerig
-from edgerig import files, named_files
+from edgerig import files, named_files, plugin_code
 from edgerig.errors import SpecError
-from edgerig.plugin_code import ASIDE, NEVER, _distributions_of, check_loaded, code_of, own_code
+from edgerig.plugin_code import ASIDE, NEVER, Code, _distributions_of, check_loaded, code_of, own_code
 from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime
 
@@ -235,3 +236,40 @@ def test_other_files_do_not_count(beside: Beside, monkeypatch: pytest.MonkeyPatc
     first = code_of(beside.load())
     (beside.folder / "rig.yaml").write_text("name: x\n")
     assert code_of(beside.load()) == first
+
+
+def test_a_large_package_is_parsed_once_for_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "a_large_package"
+    package.mkdir()
+    for number in range(named_files.MANY):
+        (package / f"part{number}.py").write_text(f"TABLE = 'table{number}.json'\nNUMBER = {number}\n")
+    (package / "__init__.py").write_text("from edgerig.runtimes.litert import LiteRt\nclass Large(LiteRt): ...\n")
+    (package / "table7.json").write_text("7")
+    cls = importlib.import_module("a_large_package").Large
+    parsed: list[bytes] = []
+    scan = named_files._scan
+    monkeypatch.setattr(named_files, "_scan", lambda source: (parsed.append(source), scan(source))[1])
+
+    def looked_at() -> tuple[Code, dict[str, Path]]:
+        monkeypatch.setattr(named_files, "_names", {})
+        plugin_code._loaded.pop(cls, None)
+        parsed.clear()
+        code = code_of(cls)
+        assert code is not None
+        return code, plugin_code.named_files(cls)
+
+    first = looked_at()
+    assert len(parsed) == named_files.MANY + 1
+    assert list(first[1]) == ["table7.json"]
+    assert looked_at() == first
+    assert parsed == []
+    (package / "part3.py").write_text("TABLE = 'table7.json'\n")
+    second = looked_at()
+    assert parsed == [b"TABLE = 'table7.json'\n"]
+    assert second[0].files != first[0].files
+    (kept,) = (tmp_path / "cache" / "names").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert looked_at() == second
+    assert len(parsed) == named_files.MANY + 1

@@ -8,14 +8,21 @@ end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widt
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from edgerig import files
+from edgerig.errors import StorageError
+
 #: Longer texts are not names of files.
 LONGEST = 400
+#: Source files that must have been parsed at once for what they name to be kept: to parse fewer takes no time.
+MANY = 50
 #: Calls that join paths, besides the operator ``/``.
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
 
@@ -43,15 +50,37 @@ def existing(texts: Iterable[str], folder: Path) -> dict[str, Path]:
 
     Imported modules are not among them.
     """
-    files: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     bases = (("", str(folder)), ("./", str(Path.cwd())))
     for text in sorted(texts):
         for where, base in bases:
             # As texts, not as `Path`: a package may hold ten thousand texts, of which a few are names.
             path = os.path.join(base, text)  # noqa: PTH118
             if os.path.isfile(path):  # noqa: PTH113
-                files.setdefault(where + text, Path(path).resolve())
-    return files
+                paths.setdefault(where + text, Path(path).resolve())
+    return paths
+
+
+@contextlib.contextmanager
+def kept_names(package: Path) -> Iterator[None]:
+    """Within, `names_in` knows from the cache what it has parsed in other processes, for ``package``; and if it parses
+    many files, they are known to the next one. To parse a large package takes seconds."""
+    # A user without a home has no cache.
+    with contextlib.suppress(OSError, RuntimeError, msgspec.MsgspecError):
+        kept = files.checked(_path(package))
+        if kept is not None:
+            _names.update(msgspec.msgpack.decode(kept, type=dict[str, Names]))
+    before = len(_names)
+    yield
+    if len(_names) - before >= MANY:
+        with contextlib.suppress(StorageError, OSError, RuntimeError):
+            files.store_checked(_path(package), msgspec.msgpack.encode(_names))
+
+
+def _path(package: Path) -> Path:
+    """Where is kept what the sources of a package name; this code and Python's grammar decide that as well."""
+    own = files.sha256_file(Path(__file__))
+    return files.cache_folder() / "names" / files.digest([str(package), own, sys.version])
 
 
 def names_in(source: bytes, digest: str) -> Names:

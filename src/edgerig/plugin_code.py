@@ -24,7 +24,7 @@ import msgspec
 from edgerig import __version__, files
 from edgerig.errors import SpecError
 from edgerig.installed import version
-from edgerig.named_files import existing, names_in
+from edgerig.named_files import existing, kept_names, names_in
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -164,9 +164,13 @@ def _look_at(cls: type) -> _Loaded | None:
     """Follow the imports from the modules of the class and of its bases."""
     waiting = [base.__module__.partition(".")[0] for base in cls.__mro__]
     first = cls.__module__.partition(".")[0]
-    if first != "edgerig" and _origin(first) is None:
+    if first == "edgerig":
+        return _follow(first, waiting)
+    origin = _origin(first)
+    if origin is None:
         return None
-    return _follow(first, waiting)
+    with kept_names(origin):
+        return _follow(first, waiting)
 
 
 def _follow(first: str, waiting: list[str]) -> _Loaded:

@@ -17,9 +17,11 @@ from edgerig.installed import version
 from edgerig.measure.census import Census
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
+from edgerig.runtimes import flatbuffer_check, tflm_arena
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.detections import OPERATOR, detections_among, with_zeros
 from edgerig.runtimes.flatbuffer_check import check_file
+from edgerig.runtimes.kept_answers import kept_answer
 from edgerig.runtimes.litert import tensor_spec
 from edgerig.runtimes.tflm_arena import arena_for, reason
 from edgerig.runtimes.tflm_census import custom_operators
@@ -72,12 +74,12 @@ class Tflm(Runtime):
 
         content = files.sha256_file(path)
         try:
-            self._names = _once("names", content, lambda: check_file(path, SCHEMA))
+            self._names = _once("names", (SCHEMA,), content, lambda: check_file(path, SCHEMA))
         except InferenceError as error:
             raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
         try:
             bounds = (FIRST_ARENA, LARGEST_ARENA)
-            self._arena = _once(f"arena {bounds}", content, lambda: arena_for(path, *bounds))
+            self._arena = _once("arena", bounds, content, lambda: arena_for(path, *bounds))
         except InferenceError as error:
             raise _refused(path.name, error.message.rstrip(".")) from error
 
@@ -143,13 +145,15 @@ class Tflm(Runtime):
         del self._interpreter, self._data
 
 
-def _once(what: str, content: str, find_out: Callable[[], T]) -> T:
-    """What is found out of a network in a process, once for each content of its file in this one."""
-    key = (what, content)
+def _once(what: str, settings: Sequence[object], content: str, find_out: Callable[[], T]) -> T:
+    """What is found out of a network in a process, once for each content of its file."""
+    key = (f"{what} {settings}", content)
     if key not in _known:
         if len(_known) >= MOST_KNOWN:
             del _known[next(iter(_known))]
-        _known[key] = find_out()
+        code = (flatbuffer_check.__file__, tflm_arena.__file__)
+        packages = ("tflite-micro", "ai-edge-litert")
+        _known[key] = kept_answer([what, *settings], content, find_out, code=code, packages=packages)
     return cast(T, _known[key])
 
 
