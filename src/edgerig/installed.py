@@ -7,6 +7,7 @@ process of its own. Where packages lie elsewhere than in folders it is asked aft
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -62,8 +63,7 @@ def version(name: str) -> str | None:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             return None
-    key = _key(name)
-    folder = next((folder for other, folder in _folders() if other == key), None)
+    folder = _folder_of(_key(name))
     if folder is None:
         return None
     # An old egg-info is a file that holds the headers itself.
@@ -83,12 +83,26 @@ def _in_folders() -> bool:
 
 def _folders() -> Iterator[tuple[str, Path]]:
     """The normalized name of each installed package and the folder that describes it, in the order of the path."""
+    for entry, changed in _entries():
+        yield from _folders_in(entry, changed)
+
+
+def _folder_of(key: str) -> Path | None:
+    """The folder that describes the first package of that normalized name on the path."""
+    return next((folder for entry, changed in _entries() if (folder := _by_name(entry, changed).get(key))), None)
+
+
+def _entries() -> Iterator[tuple[str, int]]:
+    """The folders on the path, and when each was changed last."""
     for entry in sys.path:
-        try:
-            changed = os.stat(entry or ".").st_mtime_ns  # noqa: PTH116
-        except OSError:
-            continue
-        yield from _folders_in(entry or ".", changed)
+        with contextlib.suppress(OSError):
+            yield entry or ".", os.stat(entry or ".").st_mtime_ns  # noqa: PTH116
+
+
+@lru_cache(maxsize=256)
+def _by_name(entry: str, changed: int) -> dict[str, Path]:
+    """The first package of each name in a folder."""
+    return dict(reversed(_folders_in(entry, changed)))
 
 
 @lru_cache(maxsize=256)

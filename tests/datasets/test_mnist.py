@@ -109,3 +109,18 @@ class TestFullMnistKeepsTheContract(DatasetContract):
     def test_it_holds_all_digits(self, dataset: Dataset) -> None:
         assert len(dataset.split("train")) + len(dataset.split("validation")) == 60_000
         assert len(dataset.split("test")) == 10_000
+
+
+def test_the_digits_are_unpacked_once_in_a_process_and_shared_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = make("dataset", "mnist", Dataset)
+    first.prepare()
+    monkeypatch.setattr(mnist, "load_bundled", lambda: pytest.fail("unpacked again"))
+    second = make("dataset", "mnist", Dataset)
+    second.prepare()
+    assert second.split("train") is first.split("train")
+    with pytest.raises(ValueError, match="read-only"):
+        first.split("test").raw(0)[...] = 0
+    monkeypatch.undo()
+    other = make("dataset", "mnist", Dataset, {"validation": 0.5})
+    other.prepare()
+    assert len(other.split("validation")) == 5 * len(first.split("validation")) == 5000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -97,14 +99,35 @@ class Mnist(Dataset):
         return Preprocessing(scale=1 / 255)
 
     def _prepare(self, progress: Progress) -> None:
-        arrays = fetch_original(progress) if self.settings.full else load_bundled()
-        everything = ArraySamples(arrays.x_train[..., None], arrays.y_train)
-        train, validation = stratified_split(everything.labels, self.settings.validation, seed=0)
-        self._splits: dict[SplitName, ArraySamples] = {
-            "train": everything.take(train),
-            "validation": everything.take(validation),
-            "test": ArraySamples(arrays.x_test[..., None], arrays.y_test),
-        }
+        share = self.settings.validation
+        self._splits = _splits(fetch_original(progress), share) if self.settings.full else _bundled_splits(share)
 
     def _split(self, name: SplitName) -> ArraySamples:
         return self._splits[name]
+
+
+def _splits(arrays: Arrays, validation: float) -> dict[SplitName, ArraySamples]:
+    everything = ArraySamples(arrays.x_train[..., None], arrays.y_train)
+    train, rest = stratified_split(everything.labels, validation, seed=0)
+    return {
+        "train": everything.take(train),
+        "validation": everything.take(rest),
+        "test": ArraySamples(arrays.x_test[..., None], arrays.y_test),
+    }
+
+
+def _bundled_splits(validation: float) -> dict[SplitName, ArraySamples]:
+    changed = 0
+    with contextlib.suppress(OSError):  # Loading it tells what is wrong.
+        changed = BUNDLED.stat().st_mtime_ns
+    return _splits_of_file(BUNDLED, changed, validation)
+
+
+@lru_cache(maxsize=1)
+def _splits_of_file(path: Path, changed: int, validation: float) -> dict[SplitName, ArraySamples]:
+    """The bundled digits, unpacked and hashed once in a process, however many runs it does with them: 9 MB. All runs
+    share the images, which therefore cannot be written to."""
+    splits = _splits(load_bundled(), validation)
+    for samples in splits.values():
+        samples.array.flags.writeable = False
+    return splits
