@@ -37,6 +37,8 @@ from edgerig.testing.networks.known_networks import digits
 KEPT, ONE_EACH, BURST_500, TAIL, ECHO = 0.6, 0.25, 0.5, 10.0, 1.3
 BURSTS = (10, 20, 500, 5000)
 CLIENT = Path(__file__).with_name("serving_client.py")
+#: What is said of figures of a network that runs in the server's process, by `--in-process`.
+IN_PROCESS = " in process"
 #: Kind of client, connections.
 LOADS = (("pipelined", 1), ("pipelined", 8), ("kept", 64), ("kept", 512), ("one-each", 64))
 
@@ -111,10 +113,12 @@ class Served:
 
 
 @contextmanager
-def serving(path: Path, load: Load) -> Iterator[Served]:
-    """A server of ``path`` with a session for each core, and HTTP and gRPC beside the digits' protocol."""
+def serving(path: Path, load: Load, *, in_process: bool = False) -> Iterator[Served]:
+    """A server of ``path`` with a session for each core, and HTTP and gRPC beside the digits' protocol; or with the
+    network in its own process."""
     words = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(path), "--listen", "127.0.0.1:0"]
-    words += ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--sessions", str(cores()), "--quiet"]
+    words += ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--quiet"]
+    words += ["--in-process"] if in_process else ["--sessions", str(cores())]
     with listening(words, 3) as (process, ports):
         yield Served(process, ports, load)
 
@@ -197,8 +201,9 @@ def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
             result["bursts"] = {count: served.ask("burst", count, 0) for count in BURSTS}
             saturated = next(row["rate"] for row in result["throughput"] if row["load"] == "kept")
             result["half"] = served.ask("open-loop", 256, 5 * seconds, saturated / 2)
-            specs = (served.ports["http"], served.ports["oip-grpc"], path.stem)
-            result["echo"] = serving_echo.compare(*specs, *_input(path))
+            with serving(path, load, in_process=True) as trusted:
+                servers = {"": served.ports, IN_PROCESS: trusted.ports}
+                result["echo"] = serving_echo.compare(servers, path.stem, *_input(path))
             result["network_us"] = result["throughput"][0]["bare_cpu_us"]
             if memory_requests:
                 result["memory"] = memory(served, memory_requests)
@@ -224,8 +229,10 @@ def goals(result: dict[str, Any]) -> dict[str, bool]:
         "no failure in a burst": not any(burst["failures"] for burst in result["bursts"].values()),
         f"500 connections in {BURST_500} s": result["bursts"][500]["seconds"] <= BURST_500,
         f"p99 within {TAIL:g} medians at half the rate": result["half"]["p99_ms"] <= TAIL * result["half"]["p50_ms"],
-        f"HTTP within {ECHO} echoes": echo["http"] <= ECHO * echo["http echo"] + network,
-        f"gRPC within {ECHO} echoes": echo["grpc"] <= ECHO * echo["grpc echo"] + network,
+    } | {
+        f"{kind}{where} within {ECHO} echoes": echo[kind + where] <= ECHO * echo[f"{kind} echo"] + network
+        for where in ("", IN_PROCESS)
+        for kind in ("http", "grpc")
     }
 
 

@@ -113,19 +113,22 @@ def medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def compare(http_port: int, grpc_port: int, model: str, input_name: str, shape: tuple[int, ...]) -> dict[str, float]:
-    """Median times in us of the served network and of the echoes, through Triton's client."""
+def compare(
+    servers: dict[str, dict[str, int]], model: str, input_name: str, shape: tuple[int, ...]
+) -> dict[str, float]:
+    """Median times in us of served networks and of the echoes, through Triton's client.
+
+    Args:
+        servers: The ports of each, by what is said behind its figures' names.
+    """
     x = np.random.default_rng(0).random((1, *shape)).astype(np.float32)
     with ExitStack() as stack:
-        echo = echo_server(stack, "http"), echo_server(stack, "grpc")
-        return medians(
-            {
-                "http": http_call(stack, http_port, model, input_name, x),
-                "http echo": http_call(stack, echo[0], "net", input_name, x),
-                "grpc": grpc_call(stack, grpc_port, model, input_name, x),
-                "grpc echo": grpc_call(stack, echo[1], "net", input_name, x),
-            }
-        )
+        calls = {}
+        for kind, connect, port_name in (("http", http_call, "http"), ("grpc", grpc_call, "oip-grpc")):
+            for name, ports in servers.items():
+                calls[f"{kind}{name}"] = connect(stack, ports[port_name], model, input_name, x)
+            calls[f"{kind} echo"] = connect(stack, echo_server(stack, kind), "net", input_name, x)
+        return medians(calls)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from edgerig.wire.digits import FbComm
 
 
 @pytest.mark.slow
-def test_it_answers_digits_has_a_page_beside_them_and_ends_cleanly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [("--sessions", "1"), ("--in-process",)])
+def test_it_answers_digits_has_a_page_beside_them_and_ends_cleanly(where: tuple[str, ...], tmp_path: Path) -> None:
     net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10)
-    command = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(net), "--sessions", "1"]
+    command = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(net), *where]
     ports = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
     with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -39,6 +39,12 @@ _OPTIONS = (
         help="Sessions side by side, each a process with the network.  [default: one a core; on other targets 1]",
     ),
     click.option(
+        "--in-process",
+        is_flag=True,
+        help="Run the network in the server's own process: a request to a small one takes a tenth to a quarter less "
+        "time. One that crashes or hangs takes the server with it: for networks that you trust, with --target local.",
+    ),
+    click.option(
         "--batch",
         type=click.IntRange(min=1),
         default=64,

@@ -14,6 +14,8 @@ from edgerig.artifact import Artifact
 from edgerig.errors import EdgerigError, Overloaded, RequestError, TargetError, UsageError
 from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.busy_wait import LONGEST_NS, BusyWait
+from edgerig.serve.in_process import InProcessSession, check_in_process
+from edgerig.serve.inline_lane import InlineLane
 from edgerig.serve.lane import SLOTS, Lane, Opened, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined, total
 from edgerig.serve.ring_lane import RingLane
@@ -24,6 +26,7 @@ from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.ring_runs import RingRuns
 from edgerig.text import cause_of
 
+AnyLane = Lane | RingLane | InlineLane
 #: Samples that may wait, and that a session runs at once, by default.
 QUEUE, BATCH = 8192, 64
 #: Bytes of inputs that may wait.
@@ -50,6 +53,7 @@ class Pool:
         sessions: How many sessions. queue: Samples that may wait. batch: Samples that a session runs at once at most.
         answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
             anew; the target's ``timeout`` by default.
+        in_process: Whether the one session runs in this process, see `edgerig.serve.in_process`.
 
     Attributes:
         tensors: The network's inputs and outputs.
@@ -69,12 +73,15 @@ class Pool:
         queue: int = QUEUE,
         batch: int = BATCH,
         answer_seconds: float | None = None,
+        in_process: bool = False,
     ) -> None:
         if min(sessions, queue, batch) < 1:
             raise UsageError("A pool has at least one session, room for one sample, and batches of one.")
+        if in_process:
+            check_in_process(target, sessions)
         self.artifact, self.target, self.runtime = artifact, target, runtime
         self.sessions, self.queue, self.batch = sessions, queue, batch
-        self._sessions = Sessions(artifact, target, runtime, options or {}, answer_seconds)
+        self._sessions = Sessions(artifact, target, runtime, options or {}, answer_seconds, in_process=in_process)
         self.each_alone = self._sessions.each_alone
         self.waiting = 0
         self.tensors: NetworkTensors
@@ -83,7 +90,7 @@ class Pool:
         self._requests: collections.deque[Request] = collections.deque()
         #: Sessions that no lane has yet, each with its ring, if it has one.
         self._opened: list[Opened] = []
-        self._lanes: list[Lane | RingLane] = []
+        self._lanes: list[AnyLane] = []
         self._running = 0
         self._scheduled = False
         #: Time of a sample on the device, of late; unknown before the first.
@@ -118,8 +125,10 @@ class Pool:
     def _open_one(self) -> Opened:
         return self._sessions.open(self._calls())
 
-    def _lane(self, session: Session, ring: RingRuns | None) -> Lane | RingLane:
+    def _lane(self, session: Session, ring: RingRuns | None) -> AnyLane:
         calls = (self.tensors, self._open_one, self._finish, self._lane_is)
+        if isinstance(session, InProcessSession):
+            return InlineLane(session, self.tensors, self._finish, self._lane_is)
         if ring is not None and self.tensors.row_bytes <= SMALL:
             return RingLane(session, ring, *calls)
         return Lane(session, ring, *calls, each_alone=self.each_alone)
@@ -265,7 +274,7 @@ class Pool:
         self._schedule()
         return request
 
-    def _wait_for(self, lane: Lane | RingLane, request: Request) -> None:
+    def _wait_for(self, lane: AnyLane, request: Request) -> None:
         """Have the answer at once, where that pays."""
         if isinstance(lane, RingLane) and self._sample_ns < LONGEST_NS:
             allowance = self._busy_wait.allowance(request.entered_ns)
@@ -294,10 +303,13 @@ class Pool:
             if batch is None:
                 break
             self._give(lane, batch)
+            if lane.slots == SLOTS:
+                # It was run here and now: others are heard before the next one.
+                break
         if self._idle is not None and not self._running and not self._requests and not self._idle.done():
             self._idle.set_result(None)
 
-    def _give(self, lane: Lane | RingLane, batch: Batch) -> None:
+    def _give(self, lane: AnyLane, batch: Batch) -> None:
         lane.slots -= 1
         self._running += 1
         lane.put(batch)
@@ -324,7 +336,7 @@ class Pool:
         apart = self.each_alone or first.alone or request.alone
         return not apart and request.raw == first.raw and count + request.count <= limit
 
-    def _finish(self, lane: Lane | RingLane, batch: Batch, result: Results | Exception | None) -> None:
+    def _finish(self, lane: AnyLane, batch: Batch, result: Results | Exception | None) -> None:
         lane.slots += 1
         self._running -= 1
         self._busy_wait.answered(time.perf_counter_ns())
@@ -349,7 +361,7 @@ class Pool:
         before = self._sample_ns
         self._sample_ns = sample_ns if before == math.inf else before + 0.2 * (sample_ns - before)
 
-    def _lane_is(self, lane: Lane | RingLane, up: bool, error: Exception | None) -> None:
+    def _lane_is(self, lane: AnyLane, up: bool, error: Exception | None) -> None:
         lane.up = up
         if up:
             self._unreachable = None
@@ -365,7 +377,7 @@ class Pool:
             request.fail(_again(error))
 
 
-def _free_slots(lane: Lane | RingLane) -> int:
+def _free_slots(lane: AnyLane) -> int:
     return lane.slots if lane.up else 0
 
 

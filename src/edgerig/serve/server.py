@@ -64,6 +64,8 @@ class Server:
         log: Where a line of JSON is written for each request.
         answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
             anew: `ANSWER_SECONDS` by default, or the target's setting ``timeout``.
+        in_process: Whether the network runs in this process instead of one of its own: quicker, for one that is
+            trusted not to crash or hang, since nothing ends then but this process.
 
     Attributes:
         address: Of the HTTP port, or of the first way that has one. addresses: Of each port, by the way's name; the
@@ -93,6 +95,7 @@ class Server:
         insecure: bool = False,
         log: io.TextIOBase | None = None,
         answer_seconds: float | None = None,
+        in_process: bool = False,
     ) -> None:
         self.ways = default_ways() if ways is None else tuple(ways)
         self.access = Access(tls=tls, token=token, insecure=insecure)
@@ -108,10 +111,11 @@ class Server:
             device,
             runtime or usual_runtime(artifact, target),
             options,
-            sessions=sessions or usual_sessions(device),
+            sessions=sessions or (1 if in_process else usual_sessions(device)),
             queue=queue,
             batch=batch,
             answer_seconds=ANSWER_SECONDS if answer_seconds is None and not own_timeout else answer_seconds,
+            in_process=in_process,
         )
         self.service = Service(name or artifact.name, self.pool, Records(log))
         self.addresses: dict[str, Address] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
+from edgerig.serve.in_process import InProcessSession
 from edgerig.serve.lane import Opened
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.ring_runs import RingRuns
@@ -22,6 +23,7 @@ class Sessions:
     Args:
         artifact: The network. target: Where. runtime: The engine there, with its settings ``options``.
         answer_seconds: How long one of this machine may take for an answer; the target's ``timeout`` if None.
+        in_process: Whether they run in this process instead.
 
     Attributes:
         each_alone: Whether every request is a sequence of its own, of a network that keeps state.
@@ -34,9 +36,11 @@ class Sessions:
         runtime: str,
         options: Mapping[str, Any],
         answer_seconds: float | None,
+        *,
+        in_process: bool = False,
     ) -> None:
         self._artifact, self._target, self._runtime, self._options = artifact, target, runtime, dict(options)
-        self._answer_seconds = answer_seconds
+        self._answer_seconds, self._in_process = answer_seconds, in_process
         self.each_alone = keeps_state(artifact)
         # Targets keep books of their sessions; only sessions of this machine are independent.
         self._opening = contextlib.nullcontext() if target.side_by_side else threading.Lock()
@@ -82,6 +86,8 @@ class Sessions:
             raise
 
     def _open(self) -> Session:
+        if self._in_process:
+            return InProcessSession(self._artifact, self._runtime, self._options)
         with self._opening:
             session = self._target.open(self._artifact, self._runtime, self._options)
         if self._answer_seconds is not None and isinstance(session, WireSession) and session.pid is not None:
