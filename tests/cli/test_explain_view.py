@@ -96,11 +96,13 @@ def test_portable_code_says_that_other_cpus_have_faster_kernels(net: Path) -> No
     manifest = compile_model(net.read_bytes(), "net", Options()).manifest
     lines = explanation(manifest, counted(Path(), manifest), 120)
     assert lines[-1].endswith(
-        "they are counted for cortex-m4, cortex-m7, cortex-m33, cortex-m55, cortex-m85, rv32imc, "
-        "not for the CPU portable."
+        "they are counted for cortex-m0plus, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, cortex-m85, "
+        "rv32imc, not for the CPU portable."
     )
     (sentence,) = (line for line in lines if "For the CPU portable" in line)
-    assert sentence.endswith("others have faster ones for some of these layers: cortex-m7, rv32imc, simd.")
+    assert sentence.endswith(
+        "others have faster ones for some of these layers: cortex-m7, cortex-m3, cortex-m0plus, rv32imc, simd."
+    )
     assert not any(line.startswith("Better kernels") for line in lines)
 
 

@@ -32,11 +32,12 @@ _DIGIT = 28
 _CODE = 96 << 10
 #: Processor features, of those in `CPUS`, that kernels require.
 _FLOAT = frozenset({"fpu", "fpv5", "mve"})
-_ARM = frozenset({"thumb2", "dsp", "mve"}) | _FLOAT
+_ARM = frozenset({"thumb1", "thumb2", "dsp", "mve"}) | _FLOAT
 _NEEDED = _ARM | {"rv32m", "simd"}
 _FEATURES = {
-    "cortex-m3": frozenset({"thumb2"}),
-    "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
+    "cortex-m0plus": frozenset({"thumb1"}),
+    "cortex-m3": frozenset({"thumb1", "thumb2"}),
+    "cortex-m4": _ARM - {"mve", "fpv5"},
     "cortex-m7": _ARM - {"mve"},
     "cortex-m33": _ARM - {"mve"},
     "cortex-m55": _ARM,

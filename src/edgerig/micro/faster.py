@@ -12,7 +12,7 @@ from edgerig.micro.options import Options
 from edgerig.micro.select import takes
 
 #: One CPU of each family that has kernels of its own, as messages name them.
-_FAMILIES = ("cortex-m7", "rv32imc", "simd")
+_FAMILIES = ("cortex-m7", "cortex-m3", "cortex-m0plus", "rv32imc", "simd")
 
 
 def faster_cpus(nodes: Sequence[Node], options: Options) -> tuple[str, ...]:

@@ -9,15 +9,16 @@ import msgspec
 from edgerig.errors import UnknownNameError
 
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
-#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``mve``:
-#: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``). The long multiplications that
-#: Cortex-M0+ lacks are left to the C compiler. ``rv32m``: RISC-V assembly with 31 registers and multiplication.
-#: ``simd``: vectors of x86-64 or aarch64, by GCC's and clang's extensions.
+#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``thumb1``:
+#: of Armv6-M, with eight registers that can do everything and products of 32 bits alone; ``scalar``: a core of either
+#: without ``dsp``; ``mve``: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``).
+#: ``rv32m``: RISC-V assembly with 31 registers and multiplication. ``simd``: vectors of x86-64 or aarch64, by GCC's and
+#: clang's extensions.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "simd": frozenset({"simd"}),
-    "cortex-m0plus": frozenset(),
-    "cortex-m3": frozenset({"thumb2"}),
+    "cortex-m0plus": frozenset({"thumb1", "scalar"}),
+    "cortex-m3": frozenset({"thumb2", "scalar"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
     "cortex-m4+nofp": frozenset({"thumb2", "dsp"}),
     "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),

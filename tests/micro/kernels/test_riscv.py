@@ -14,6 +14,8 @@ from tests.micro.kernels.random_layers import (
     any_conv,
     any_dense,
     any_depthwise,
+    any_mean,
+    any_sides,
     chained,
     conv_and_pool,
     zero_points,
@@ -26,8 +28,11 @@ from edgerig.micro.ir import DepthwiseConv2D, Fused, Node
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.riscv import RISCV
 from edgerig.micro.kernels.riscv.conv import ConvBlocks, ConvPoolBlocks
-from edgerig.micro.kernels.riscv.depthwise import DepthwiseRows
-from edgerig.micro.kernels.riscv.scaling import Scaling, scaling_of
+from edgerig.micro.kernels.scalar.cores import RV32
+from edgerig.micro.kernels.scalar.depthwise import DepthwiseRows
+from edgerig.micro.kernels.scalar.means import Means
+from edgerig.micro.kernels.scalar.scaling import Scaling, scaling_of
+from edgerig.micro.kernels.scalar.sums import Sums
 from edgerig.micro.memory.planner import padded
 from edgerig.testing.networks.known_networks import digits, mlperf_tiny
 from edgerig.testing.networks.operators import Case, random_conv
@@ -63,10 +68,12 @@ def several_outputs(rng: Generator) -> Node:
 #: Kernel, what makes layers for it, and how many of them are tried.
 KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]], int]] = {
     "conv": (ConvBlocks(), any_conv, 60),
-    "depthwise": (DepthwiseRows(), any_depthwise, 60),
-    "depthwise, several outputs": (DepthwiseRows(), several_outputs, 12),
+    "depthwise": (DepthwiseRows(RV32), any_depthwise, 60),
+    "depthwise, several outputs": (DepthwiseRows(RV32), several_outputs, 12),
     "conv and maximum": (ConvPoolBlocks(), conv_and_pool, 30),
     "dense": (ConvBlocks(), any_dense, 30),
+    "sum": (Sums(RV32), any_sides, 12),
+    "mean": (Means(RV32), any_mean, 12),
 }
 #: Those whose outputs may lie over their inputs.
 IN_PLACE = ("conv", "depthwise", "conv and maximum")
@@ -166,7 +173,9 @@ def test_gcc_builds_them_as_well(tmp_path: Path) -> None:
     need("qemu-system-riscv32", "riscv64-unknown-elf-gcc")
     bench, rng = QemuBench(tmp_path, "gcc", cpu="rv32imc"), np.random.default_rng(3)
     cases = [
-        bench.add(chained(make(rng)), [kernel, *RISCV]) for kernel, make, _ in KINDS.values() if make is not any_dense
+        bench.add(chained(make(rng)), [kernel, *RISCV])
+        for kernel, make, _ in KINDS.values()
+        if make not in (any_dense, any_sides, any_mean)
     ]
     assert not [ran.case.program.nodes for ran in bench.run_random(cases, rng) if ran.differences()]
 
@@ -188,4 +197,5 @@ def test_kernels_of_other_processors_are_not_mixed_in() -> None:
         ours = [layer.kernel for layer in source.manifest.layers if layer.kernel.startswith("riscv-")]
         assert bool(ours) == (prefix == "riscv-")
         assert any("er_rv_" in path for path in source.files) == (prefix == "riscv-")
-        assert not (prefix and any(path.startswith("kernels/er_") and "er_rv_" not in path for path in source.files))
+        mixed = [path for path in source.files if path.startswith("kernels/er_") and path[11:14] not in ("rv_", "sc_")]
+        assert not (prefix and mixed)

@@ -9,10 +9,11 @@ from edgerig.micro.kernels.cortex_m import CORTEX_M
 from edgerig.micro.kernels.helium import HELIUM
 from edgerig.micro.kernels.portable import PORTABLE
 from edgerig.micro.kernels.riscv import RISCV
+from edgerig.micro.kernels.scalar import SCALAR
 from edgerig.micro.kernels.simd import SIMD
 from edgerig.micro.options import Options
 
-KERNELS: tuple[Kernel, ...] = (*HELIUM, *CORTEX_M, *RISCV, *SIMD, *PORTABLE)
+KERNELS: tuple[Kernel, ...] = (*HELIUM, *CORTEX_M, *RISCV, *SCALAR, *SIMD, *PORTABLE)
 
 
 def kernels_for(options: Options) -> tuple[Kernel, ...]:

@@ -49,7 +49,7 @@ SECTIONS {
 ASSERT(ADDR(.bss) + SIZEOF(.bss) <= 0x20048000, "more than 288 KiB of RAM: fewer cases in one bench")
 """
 #: Of cores with another one than most.
-_FPUS = {"cortex-m4": "fpv4-sp-d16", "rv32imc": ""}
+_FPUS = {"cortex-m0plus": "", "cortex-m3": "", "cortex-m4": "fpv4-sp-d16", "rv32imc": ""}
 
 
 @dataclass(frozen=True)

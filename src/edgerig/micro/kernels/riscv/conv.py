@@ -10,16 +10,14 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
 from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
 from edgerig.micro.kernels.refusals import Answer, exact, require
-from edgerig.micro.kernels.riscv.scaling import NEEDS, Scaling, scaling_of
+from edgerig.micro.kernels.scalar.cores import RV32, in_blocks
+from edgerig.micro.kernels.scalar.scaling import Scaling, scaling_of
 from edgerig.micro.options import Options
 
 HERE = Path(__file__).parent
@@ -32,7 +30,7 @@ class ConvBlocks(Kernel):
     """Convolution of any window, stride, dilation, padding; dense layers of any number of rows."""
 
     name = "riscv-conv"
-    needs = NEEDS
+    needs = RV32.needs
     node = Weighted
 
     def accepts(self, node: Node, options: Options) -> Answer:
@@ -66,7 +64,7 @@ class ConvPoolBlocks(Kernel):
     """Convolution and a maximum of windows that do not overlap, taken of the sums: a quarter is scaled at 2x2."""
 
     name = "riscv-conv-pool"
-    needs = NEEDS
+    needs = RV32.needs
     pattern = (Conv2D, MaxPool2D)
 
     def accepts(self, node: Node, options: Options) -> Answer:
@@ -109,14 +107,8 @@ def _is_pointwise(node: Conv2D) -> bool:
 def _fields(node: Weighted, scaling: Scaling, context: Context) -> str:
     """An er_rv_conv in C."""
     matrix = node.weights.array.reshape(node.weights.shape[0], -1)
-    weights = context.constant("weights", in_blocks(matrix), stands_for=[node.weights])
+    weights = context.constant("weights", in_blocks(matrix, BLOCK), stands_for=[node.weights])
     return initializer([weights, scaling.table(context, node), *matrix.shape, scaling.range()])
-
-
-def in_blocks(matrix: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Weights (O, K) so that of each input those of four channels lie together."""
-    filled = np.pad(matrix, ((0, -len(matrix) % BLOCK), (0, 0)))
-    return np.ascontiguousarray(filled.reshape(-1, BLOCK, matrix.shape[1]).transpose(0, 2, 1))
 
 
 def _window(node: Conv2D, output: Value, fields: str, run: str, context: Context) -> str:

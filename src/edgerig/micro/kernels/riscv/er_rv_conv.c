@@ -6,7 +6,7 @@
 
 enum { BLOCK = 4 };
 
-typedef int8_t scaling(int32_t sum, const er_rv_channel *channel, const er_rv_range *range);
+typedef int8_t scaling(int32_t sum, const er_sc_channel *channel, const er_sc_range *range);
 
 static int32_t smaller(int32_t a, int32_t b)
 {
@@ -22,7 +22,7 @@ ALWAYS void run(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixe
 {
     const int32_t length = conv->length, channels = conv->channels;
     /* Copied, since outputs might lie over it for all that a compiler knows. */
-    const er_rv_range range = conv->range;
+    const er_sc_range range = conv->range;
 
     for (; pixels >= BLOCK; pixels -= BLOCK, x += BLOCK * length, y += BLOCK * channels) {
         const int8_t *w = conv->weights;
@@ -31,7 +31,7 @@ ALWAYS void run(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixe
             er_rv_block sums;
             er_rv_sums(w, x, length, &sums);
             for (int32_t i = 0; i < count; i++) {
-                const er_rv_channel channel = conv->scales[c + i];
+                const er_sc_channel channel = conv->scales[c + i];
                 int8_t *const out = y + c + i;
                 out[0] = scale(sums.at[0][i], &channel, &range);
                 out[channels] = scale(sums.at[1][i], &channel, &range);
@@ -55,7 +55,7 @@ ALWAYS void run(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixe
 ALWAYS void greatest(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixels, scaling *scale)
 {
     const int8_t *w = conv->weights;
-    const er_rv_range range = conv->range;
+    const er_sc_range range = conv->range;
 
     for (int32_t c = 0; c < conv->channels; c += BLOCK, w += BLOCK * conv->length) {
         const int32_t count = smaller(conv->channels - c, BLOCK);
@@ -75,20 +75,20 @@ ALWAYS void greatest(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t
 
 void er_rv_conv_once(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixels)
 {
-    run(conv, x, y, pixels, er_rv_once);
+    run(conv, x, y, pixels, er_sc_once);
 }
 
 void er_rv_conv_twice(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixels)
 {
-    run(conv, x, y, pixels, er_rv_twice);
+    run(conv, x, y, pixels, er_sc_twice);
 }
 
 void er_rv_greatest_once(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixels)
 {
-    greatest(conv, x, y, pixels, er_rv_once);
+    greatest(conv, x, y, pixels, er_sc_once);
 }
 
 void er_rv_greatest_twice(const er_rv_conv *conv, const int8_t *x, int8_t *y, int32_t pixels)
 {
-    greatest(conv, x, y, pixels, er_rv_twice);
+    greatest(conv, x, y, pixels, er_sc_twice);
 }

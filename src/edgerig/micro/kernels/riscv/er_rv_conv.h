@@ -2,7 +2,7 @@
 #ifndef ER_RV_CONV_H
 #define ER_RV_CONV_H
 
-#include "er_rv_scale.h"
+#include "er_sc_scale.h"
 
 /*
  * weights: by blocks of four channels, of each input those of the four together; the last block filled up with zeros.
@@ -10,9 +10,9 @@
  */
 typedef struct er_rv_conv {
     const int8_t *weights;
-    const er_rv_channel *scales;
+    const er_sc_channel *scales;
     int32_t channels, length;
-    er_rv_range range;
+    er_sc_range range;
 } er_rv_conv;
 
 /* Outputs of `pixels` pixels, whose inputs follow one another. */

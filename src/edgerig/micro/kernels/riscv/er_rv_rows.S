@@ -119,8 +119,8 @@
     .size \name, . - \name
     .endm
 
-    square er_rv_square_1, line_1, 1
-    square er_rv_square_2, line_2, 2
+    square er_sc_square_1, line_1, 1
+    square er_sc_square_2, line_2, 2
 
     .macro any name, step
     .section .text.\name, "ax", @progbits
@@ -177,5 +177,5 @@
     .size \name, . - \name
     .endm
 
-    any er_rv_any_1, 1
-    any er_rv_any_2, 2
+    any er_sc_any_1, 1
+    any er_sc_any_2, 2

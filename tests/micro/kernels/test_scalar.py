@@ -1,0 +1,226 @@
+"""Kernels of Cortex-M0+ and M3 on the simulated board, many layers in one program: exact, over their inputs too."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.micro.kernels.random_layers import (
+    Generator,
+    any_conv,
+    any_dense,
+    any_depthwise,
+    any_mean,
+    any_sides,
+    chained,
+    conv_and_pool,
+)
+from tests.micro.kernels.test_riscv import several_outputs
+
+from edgerig.boards.toolchain import Choice, find_toolchain
+from edgerig.errors import CompileError
+from edgerig.micro import Options, compile_model, planning
+from edgerig.micro.arithmetic.requantize import requantization, scale_once, scale_twice
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, Node
+from edgerig.micro.kernels.base import THRIFT, Context, Kernel
+from edgerig.micro.kernels.cortex_m.prescaled import sums
+from edgerig.micro.kernels.scalar import SCALAR
+from edgerig.micro.kernels.scalar.conv import RUNS, ConvPairs, ConvPoolPairs, runs
+from edgerig.micro.kernels.scalar.cores import ARMV6M, ARMV7M, Core
+from edgerig.micro.kernels.scalar.dense import DensePixels
+from edgerig.micro.kernels.scalar.depthwise import DepthwiseRows
+from edgerig.micro.kernels.scalar.means import Means
+from edgerig.micro.kernels.scalar.pieces import LOW, TWICE, pieces
+from edgerig.micro.kernels.scalar.scaling import Scaling
+from edgerig.micro.kernels.scalar.sums import Sums
+from edgerig.micro.memory.planner import padded
+from edgerig.simulator.layer_counts import count_layers
+from edgerig.testing.networks.known_networks import digits, mlperf_tiny
+from edgerig.testing.networks.operators import Case, OperatorBench
+from edgerig.testing.networks.placement import placed, thrifty
+from edgerig.testing.networks.random_operators import random_content
+
+CORES: dict[str, Core] = {"cortex-m0plus": ARMV6M, "cortex-m3": ARMV7M}
+#: Kernel, what makes layers for it, and how many of them are tried.
+KINDS: dict[str, tuple[Callable[[Core], Kernel], Callable[[Generator], Node | Sequence[Node]], int]] = {
+    "conv": (ConvPairs, any_conv, 40),
+    "depthwise": (DepthwiseRows, any_depthwise, 40),
+    "depthwise, several outputs": (DepthwiseRows, several_outputs, 8),
+    "conv and maximum": (ConvPoolPairs, conv_and_pool, 20),
+    "dense": (DensePixels, any_dense, 20),
+    "dense, several rows": (ConvPairs, any_dense, 8),
+    "sum": (Sums, any_sides, 10),
+    "mean": (Means, any_mean, 8),
+}
+IN_PLACE = ("conv", "depthwise", "conv and maximum", "mean")
+#: Of each network the instructions that it may take at most, softmax included, and those of portable code at least.
+MOST = {
+    "cortex-m0plus": {"keyword_spotting": (11_800_000, 25_000_000), "anomaly_detection": (1_150_000, 2_400_000)},
+    "cortex-m3": {"keyword_spotting": (8_200_000, 11_500_000), "anomaly_detection": (800_000, 1_100_000)},
+}
+#: What a processor without long products calls for them, and for divisions.
+CALLS = {"__aeabi_lmul", "__aeabi_ldivmod", "__aeabi_idiv", "__aeabi_idivmod", "__aeabi_uidiv", "__aeabi_llsl"}
+
+
+@pytest.fixture(scope="module", params=CORES)
+def cpu(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def cases(cpu: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[OperatorBench, dict[str, list[Case]]]:
+    """Random layers of each kind, at every thrift."""
+    bench, rng = OperatorBench(tmp_path_factory.mktemp("random"), cpu=cpu), np.random.default_rng(11)
+    cases: dict[str, list[Case]] = {name: [] for name in KINDS}
+    for name, (kernel, make, count) in KINDS.items():
+        while len(cases[name]) < count:
+            with pytest.MonkeyPatch.context() as patch, contextlib.suppress(CompileError):
+                patch.setattr(planning, "Context", thrifty(len(cases[name]) % (THRIFT + 1)))
+                cases[name].append(bench.add(chained(make(rng)), [kernel(CORES[cpu])]))
+    return bench, cases
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_random_layers_are_bit_exact(cases: tuple[OperatorBench, dict[str, list[Case]]], name: str) -> None:
+    bench, known = cases
+    rng, values = np.random.default_rng(5), set()
+    for case in known[name]:
+        inputs = [random_content(rng, value) for value in case.program.inputs]
+        outputs, _ = bench.run(case, *inputs)
+        for output, wanted in zip(outputs, case.reference.run(inputs), strict=True):
+            assert (output == wanted).all(), str(case.program.nodes)
+            values.update(output.reshape(-1).tolist())
+    assert len(values) > 20
+
+
+@pytest.mark.slow
+def test_layers_are_exact_over_their_inputs_and_not_all_of_them_nearer(cpu: str, tmp_path: Path) -> None:
+    bench, rng, options = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(12), Options(cpu=cpu)
+    pairs: dict[str, list[Case]] = {name: [] for name in IN_PLACE}
+    for name in IN_PLACE:
+        make_kernel, make, _ = KINDS[name]
+        kernel = make_kernel(CORES[cpu])
+        for thrift in [*range(THRIFT + 1)] * 4:
+            nodes = chained(make(rng))
+            node = Fused.of(*nodes) if len(nodes) > 1 else nodes[0]
+            if not kernel.accepts(node, options):
+                continue
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(planning, "Context", thrifty(thrift))
+                (access,) = kernel.lower(node, Context(node, 0, options, {}, thrift)).accesses
+                for lead in (padded(access.lead), padded(access.lead) - 8):
+                    patch.setattr(planning, "plan_memory", placed(lead))
+                    pairs[name].append(bench.add(nodes, [kernel]))
+
+    def wrong(case: Case) -> bool:
+        inputs = [random_content(rng, value) for value in case.program.inputs]
+        return not np.array_equal(bench.run(case, *inputs)[0][0], case.reference.run(inputs)[0])
+
+    for name, known in pairs.items():
+        assert not [case.program.nodes for case in known[::2] if wrong(case)]
+        # Padding, or a layer that reads all of its input before it writes, lets many lie nearer.
+        assert any(wrong(case) for case in known[1::2]), name
+
+
+@pytest.mark.slow
+def test_gcc_builds_them_as_well(cpu: str, tmp_path: Path) -> None:
+    bench, rng = OperatorBench(tmp_path, "gcc", cpu), np.random.default_rng(3)
+    kinds = [kind for kind in KINDS.values() if kind[0] is not Means]
+    known = [bench.add(chained(make(rng)), [kernel(CORES[cpu]), *SCALAR]) for kernel, make, _ in kinds[:5]]
+    for case in known:
+        bench.compare(case, rng)
+
+
+@pytest.mark.slow
+def test_networks_take_less_than_portable_code(cpu: str, tmp_path: Path) -> None:
+    for name, (most, least) in MOST[cpu].items():
+        counts = []
+        for kernels in (cpu, "portable"):
+            source = compile_model(mlperf_tiny()[name], "net", Options(cpu=kernels, io="integer"))
+            source.write(tmp_path / kernels)
+            counts.append(sum(count_layers(tmp_path / kernels, source.manifest, cpu=cpu)))
+        assert counts[0] <= most, name
+        assert counts[1] >= least, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["ziglang", "gcc"])
+def test_no_kernel_of_a_small_core_calls_for_products_or_divisions(compiler: Choice, tmp_path: Path) -> None:
+    from elftools.elf.elffile import ELFFile
+
+    source = compile_model(mlperf_tiny()["image_classification"], "net", Options(cpu="cortex-m0plus", io="integer"))
+    source.write(tmp_path / "c")
+    tool = find_toolchain(compiler, "cortex-m0plus")
+    flags = (*tool.machine("cortex-m0plus", ""), *tool.optimize("2"), "-ffreestanding", f"-I{tmp_path / 'c/kernels'}")
+    built = sorted((tmp_path / "c" / "kernels").glob("er_sc_*.[cS]"))
+    assert {"er_sc_pairs", "er_sc_dense", "er_sc_sum", "er_sc_mean"} <= {path.stem for path in built}
+    for path in built:
+        tool.compile(path, tmp_path / "one.o", flags, tmp_path)
+        with (tmp_path / "one.o").open("rb") as file:
+            symbols = ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+            assert not {symbol.name for symbol in symbols} & CALLS, path.name
+
+
+def test_all_int8_layers_of_networks_have_kernels_of_their_core(cpu: str) -> None:
+    prefix = f"{CORES[cpu].name}-"
+    for name, data in {"digits": digits(), **mlperf_tiny()}.items():
+        layers = compile_model(data, "net", Options(cpu=cpu, io="integer")).manifest.layers
+        others = {layer.kernel for layer in layers if layer.macs and not layer.kernel.startswith(prefix)}
+        assert not others, name
+    kernels = {layer.kernel for layer in compile_model(digits(), "net", Options(cpu="cortex-m7")).manifest.layers}
+    assert not any(kernel.startswith(prefix) for kernel in kernels), "nor are they mixed into those of others"
+
+
+def value_of(row: Sequence[int], sums_: np.ndarray) -> np.ndarray:
+    """What er_sc_scale_pieces makes of sums, before limits; asserts that no piece leaves 32 bits."""
+    start, multiplier, addend, shift = map(int, row)
+    moved = sums_ + start
+    low = (moved & (1 << LOW) - 1) * multiplier + addend
+    high = (moved >> LOW) * multiplier
+    total = high + (low >> LOW)
+    assert 0 <= low.min() <= low.max() < 1 << 32
+    for part in (moved, high, total):
+        assert -(1 << 31) <= part.min() <= part.max() < 1 << 31
+    return np.asarray(total >> shift)
+
+
+@pytest.mark.parametrize("make", [any_conv, any_depthwise, any_dense])
+def test_scaling_in_pieces_is_that_of_litert_for_every_sum_near_a_step(make: Callable[[Generator], Node]) -> None:
+    rng, tried = np.random.default_rng(3), 0
+    for _ in range(30):
+        node = make(rng)
+        assert isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected)
+        scaling = pieces(node)
+        if not isinstance(scaling, Scaling):
+            continue
+        scales, (lowest, highest) = requantization(node), sums(node)
+        for channel, row in enumerate(scaling.channels):
+            if row[3] >= TWICE:
+                continue
+            span = np.linspace(lowest[channel], highest[channel], 4000).astype(np.int64)
+            near = np.unique(np.clip(span[:, None] + np.arange(-2, 3), lowest[channel], highest[channel]))
+            scale = scale_once if scales.once else scale_twice
+            multiplier, exponent = (
+                scales.multipliers[channel].astype(np.int64),
+                scales.exponents[channel].astype(np.int64),
+            )
+            wanted = scale(near + scales.bias[channel], multiplier, exponent) + scales.zero_point
+            limits = scales.low, scales.high
+            np.testing.assert_array_equal(np.clip(value_of(row, near), *limits), np.clip(wanted, *limits))
+            tried += 1
+    assert tried > 50
+
+
+def test_runs_are_the_longest_whose_sums_fit_16_bits() -> None:
+    rows = np.zeros((5, 8), np.int8)
+    rows[1] = [127, 127, 2, 0, 0, 0, 0, 0]
+    rows[2] = [127, -127, 0, 0, 0, 0, 0, 3]
+    rows[3, :2] = -128
+    rows[4] = [64, 64, 64, 64, 1, 0, 0, 0]
+    # A run of 2 of row 1 makes at most 127 * 254 = 32,258; 4 of row 4 at most -128 * 256 = -32,768, which still fits.
+    assert [RUNS[kind] for kind in runs(rows)] == [8, 8, 4, 1, 4]
+    assert [RUNS[kind] for kind in runs(rows[:, :4])] == [4, 4, 4, 1, 4]
