@@ -17,6 +17,7 @@ from edgerig.targets.emulated.base import BoardSettings
 def test_boards_are_those_that_are_promised() -> None:
     assert board_names("unicorn") == ["stm32f746"]
     assert board_names("qemu") == [
+        "mps2-an383",
         "mps2-an385",
         "mps2-an386",
         "mps2-an500",

@@ -82,6 +82,8 @@ def test_sizes_add_up_and_name_what_is_large(firmware: Firmware) -> None:
 @pytest.mark.parametrize(
     ("name", "kernels", "fpu", "lacks"),
     [
+        ("mps2-an383", "cortex-m3", True, "lacks thumb2"),
+        ("virt-rv32imc", "cortex-m0plus", True, "lacks thumb1"),
         ("mps2-an385", "cortex-m7", True, "lacks dsp, fpu, fpv5"),
         ("mps2-an385", "cortex-m4+nofp", True, "lacks dsp"),
         ("mps2-an386", "cortex-m7", True, "lacks fpv5"),

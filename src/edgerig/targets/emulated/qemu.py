@@ -29,8 +29,8 @@ class Qemu(BoardTarget):
 
     name = "qemu"
     summary = (
-        "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps2-an505, mps3-an547, netduinoplus2, "
-        "virt-rv32imc"
+        "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps2-an383, mps2-an505, mps3-an547, "
+        "netduinoplus2, virt-rv32imc"
     )
     extra = "boards"
     modules: ClassVar[tuple[str, ...]] = ("elftools",)
