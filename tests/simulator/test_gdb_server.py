@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,22 @@ def test_a_packet_that_came_broken_is_asked_for_again(debugger: Debugger) -> Non
     assert debugger.ask("QStartNoAckMode") == "OK"
     debugger.send("?")
     assert debugger.link.recv(1) == b"$"
+
+
+def test_a_debugger_that_is_killed_ends_the_server(simulator: Simulator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    debugger = Debugger(ours)
+    with theirs:
+        thread = threading.Thread(target=Server(Debugged(simulator), Connection(theirs)).serve)
+        thread.start()
+        assert debugger.ask("?") == "T05thread:1;"
+        # The connection is reset, not closed.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ours.close()
+        thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_the_registers_are_described_as_they_are_numbered(debugger: Debugger) -> None:

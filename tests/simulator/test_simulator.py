@@ -7,7 +7,8 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -342,18 +343,83 @@ def test_memory_survives_a_reset_and_starts_are_counted(simulator: Simulator) ->
     assert int.from_bytes(simulator.peek(kept, 4), "little") == first + 1
 
 
-# Where it comes while the library asks for a register, that warns of having no answer, too.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_ctrl_c_stops_the_processor(simulator: Simulator) -> None:
-    simulator.write(CONSOLE, b"CMD=1\n" * 200_000)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+@contextmanager
+def signal_after(seconds: float, handler: Callable[[int, object], object]) -> Iterator[None]:
+    """One SIGINT, and who hears of it."""
+    before = signal.signal(signal.SIGINT, handler)
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
-        with pytest.raises(KeyboardInterrupt):
-            simulator.run()
+        yield
     finally:
         timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+
+
+LINES = 2_000
+
+
+def test_ctrl_c_stops_the_processor_which_can_go_on_and_nothing_is_lost(simulator: Simulator) -> None:
+    once = ask(simulator, b"CMD=1")
+    simulator.write(CONSOLE, b"CMD=1\n" * LINES)
+    with signal_after(0.1, signal.default_int_handler), pytest.raises(KeyboardInterrupt):
+        simulator.run()
     assert simulator._chip.lines[CONSOLE].waiting, "it was not stopped in the middle"
+    simulator.run()
+    assert simulator.read(CONSOLE).decode() == once * LINES
+
+
+def test_a_signal_whose_handler_returns_changes_nothing(simulator: Simulator) -> None:
+    once = ask(simulator, b"CMD=1")
+    before = simulator.instructions
+    ask(simulator, b"CMD=1")
+    each = simulator.instructions - before
+    came: list[bool] = []
+    before = simulator.instructions
+    simulator.write(CONSOLE, b"CMD=1\n" * LINES)
+    with signal_after(0.1, lambda *_: came.append(bool(simulator._chip.lines[CONSOLE].waiting))):
+        simulator.run()
+    assert came == [True], "it came too late"
+    assert simulator.read(CONSOLE).decode() == once * LINES
+    assert simulator.faults == []
+    # Between lines it need not wait until it counts as idle.
+    assert (simulator.instructions - before) / LINES == pytest.approx(each, rel=0.02)
+
+
+@pytest.mark.parametrize("make", [counters.make_counter, Counter])
+def test_run_in_slices_it_sends_each_byte_once(
+    make: Callable[..., Counter], firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulators, "make_counter", make)
+    simulator = Simulator(firmware.elf, BOARD)
+    simulator.run()
+    once = ask(simulator, b"CMD=1")
+    before = simulator.instructions
+    ask(simulator, b"CMD=1")
+    each = simulator.instructions - before
+    before = simulator.instructions
+    simulator.write(CONSOLE, b"CMD=1\n")
+    simulator._chip.look_again()
+    slices = 0
+    while not simulator.idle:
+        simulator.go_on(0.0002 if make is Counter else 0.000003)
+        slices += 1
+    assert slices > 10
+    assert simulator.read(CONSOLE).decode() == once
+    assert simulator.instructions - before == each
+
+
+def test_a_call_that_is_interrupted_leaves_the_board_waiting(simulator: Simulator) -> None:
+    once = ask(simulator, b"CMD=1")
+
+    def call_for_ever() -> None:
+        while True:
+            simulator.call("model_run")
+
+    with signal_after(0.1, signal.default_int_handler), pytest.raises(KeyboardInterrupt):
+        call_for_ever()
+    assert ask(simulator, b"CMD=1") == once
 
 
 def test_a_firmware_for_another_board_is_refused(network: Network) -> None:

@@ -41,6 +41,9 @@ typedef struct counter {
     block *last;            /* the block before, and where the one after it in memory begins */
     uint64_t following;
     uint64_t history; /* of branches: begun anew by every watched call, so that it costs the same whatever ran before */
+    uint64_t allowed; /* blocks until the processor is stopped */
+    uint64_t stopped; /* whether that has happened */
+    int32_t (*stop)(void *engine);
 } counter;
 
 /* How many instructions `bytes` bytes of Thumb code are: words whose highest bits are 11101, 11110, 11111 begin one of
@@ -118,12 +121,20 @@ static void arrive(counter *state, uint64_t address)
 
 void edgerig_on_block(void *engine, uint64_t address, uint32_t bytes, void *user);
 
+/* A block is about to begin. Here alone unicorn stops where it says that it does: stopped anywhere else, it runs this
+ * block to its end, and once more when it goes on. */
 void edgerig_on_block(void *engine, uint64_t address, uint32_t bytes, void *user)
 {
     counter *state = user;
     uint64_t place = address - state->origin, half = place / 2;
     block *known;
 
+    if (state->allowed == 0) {
+        state->stopped = 1;
+        state->stop(engine);
+        return;
+    }
+    state->allowed--;
     if (place >= state->length || bytes > state->length - place) {
         return;
     }

@@ -2,6 +2,10 @@
 
 Unicorn tells of every basic block before it runs. `Counter` takes it down in Python; `NativeCounter` does the same in C
 (``counter.c``), and is used wherever a C compiler is found. What a block costs is worked out once, by `Core.block`.
+
+The counter also stops the processor, since the beginning of a block is where unicorn can be stopped exactly. Stopped in
+a callback of a register, or from another thread, it runs the block to its end, and runs it once more when it goes on:
+what the block sent or took is sent or taken twice.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from edgerig.simulator.cores import Core
 from edgerig.simulator.native import add_hook, address_of, native_library
 
 _FRAMES, _CALLS = 64, 65536
+#: What Python and C count, roughly.
+_BLOCKS_PER_SECOND, _NATIVE_BLOCKS_PER_SECOND = 300_000, 20_000_000
+_NO_LIMIT = (1 << 64) - 1
 #: Words whose highest five bits are these begin an instruction of four bytes: Armv7-M Architecture Reference Manual,
 #: A5.1.
 _WIDE = 0x1D
@@ -50,6 +57,8 @@ class Counter:
         self._watched: frozenset[int] = frozenset()
         self._frames: list[tuple[int, int, int, int]] = []
         self._calls: list[Call] = []
+        self._allowed = _NO_LIMIT
+        self._stopped = False
 
     @property
     def instructions(self) -> int:
@@ -72,6 +81,19 @@ class Counter:
         from unicorn import UC_HOOK_BLOCK
 
         engine.hook_add(UC_HOOK_BLOCK, self._on_block)
+
+    def allow(self, seconds: float) -> None:
+        """Let blocks begin for about so long, at this machine's speed, which may be wrong by several times."""
+        self._allowed, self._stopped = int(seconds * _BLOCKS_PER_SECOND), False
+
+    def stop(self) -> None:
+        """Stop the processor before the next block, which is not counted then."""
+        self._allowed = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the counter has stopped the processor, since blocks were allowed last."""
+        return self._stopped
 
     def watch(self, addresses: Iterable[int]) -> None:
         """Record the calls of the functions at these addresses, and discard those of others."""
@@ -102,6 +124,11 @@ class Counter:
         self._hits = {}
 
     def _on_block(self, engine: Any, address: int, size: int, _: object) -> None:
+        if self._allowed == 0:
+            self._stopped = True
+            engine.emu_stop()
+            return
+        self._allowed -= 1
         known = self._blocks.get((address, size))
         if known is None:
             start = address - self._origin
@@ -154,7 +181,8 @@ class _State(ctypes.Structure):
         ("frame_limit", ctypes.c_uint64), ("depth", ctypes.c_uint64), ("calls", ctypes.c_void_p),
         ("call_limit", ctypes.c_uint64), ("call_count", ctypes.c_uint64), ("model", ctypes.c_void_p),
         ("taken", ctypes.c_uint64), ("missed", ctypes.c_uint64), ("last", ctypes.c_void_p),
-        ("following", ctypes.c_uint64), ("history", ctypes.c_uint64),
+        ("following", ctypes.c_uint64), ("history", ctypes.c_uint64), ("allowed", ctypes.c_uint64),
+        ("stopped", ctypes.c_uint64), ("stop", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -190,7 +218,7 @@ class NativeCounter(Counter):
             "calls": np.zeros((_CALLS, 3), np.uint64),
         }
         self._library = library
-        self._state = _State(origin=origin, length=len(code), frame_limit=_FRAMES, call_limit=_CALLS)
+        self._state = _State(origin=origin, length=len(code), frame_limit=_FRAMES, call_limit=_CALLS, allowed=_NO_LIMIT)
         for name, array in self._arrays.items():
             setattr(self._state, name, array.ctypes.data)
         if core is not None:
@@ -212,7 +240,18 @@ class NativeCounter(Counter):
         from unicorn.unicorn_py3.unicorn import uclib
 
         self._state.read_register = address_of(uclib.uc_reg_read).value
+        self._state.stop = address_of(uclib.uc_emu_stop).value
         add_hook(engine, UC_HOOK_BLOCK, self._library.edgerig_on_block, self._state)
+
+    def allow(self, seconds: float) -> None:
+        self._state.allowed, self._state.stopped = int(seconds * _NATIVE_BLOCKS_PER_SECOND), 0
+
+    def stop(self) -> None:
+        self._state.allowed = 0
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self._state.stopped)
 
     def watch(self, addresses: Iterable[int]) -> None:
         watched = self._arrays["watched"]

@@ -7,6 +7,7 @@ Serves one debugger on this machine's loopback, and ends with it.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import sys
@@ -118,7 +119,11 @@ class Server:
         }  # fmt: skip
 
     def serve(self) -> None:
-        """Until the debugger leaves."""
+        """Until the debugger leaves, or is gone."""
+        with contextlib.suppress(ConnectionError):
+            self._serve()
+
+    def _serve(self) -> None:
         while (packet := self._connection.receive()) is not None:
             if packet == "QStartNoAckMode":
                 self._connection.send("OK")

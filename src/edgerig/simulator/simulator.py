@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import math
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ from edgerig.simulator.alignment import make_alignment
 from edgerig.simulator.chip import CONSOLE, DIGITS, WIRE, Chip, Edge
 from edgerig.simulator.counter import Call, make_counter
 from edgerig.simulator.cycles import cycle_model
-from edgerig.simulator.faults import Fault, interruptible
+from edgerig.simulator.faults import Fault, kind_of_access, stack_exception_frame
+from edgerig.simulator.interrupts import held_signals
 
 __all__ = ["CONSOLE", "DIGITS", "WIRE", "Fault", "Simulator"]
 
@@ -41,6 +44,8 @@ _FAULTS = {1: ("undefined instruction", 1 << 16), 7: ("breakpoint", 1 << 16), 17
 
 #: Likewise, of the accesses that `alignment` finds.
 _UNALIGNED = 1 << 24
+#: Seconds after which Python looks whether a signal has come, or the time is over.
+_SLICE = 0.05
 
 
 class Simulator:
@@ -193,12 +198,14 @@ class Simulator:
         ):
             engine.reg_write(register, value & 0xFFFF_FFFF)
         engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
-        self._emulate(address, seconds, until=_BACK)
-        # No block begins there that would tell.
-        self._counter.end_calls(_BACK)
-        result = int(engine.reg_read(registers.UC_ARM_REG_R0))
-        engine.context_restore(saved)
-        self._pc = pc
+        try:
+            self._emulate(address, seconds, until=_BACK)
+            # No block begins there that would tell.
+            self._counter.end_calls(_BACK)
+            result = int(engine.reg_read(registers.UC_ARM_REG_R0))
+        finally:
+            engine.context_restore(saved)
+            self._pc = pc
         if len(self.faults) > faults:
             raise TargetError(f"The function {name!r} crashed. {self.faults[-1]}")
         return result
@@ -319,13 +326,32 @@ class Simulator:
         self._pc = entry | 1
 
     def _emulate(self, pc: int, seconds: float | None, until: int = 0xFFFF_FFFE, count: int = 0) -> None:
-        """Run from ``pc`` until something stops it."""
+        """Run from ``pc`` until something stops it.
+
+        Raises:
+            TimeoutError: It ran for ``seconds``, or for ``count`` instructions, or a hook stopped it.
+            BaseException: What a signal's handler raises.
+        """
+        self._pc = pc | 1
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        while not (self._chip.idle or self._chip.reset_wanted):
+            self._counter.allow(_SLICE if seconds is None else min(_SLICE, seconds))
+            with held_signals(self._counter.stop):
+                self._advance(until, count)
+            if self._pending is not None:
+                self._enter_fault(*self._pending)
+                return
+            if self._pc == until | 1:
+                return
+            if not self._counter.stopped or count or time.monotonic() >= end:
+                raise TimeoutError(f"the board was busy for {seconds:g} s")
+
+    def _advance(self, until: int, count: int) -> None:
+        """Run from where it stands until the counter or a hook stops it, or it fails."""
         engine = self._engine
         self._pending = None
-        micros = 0 if seconds is None else max(1, int(seconds * 1e6))
         try:
-            with interruptible(engine):
-                engine.emu_start(pc | 1, until, timeout=micros, count=count)
+            engine.emu_start(self._pc, until, count=count)
         except self._errors as error:
             if self._pending is None:
                 self._pending = (str(error).split("(")[0].strip() or "bad access", 1 << 16, None)
@@ -333,26 +359,14 @@ class Simulator:
         if (unaligned := self._alignment.take()) is not None:
             self._pc, address = unaligned
             self._pending = ("unaligned access", _UNALIGNED, address)
-        if self._pending is not None:
-            self._enter_fault(*self._pending)
-        elif not (self._chip.idle or self._chip.reset_wanted or self._pc == until | 1):
-            raise TimeoutError(f"the board was busy for {seconds:g} s")
 
     def _enter_fault(self, what: str, status: int, address: int | None) -> None:
         """Enter the HardFault handler as the processor does."""
-        engine, registers = self._engine, self._registers
         pc = self._pc & ~1
         self.faults.append(Fault(what, pc, self.function_at(pc), address))
         # Only bus faults, which have no other status here, show the address on the chip.
         self._chip.note_fault(status, None if status else address)
-        names = ("R0", "R1", "R2", "R3", "R12", "LR")
-        values = [engine.reg_read(getattr(registers, f"UC_ARM_REG_{name}")) for name in names]
-        stack = (engine.reg_read(registers.UC_ARM_REG_SP) - 32) & ~7
-        ram = self.board.memory.ram
-        if ram.origin <= stack < ram.origin + ram.length - 32:
-            engine.mem_write(stack, struct.pack("<8I", *values, pc, engine.reg_read(registers.UC_ARM_REG_XPSR)))
-        engine.reg_write(registers.UC_ARM_REG_SP, stack)
-        engine.reg_write(registers.UC_ARM_REG_LR, 0xFFFF_FFF9)
+        stack_exception_frame(self._engine, pc, self.board.memory.ram)
         (handler,) = struct.unpack("<I", self._flash[12:16])
         self._pc = handler | 1
 
@@ -362,16 +376,7 @@ class Simulator:
         engine.emu_stop()
 
     def _on_bad_access(self, _: Any, access: int, address: int, size: int, value: int, __: object) -> bool:
-        uc = self._unicorn
-        kinds = {
-            uc.UC_MEM_READ_UNMAPPED: "read",
-            uc.UC_MEM_WRITE_UNMAPPED: "write",
-            uc.UC_MEM_FETCH_UNMAPPED: "execution",
-            uc.UC_MEM_WRITE_PROT: "write",
-            uc.UC_MEM_READ_PROT: "read",
-            uc.UC_MEM_FETCH_PROT: "execution",
-        }
-        self._pending = (kinds.get(access, "access"), 0, address)
+        self._pending = (kind_of_access(access), 0, address)
         return False
 
     # ---- the chip around it
@@ -379,10 +384,10 @@ class Simulator:
     def _read_register(self, engine: Any, offset: int, size: int, start: int) -> int:
         value = self._chip.read(start + offset)
         if self._chip.idle:
-            engine.emu_stop()
+            self._counter.stop()
         return value
 
     def _write_register(self, engine: Any, offset: int, size: int, value: int, start: int) -> None:
         self._chip.write(start + offset, value)
         if self._chip.reset_wanted:
-            engine.emu_stop()
+            self._counter.stop()
