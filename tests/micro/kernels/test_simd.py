@@ -213,7 +213,7 @@ def test_windows_may_lie_wholly_in_the_border(width: str, tmp_path: Path) -> Non
     rng, sources, machines = np.random.default_rng(3), [], []
     for depthwise, dtype in itertools.product((False, True), ("int8", "float32")):
         layer = random_conv(rng, (3, 1, 40), 40, (1, 1), depthwise=depthwise, zero_points=(7, -3))
-        layer = layer if dtype == "int8" else in_floats(rng, layer)
+        layer = layer if dtype == "int8" else in_floats(rng, layer)[0]
         assert isinstance(layer, Conv2D | DepthwiseConv2D)
         node = dataclasses.replace(layer, padding=Padding(1, 30, 2, 0), stride=(1, 31))
         output = Value("y", node.output_shapes()[0], dtype, layer.output.quantization)

@@ -2,7 +2,9 @@
 
 #include "er_simd_f32.h"
 
-enum { ADD, SUB, MUL };
+typedef micro_binary_f32 er_binary;
+typedef float er_number;
+#include "er_simd_lines.h"
 
 /* Elements that lie one behind the other, or the first one for all: count of them. */
 ER_INLINE er_f32 get(const float *from, int32_t step, int32_t count)
@@ -21,32 +23,17 @@ ER_INLINE void line(const micro_binary_f32 *p, int operation, const float *a, co
     }
 }
 
-ER_INLINE void walk(const micro_binary_f32 *p, int operation, const float *a, const float *b, float *y)
-{
-    micro_binary_f32 settings = *p;
-    const int32_t *n = settings.size, *s = settings.step_a, *t = settings.step_b;
-    for (int32_t h = 0; h < n[0]; h++) {
-        for (int32_t i = 0; i < n[1]; i++) {
-            for (int32_t j = 0; j < n[2]; j++) {
-                for (int32_t k = 0; k < n[3]; k++, y += n[4])
-                    line(&settings, operation, a + h * s[0] + i * s[1] + j * s[2] + k * s[3],
-                         b + h * t[0] + i * t[1] + j * t[2] + k * t[3], y);
-            }
-        }
-    }
-}
-
 MICRO_BINARY_F32(er_simd_add_f32_run)
 {
-    walk(p, ADD, a, b, y);
+    lines(p, ADD, a, b, y);
 }
 
 MICRO_BINARY_F32(er_simd_sub_f32_run)
 {
-    walk(p, SUB, a, b, y);
+    lines(p, SUB, a, b, y);
 }
 
 MICRO_BINARY_F32(er_simd_mul_f32_run)
 {
-    walk(p, MUL, a, b, y);
+    lines(p, MUL, a, b, y);
 }

@@ -1,11 +1,11 @@
 #include "er_simd_binary_s8.h"
 
-#include "er_simd.h"
+typedef micro_binary_s8 er_binary;
+typedef int8_t er_number;
+#include "er_simd_lines.h"
 
 /* Both sides of a sum are shifted left by so many bits before they are brought to one scale. */
 #define LEFT_SHIFT 20
-
-enum { ADD, SUB, MUL };
 
 ER_INLINE er_scaling scaling(micro_scale scale)
 {
@@ -39,32 +39,17 @@ ER_INLINE void line(const micro_binary_s8 *p, int operation, const int8_t *a, co
     }
 }
 
-ER_INLINE void walk(const micro_binary_s8 *p, int operation, const int8_t *a, const int8_t *b, int8_t *y)
-{
-    micro_binary_s8 settings = *p;
-    const int32_t *n = settings.size, *s = settings.step_a, *t = settings.step_b;
-    for (int32_t h = 0; h < n[0]; h++) {
-        for (int32_t i = 0; i < n[1]; i++) {
-            for (int32_t j = 0; j < n[2]; j++) {
-                for (int32_t k = 0; k < n[3]; k++, y += n[4])
-                    line(&settings, operation, a + h * s[0] + i * s[1] + j * s[2] + k * s[3],
-                         b + h * t[0] + i * t[1] + j * t[2] + k * t[3], y);
-            }
-        }
-    }
-}
-
 MICRO_BINARY_S8(er_simd_add_s8_run)
 {
-    walk(p, ADD, a, b, y);
+    lines(p, ADD, a, b, y);
 }
 
 MICRO_BINARY_S8(er_simd_sub_s8_run)
 {
-    walk(p, SUB, a, b, y);
+    lines(p, SUB, a, b, y);
 }
 
 MICRO_BINARY_S8(er_simd_mul_s8_run)
 {
-    walk(p, MUL, a, b, y);
+    lines(p, MUL, a, b, y);
 }

@@ -1,27 +1,10 @@
 #include "er_simd_conv_s8.h"
 
-#include "er_simd.h"
 #include "er_simd_pad.h"
 
-/* Pixels and blocks that are computed together: as many sums as there are registers for. */
-#if defined(ER_AVX512)
-#define PIXELS 8
-#define BLOCKS 2
-#elif defined(__AVX2__) || defined(__ARM_NEON)
-#define PIXELS 4
-#define BLOCKS 1
-#else
-#define PIXELS 2
-#define BLOCKS 1
-#endif
-/* Blocks of one pixel. */
-#define LONE 4
-
-static const int8_t *seen(const er_simd_conv_s8 *p, const int8_t *padded, int32_t pixel)
-{
-    int32_t row = pixel / p->out_width * p->stride_y, column = pixel % p->out_width * p->stride_x;
-    return padded + ((int64_t)row * p->image.columns + column) * p->image.pixel;
-}
+typedef er_simd_conv_s8 er_tiled;
+typedef int8_t er_number;
+#include "er_simd_tiles.h"
 
 /* sums: of each pixel those of all vectors. */
 ER_INLINE void finish(const er_simd_conv_s8 *p, const er_i32 *sums, int pixels, int blocks, int32_t block, int8_t *y)
@@ -78,30 +61,11 @@ ER_INLINE void tile(const er_simd_conv_s8 *p, int pixels, int blocks, int32_t pi
     finish(p, sums, pixels, blocks, block, y + (int64_t)pixel * p->channels);
 }
 
-/* All pixels of some blocks. */
-ER_INLINE void column(const er_simd_conv_s8 *p, int blocks, int32_t block, const int8_t *padded, int8_t *y)
-{
-    int32_t pixel = 0;
-    for (; pixel + PIXELS <= p->pixels; pixel += PIXELS)
-        tile(p, PIXELS, blocks, pixel, block, padded, y);
-    for (; PIXELS > 4 && pixel + 4 <= p->pixels; pixel += 4)
-        tile(p, 4, blocks, pixel, block, padded, y);
-    for (; pixel < p->pixels; pixel++)
-        tile(p, 1, blocks, pixel, block, padded, y);
-}
-
 void er_simd_conv_s8_run(const er_simd_conv_s8 *given, const int8_t *x, int8_t *y, int8_t *padded)
 {
     /* A copy, which what is written cannot change. */
     er_simd_conv_s8 settings = *given;
     const er_simd_conv_s8 *p = &settings;
-    int32_t count = (p->channels + ER_BLOCK - 1) / ER_BLOCK, block = 0;
     er_simd_pad(&p->image, x, padded, p->input_zero, ER_FLIP);
-    if (p->pixels == 1)
-        for (; block + LONE <= count; block += LONE)
-            tile(p, 1, LONE, 0, block, padded, y);
-    for (; block + BLOCKS <= count; block += BLOCKS)
-        column(p, BLOCKS, block, padded, y);
-    for (; block < count; block++)
-        column(p, 1, block, padded, y);
+    tiles(p, padded, y);
 }
