@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.compilers.steps import PLUS, State, followers, label_of, names_of, steps_to
+from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError, UsageError
 from edgerig.plugins import make
 
@@ -33,7 +38,9 @@ def steps(chain: str, start: State = KERAS) -> list[str]:
         ("int8+c-array", KERAS, ["float32", "int8", "c-array"]),
         ("int8+c-array", TFLITE, ["int8", "c-array"]),
         ("float32+int8", KERAS, ["float32", "int8"]),
-        ("int8+openvino", KERAS, ["float32", "int8", "openvino"]),
+        ("prune+openvino", KERAS, ["prune", "float32", "openvino"]),
+        ("prune+onnx", State("torch", "float32"), ["prune", "onnx"]),
+        ("cluster+int8", State("torch", "float32"), ["cluster", "float32", "int8"]),
         ("onnx+openvino", State("torch", "float32"), ["onnx", "openvino"]),
     ],
 )
@@ -51,10 +58,16 @@ def test_what_a_step_needs_stands_before_it(chain: str, start: State, expected: 
         ("int8+float16", "float16 cannot follow int8: .* is int8 already; after int8 may come .*c-array"),
         ("cluster+prune", "weights of a cluster would part; prune[+]cluster is possible"),
         ("cluster+prune-channels", "prune-channels cannot follow cluster"),
-        ("cluster+qat-int8", "compiler 'qat-int8' trains each weight by itself.*; after cluster may come .*int8"),
+        ("cluster+prune", "compiler 'prune' trains each weight by itself.*; after cluster may come .*int8, .*qat-int8"),
         ("cluster+prune-channels+int8", "prune-channels[+]cluster[+]int8 is possible"),
         ("onnx+int8", "int8 cannot follow onnx: compiler 'int8' reads"),
         ("c-array+int8", "after c-array may come nothing"),
+        (
+            "prune+int8+openvino",
+            "openvino cannot follow int8: .* scale, which OpenVINO's IR does not keep.* Give int8 input_type=float32 "
+            "and output_type=float32; after int8 may come c, c-array, edgetpu$",
+        ),
+        ("int16x8+openvino", "integers with a scale"),
     ],
 )
 def test_a_step_that_does_not_fit_is_refused_with_what_would(chain: str, words: str) -> None:
@@ -62,9 +75,31 @@ def test_a_step_that_does_not_fit_is_refused_with_what_would(chain: str, words: 
         steps(chain)
 
 
+def test_integers_between_float_ends_may_go_on_to_openvino() -> None:
+    ends = Int8(Int8Settings(input_type="float32", output_type="float32"))
+    chain = steps_to([ends, known("openvino")], KERAS, known)
+    assert [step.compiler.name for step in chain] == ["float32", "int8", "openvino"]
+    with pytest.raises(IncompatibleError, match="does not keep"):
+        steps_to([Int8(Int8Settings(input_type="float32")), known("openvino")], KERAS, known)
+
+
+def test_a_state_of_a_file_tells_whether_its_ends_are_integers(
+    float_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    int8_net = Int8(Int8Settings(calibration_samples=8)).compile(float_net, tmp_path, blobs)
+    assert (State.of(float_net).integer_ends, State.of(int8_net).integer_ends) == (False, True)
+    assert State.of(int8_net).tools[-1] == "int8"
+    with pytest.raises(IncompatibleError, match="does not keep"):
+        steps_to([known("openvino")], State.of(int8_net), known)
+
+
 def test_a_network_that_was_clustered_before_is_not_trained_apart_either() -> None:
     with pytest.raises(IncompatibleError, match="weights of a cluster would part"):
-        steps("qat-int8", State("tflite", "float32", ("train", "cluster", "float32")))
+        steps("prune", State("keras", "float32", ("train", "cluster")))
+    apart = make("compiler", "qat-int8", ModelCompiler, {"keep_clusters": False})
+    with pytest.raises(IncompatibleError, match="weights of a cluster would part"):
+        steps_to([apart], State("tflite", "float32", ("train", "cluster", "float32")), known)
+    assert steps("cluster+qat-int8", KERAS) == ["cluster", "float32", "qat-int8"]
     epochless = make("compiler", "prune", ModelCompiler, {"epochs": 0})
     assert steps_to([epochless], State("keras", "float32", ("cluster",)), known)
 

@@ -83,6 +83,15 @@ class ModelCompiler(Plugin, ABC):
         what one of them made of it would be lost."""
         return None
 
+    def integer_ends(self) -> bool | None:
+        """Whether an input or output of what it makes is of integers with a scale; None, as by default, where they
+        are as before."""
+        return None
+
+    def refuses_integer_ends(self) -> str | None:
+        """Why a network of which an input or output is of integers with a scale cannot be compiled, or None."""
+        return None
+
     def compile(
         self, artifact: Artifact, out: Path, dataset: Dataset | None = None, progress: Progress | None = None
     ) -> Artifact:

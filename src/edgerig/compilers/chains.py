@@ -105,7 +105,7 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
     """
     labels = list(dict.fromkeys(name for target in targets for name in _expand(target)))
     makers = _configure(list(dict.fromkeys(name for label in labels for name in names_of(label))), options)
-    start = State(artifact.format, artifact.scheme, tuple(origin.tool for origin in artifact.origins))
+    start = State.of(artifact)
     chains, skipped = [], []
     for label in labels:
         try:

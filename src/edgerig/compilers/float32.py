@@ -10,6 +10,7 @@ from typing import Any
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.quantizable import negations_as_products, without_shifts
 from edgerig.compilers.stablehlo import dense_as_convolution
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, EdgerigError
@@ -186,6 +187,8 @@ def _finished(data: bytes) -> bytes:
     model = flatbuffer.unpack(data)
     _name_plainly(model)
     _mend_transposed_convolutions(model)
+    without_shifts(model)
+    negations_as_products(model)
     return flatbuffer.pack(model)
 
 

@@ -36,6 +36,12 @@ class OpenVino(ModelCompiler):
     def _refuses(self, format: str, scheme: str) -> str | None:
         return _unreadable(format, scheme)
 
+    def refuses_integer_ends(self) -> str | None:
+        return (
+            "its inputs or outputs are integers with a scale, which OpenVINO's IR does not keep: what goes in and "
+            "comes out would have no meaning. Give int8 input_type=float32 and output_type=float32"
+        )
+
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> Path:
         _check_ends(artifact)
         return _saved(_read(artifact), work, artifact, own_names(artifact))

@@ -138,6 +138,9 @@ class FullInteger(Quantizer):
 
     needs_dataset = True
 
+    def integer_ends(self) -> bool | None:
+        return {self.settings.input_type, self.settings.output_type} != {"float32"}
+
     def _quantize(
         self, artifact: Artifact, data: bytes, inputs: list[str], dataset: Dataset | None, progress: Progress
     ) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from edgerig import plugins
+from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.errors import IncompatibleError, UsageError
 
@@ -24,15 +25,34 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What is known of a network beforehand: format and scheme, and the tools that it went through, first to last."""
+    """What is known of a network beforehand: format and scheme, the tools that it went through, first to last, and
+    whether an input or output is of integers with a scale."""
 
     format: str
     scheme: str
     tools: tuple[str, ...] = ()
+    integer_ends: bool = False
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> State:
+        """That of a file."""
+        tools = tuple(origin.tool for origin in artifact.origins)
+        ends = any(spec.quantization is not None for spec in (*artifact.inputs, *artifact.outputs))
+        return cls(artifact.format, artifact.scheme, tools, ends)
 
     def after(self, compiler: ModelCompiler) -> State:
         """That of what ``compiler`` makes of it."""
-        return State(compiler.makes, compiler.scheme or self.scheme, (*self.tools, compiler.name))
+        own = compiler.integer_ends()
+        ends = self.integer_ends if own is None else own
+        return State(compiler.makes, compiler.scheme or self.scheme, (*self.tools, compiler.name), ends)
+
+    def refused_by(self, compiler: ModelCompiler) -> str | None:
+        """Why ``compiler`` does not take such a network, or None."""
+        return (
+            compiler.refuses(self.format, self.scheme)
+            or compiler.refuses_after(self.tools)
+            or (compiler.refuses_integer_ends() if self.integer_ends else None)
+        )
 
 
 def names_of(chain: str) -> tuple[str, ...]:
@@ -81,7 +101,7 @@ def _joined(named: Sequence[ModelCompiler], start: State, make: Make) -> tuple[t
     for position, general in enumerate(named):
         compiler = general.for_format(state.format)
         for each in with_those_before(compiler, state, make):
-            reason = each.refuses(state.format, state.scheme) or each.refuses_after(state.tools)
+            reason = state.refused_by(each)
             if reason is not None:
                 return tuple(steps), _Refusal(position, reason, state)
             steps.append(Step(each, each is compiler))

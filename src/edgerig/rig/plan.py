@@ -248,8 +248,7 @@ def _start(part: ModelPart) -> State:
     format = format_of_model(part).name
     if not part.file:
         return State(format, "float32")
-    artifact = open_artifact(Path(part.file), options=part.options)
-    return State(format, artifact.scheme, tuple(origin.tool for origin in artifact.origins))
+    return State.of(open_artifact(Path(part.file), options=part.options))
 
 
 def _chain(start: State, compiler: Part | CompilerChain) -> tuple[tuple[Part, ...], str, str]:

@@ -12,6 +12,8 @@ from tests.compilers.conftest import Pictures
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.compression.fine_tuning import fine_tune
+from edgerig.compilers.compression.keras_network import KerasNetwork
+from edgerig.compilers.compression.network import Held
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.models.files import open_artifact
@@ -83,7 +85,8 @@ def trained_net(waves: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     artifact = open_artifact(path, preprocessing=Preprocessing(scale=1 / 255), classes=CLASSES)
     # To its end: what training on would bring is not to be taken for what training as integers brings.
     for rate in (0.01, 0.001):
-        fine_tune(model, artifact, waves, FineTuningSettings(epochs=15, learning_rate=rate), Progress())
+        how = FineTuningSettings(epochs=15, learning_rate=rate)
+        fine_tune(KerasNetwork(model), artifact, waves, how, Progress(), Held())
     model.save(path)
     return open_artifact(path, preprocessing=Preprocessing(scale=1 / 255), classes=CLASSES)
 

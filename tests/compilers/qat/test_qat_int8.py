@@ -15,9 +15,10 @@ from tests.heard import Heard
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.cluster import Cluster, ClusterSettings
 from edgerig.compilers.compression.prune import Prune, PruneSettings
 from edgerig.compilers.float32 import Float32
-from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings, check_zeros
+from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings, check_clusters, check_zeros
 from edgerig.compilers.qat.tflite_network import TfliteNetwork
 from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.datasets.base import Dataset
@@ -198,6 +199,45 @@ def test_zeros_come_to_life_without_the_mask_and_a_file_in_which_they_do_is_refu
     trained = network.written({**network.parameters, "weights": moved})
     with pytest.raises(ArtifactCheckError, match=r"of \d+ weights of a layer of net that are 0 in the float network"):
         check_zeros(network, trained, "net")
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_clusters_are_trained_as_one_and_a_file_in_which_they_part_is_refused(
+    per_channel: bool, trained_net: Artifact, waves: Dataset, tmp_path: Path
+) -> None:
+    """Weights that are equal have equal integers wherever they have one scale, in the file that LiteRT runs.
+
+    Normalizations are folded into the kernels before: there weights are equal within a channel.
+    """
+    clustered = Cluster(ClusterSettings(values=5, epochs=0)).compile(trained_net, tmp_path / "clustered", waves)
+    floats = Float32().compile(clustered, tmp_path / "float")
+    how = QatInt8Settings(epochs=1, learning_rate=2e-3, per_channel=per_channel)
+    compiled = QatInt8(how).compile(floats, tmp_path / "a", waves)
+    assert compiled.origins[-1].options["best_epoch"] == 1
+    calibrated = Int8(Int8Settings(per_channel=per_channel)).compile(floats, tmp_path / "b", waves).read()
+    network = TfliteNetwork(calibrated, floats.read(), "net")
+    before, after = network.numbers(calibrated), network.numbers(compiled.read())
+    assert len(network.members) == 4
+    for name, members in network.members.items():
+        axis = network.axis(name)
+        assert (axis is not None) == per_channel
+        channels = range(members.shape[axis]) if axis is not None else [slice(None)]
+        for channel in channels:
+            own, numbers = (np.take(a, channel, axis) if axis is not None else a for a in (members, after[name]))
+            assert all(len(np.unique(numbers[own == each])) == 1 for each in np.unique(own)), name
+    assert any((after[name] != before[name]).any() for name in before)
+    check_clusters(network, compiled.read(), network.members, "net")
+    rng = np.random.default_rng(0)
+    moved = {key: array + rng.normal(0, 0.05, array.shape) for key, array in network.parameters["weights"].items()}
+    apart = network.written({**network.parameters, "weights": moved})
+    with pytest.raises(ArtifactCheckError, match="have parted from their clusters"):
+        check_clusters(network, apart, network.members, "net")
+
+
+def test_clusters_may_be_given_up(trained_net: Artifact) -> None:
+    assert QatInt8().refuses_after(["cluster"]) is None
+    reason = QatInt8(QatInt8Settings(keep_clusters=False)).refuses_after(["cluster"])
+    assert "the weights of a cluster would part" in str(reason)
 
 
 def _by_name(artifact: Artifact) -> dict[str, NDArray[Any]]:

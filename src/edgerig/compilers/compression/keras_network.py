@@ -121,12 +121,12 @@ def _held(weight: Any, held: Held, name: str | None) -> Any:
     if name is None:
         return weight
     if name in held.members:
-        weight = _means(weight, held.members[name])
+        weight = means(weight, held.members[name])
     return jnp.where(held.masks[name], weight, 0) if name in held.masks else weight
 
 
-def _means(weight: Any, members: NDArray[np.int32]) -> Any:
-    """``weight`` with each value replaced by the mean of its cluster."""
+def means(weight: Any, members: NDArray[np.int32]) -> Any:
+    """``weight`` with each value replaced by the mean of its cluster; JAX traces it."""
     import jax
     import jax.numpy as jnp
 

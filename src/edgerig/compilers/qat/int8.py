@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.compilers.compression.settings import parts_clusters
+from edgerig.compilers.compression.settings import CLUSTER, parts_clusters
 from edgerig.compilers.qat.network import QuantizedNetwork
-from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepZeros, Rate, Seed, TrainingSettings, Validation
+from edgerig.compilers.qat.settings import (
+    BatchSize,
+    Epochs,
+    KeepClusters,
+    KeepZeros,
+    Rate,
+    Seed,
+    TrainingSettings,
+    Validation,
+)
 from edgerig.compilers.quantize import FullInteger, Int8Settings, Recipe, int8_recipe
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import ArtifactCheckError
@@ -29,6 +39,7 @@ class QatInt8Settings(Int8Settings, frozen=True, kw_only=True):
     seed: Seed = 0
     validation_samples: Validation = 2000
     keep_zeros: KeepZeros = True
+    keep_clusters: KeepClusters = True
 
 
 class QatInt8(FullInteger):
@@ -63,7 +74,7 @@ class QatInt8(FullInteger):
         return data
 
     def refuses_after(self, tools: Sequence[str]) -> str | None:
-        return parts_clusters(self.name, tools)
+        return None if self.settings.keep_clusters else parts_clusters(self.name, tools)
 
     def _record(self) -> dict[str, Any]:
         return self._achieved
@@ -75,7 +86,9 @@ def trained(
     """The trained file, and what the artifact's record says of it; the outcome is told by ``progress``."""
     from edgerig.compilers.qat.training import train_quantized
 
-    parameters, epochs, best = train_quantized(network, artifact, dataset, settings, progress)
+    clustered = settings.keep_clusters and any(origin.tool == CLUSTER for origin in artifact.origins)
+    members = network.members if clustered else {}
+    parameters, epochs, best = train_quantized(network, artifact, dataset, settings, progress, members)
     first = epochs[0]
     change = f"{best.metric} {first.value:g} before training, {best.value:g} after epoch {best.epoch}"
     on = f"on {best.samples} values of the validation split"
@@ -90,6 +103,7 @@ def trained(
     data = network.written(parameters) if best.epoch else network.data
     if settings.keep_zeros:
         check_zeros(network, data, artifact.name)
+    check_clusters(network, data, members, artifact.name)
     return data, record
 
 
@@ -106,4 +120,28 @@ def check_zeros(network: QuantizedNetwork, data: bytes, name: str) -> None:
             raise ArtifactCheckError(
                 f"{woken} of {int((~mask).sum())} weights of a layer of {name} that are 0 in the float network are not "
                 "0 in the trained one."
+            )
+
+
+def check_clusters(network: QuantizedNetwork, data: bytes, members: Mapping[str, NDArray[np.int32]], name: str) -> None:
+    """Refuse a file ``data`` in which weights of a cluster and a channel, which has one scale, are not equal.
+
+    Args:
+        members: The number of the cluster of each weight, in the kernels that have clusters.
+
+    Raises:
+        ArtifactCheckError: Tells how many clusters fell apart.
+    """
+    numbers = network.numbers(data)
+    for key, own in members.items():
+        axis = network.axis(key)
+        sides = [array[None] if axis is None else np.moveaxis(array, axis, 0) for array in (own, numbers[key])]
+        apart = sum(
+            len(np.unique(np.stack([clusters.ravel(), integers.ravel()]), axis=1).T) - len(np.unique(clusters))
+            for clusters, integers in zip(*sides, strict=True)
+        )
+        if apart:
+            raise ArtifactCheckError(
+                f"{apart} weights of a layer of {name} that are equal in the float network have parted from their "
+                "clusters in the trained one."
             )

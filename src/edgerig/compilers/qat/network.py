@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,24 @@ class QuantizedNetwork(ABC):
     Attributes:
         data: The file.
         parameters: What is trained, as the file has it.
-        masks: False where a weight is exactly 0 in the float network, of the ``weights`` that have such; by name.
+        reals: The ``weights`` as the float network has them, of those that it has; by name.
     """
 
     data: bytes
     parameters: Parameters
-    masks: dict[str, NDArray[np.bool_]]
+    reals: dict[str, NDArray[np.float32]]
+
+    @property
+    def masks(self) -> dict[str, NDArray[np.bool_]]:
+        """False where a weight is exactly 0 in the float network, of the ``weights`` that have such."""
+        masks = {name: real != 0 for name, real in self.reals.items()}
+        return {name: mask for name, mask in masks.items() if not mask.all()}
+
+    @property
+    def members(self) -> dict[str, NDArray[np.int32]]:
+        """The number of the cluster of each weight: those of a cluster are equal in the float network."""
+        clusters = {name: np.unique(real, return_inverse=True)[1] for name, real in self.reals.items()}
+        return {name: own.reshape(self.reals[name].shape).astype(np.int32) for name, own in clusters.items()}
 
     @abstractmethod
     def outputs(self, parameters: Parameters, inputs: Sequence[Any], *, rounded: bool) -> list[Any]:
@@ -45,8 +57,6 @@ class QuantizedNetwork(ABC):
     def numbers(self, data: bytes) -> dict[str, NDArray[Any]]:
         """The integers of each of the ``weights`` in a file that `written` gave, in the shapes of the parameters."""
 
-
-def masks_of(reals: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.bool_]]:
-    """False where one of the arrays is 0; without those that have no 0."""
-    masks = {name: real != 0 for name, real in reals.items()}
-    return {name: mask for name, mask in masks.items() if not mask.all()}
+    @abstractmethod
+    def axis(self, name: str) -> int | None:
+        """The axis of one of the ``weights`` along which it has several scales; None where it has one."""

@@ -10,7 +10,7 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.compression.settings import parts_clusters
 from edgerig.compilers.onnx_int8 import PREPARED, OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qat.int8 import trained
-from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepZeros, Rate, Seed, Validation
+from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepClusters, KeepZeros, Rate, Seed, Validation
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
@@ -25,6 +25,7 @@ class QatOnnxInt8Settings(OnnxInt8Settings, frozen=True, kw_only=True):
     seed: Seed = 0
     validation_samples: Validation = 2000
     keep_zeros: KeepZeros = True
+    keep_clusters: KeepClusters = True
 
 
 class QatOnnxInt8(OnnxInt8):
@@ -52,7 +53,7 @@ class QatOnnxInt8(OnnxInt8):
         return data
 
     def refuses_after(self, tools: Sequence[str]) -> str | None:
-        return parts_clusters(self.name, tools)
+        return None if self.settings.keep_clusters else parts_clusters(self.name, tools)
 
     def _record(self) -> dict[str, Any]:
         return self._achieved

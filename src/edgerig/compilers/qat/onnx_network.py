@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
-from edgerig.compilers.qat.network import Parameters, QuantizedNetwork, masks_of
+from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
 from edgerig.compilers.qat.onnx_operators import RULES
 from edgerig.compilers.qat.tflite_network import GREATEST_BIAS
 from edgerig.errors import CompileError
@@ -70,7 +70,7 @@ class OnnxNetwork(QuantizedNetwork):
         self._real = {tensor.name: content[tensor.index] for tensor in before.tensors if tensor.index in content}
         self.parameters = self._start()
         exact = {str(layer.kernel.numbers): self._exact(layer.kernel) for layer in self._layers}
-        self.masks = masks_of({name: real for name, real in exact.items() if real is not None})
+        self.reals = {name: real for name, real in exact.items() if real is not None}
 
     def outputs(self, parameters: Parameters, inputs: Sequence[Any], *, rounded: bool) -> list[Any]:
         grids, weights = self._grids(parameters), self._weights(parameters)
@@ -117,6 +117,9 @@ class OnnxNetwork(QuantizedNetwork):
     def numbers(self, data: bytes) -> dict[str, NDArray[Any]]:
         content = read_onnx_weights(data, Path(self._file).with_suffix(".onnx"))
         return {name: content[int(name)] for name in self.parameters["weights"]}
+
+    def axis(self, name: str) -> int | None:
+        return next(layer.kernel.axis for layer in self._layers if layer.kernel.numbers == int(name))
 
     def _layer(self, op: Operator) -> _Layer | None:
         if op.op not in WEIGHTED:

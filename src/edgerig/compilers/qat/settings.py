@@ -21,6 +21,11 @@ KeepZeros = Annotated[
     bool, Described(description="weights that are exactly 0 in the float network, as pruned ones are, stay 0")
 ]
 
+KeepClusters = Annotated[
+    bool,
+    Described(description="weights that are equal in a network that went through cluster stay so, by channel"),
+]
+
 
 class TrainingSettings(Protocol):
     """How a quantized network is trained."""
@@ -37,3 +42,5 @@ class TrainingSettings(Protocol):
     def validation_samples(self) -> int: ...
     @property
     def keep_zeros(self) -> bool: ...
+    @property
+    def keep_clusters(self) -> bool: ...

@@ -13,7 +13,7 @@ from edgerig.artifact import Quantization
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
 from edgerig.compilers.qat.groups import groups_of
-from edgerig.compilers.qat.network import Parameters, QuantizedNetwork, masks_of
+from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
 from edgerig.compilers.qat.tflite_operators import RULES, activated
 from edgerig.compilers.stored_numbers import store_numbers, store_scales
 from edgerig.errors import CompileError
@@ -56,7 +56,7 @@ class TfliteNetwork(QuantizedNetwork):
         layers = ((op.index, _layer(op, self._constants)) for op in self._graph.operators)
         self._layers = {index: layer for index, layer in layers if layer is not None}
         self._check()
-        self.parameters, self.masks = self._start(original)
+        self.parameters, self.reals = self._start(original)
 
     def outputs(self, parameters: Parameters, inputs: Sequence[Any], *, rounded: bool) -> list[Any]:
         grids = self._grids(parameters)
@@ -110,6 +110,10 @@ class TfliteNetwork(QuantizedNetwork):
         _, content = read_tflite_network(data, self._file)
         return {name: content[int(name)] for name in self.parameters["weights"]}
 
+    def axis(self, name: str) -> int | None:
+        quantization = _of(self._graph, int(name))
+        return quantization.axis if len(quantization.scales) > 1 else None
+
     def _check(self) -> None:
         for operator in self._graph.operators:
             if operator.op not in RULES:
@@ -133,8 +137,8 @@ class TfliteNetwork(QuantizedNetwork):
                     "Compiler int8 quantizes without training.",
                 )
 
-    def _start(self, original: bytes) -> tuple[Parameters, dict[str, NDArray[np.bool_]]]:
-        """The parameters as the file has them, and the masks of weights that are exactly 0 in the float network."""
+    def _start(self, original: bytes) -> tuple[Parameters, dict[str, NDArray[np.float32]]]:
+        """The parameters as the file has them, and the kernels as the float network has them."""
         before, content = read_tflite_network(original, self._file)
         named = {(t.name, t.shape): content[t.index] for t in before.tensors if t.dtype == "float32" and t.constant}
 
@@ -146,7 +150,7 @@ class TfliteNetwork(QuantizedNetwork):
         layers = self._layers.values()
         tensors = {str(layer.kernel): self._graph.tensors[layer.kernel] for layer in layers}
         # What is not there in real numbers is rounded: a 0 of that may have been any small weight.
-        masks = masks_of({i: named[t.name, t.shape] for i, t in tensors.items() if (t.name, t.shape) in named})
+        reals = {i: named[t.name, t.shape] for i, t in tensors.items() if (t.name, t.shape) in named}
         parameters: Parameters = {
             "weights": {str(layer.kernel): real(layer.kernel) for layer in layers},
             "biases": {str(layer.bias): real(layer.bias) for layer in layers if layer.bias >= 0},
@@ -154,7 +158,7 @@ class TfliteNetwork(QuantizedNetwork):
                       for layer in layers},
             "ranges": {str(group): np.zeros(2, np.float32) for group in set(self._groups.values()) - self._fixed},
         }  # fmt: skip
-        return parameters, masks
+        return parameters, reals
 
     def _grids(self, parameters: Parameters) -> dict[int, Grid]:
         """The grid of each group of activations."""

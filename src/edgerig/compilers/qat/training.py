@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.compression.fine_tuning import LOOK_EVERY, SUM_TOLERANCE, check_classes, objective_of
+from edgerig.compilers.compression.keras_network import means
 from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
 from edgerig.compilers.qat.settings import TrainingSettings
 from edgerig.datasets.base import Dataset
@@ -41,7 +42,12 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 def train_quantized(
-    network: QuantizedNetwork, artifact: Artifact, dataset: Dataset, settings: TrainingSettings, progress: Progress
+    network: QuantizedNetwork,
+    artifact: Artifact,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    progress: Progress,
+    members: Mapping[str, NDArray[np.int32]],
 ) -> tuple[Parameters, list[Epoch], Epoch]:
     """The parameters of the best epoch, all epochs, and the best of them; equal arguments give equal numbers.
 
@@ -50,12 +56,17 @@ def train_quantized(
     split, of equal ones that of the least loss; where none is better than the network before training, that is
     returned.
 
+    Args:
+        members: The number of the cluster of each weight in kernels whose clusters are trained as one: their gradient
+            is the mean of their weights' (Cho et al., "DKM", 2022, train the centroids likewise), so that weights that
+            are equal take equal steps.
+
     Raises:
         IncompatibleError: The network has several inputs or outputs, a batch of several samples, or does not fit the
             dataset.
         ModelError: The loss became NaN or infinite.
     """
-    learner = _Learner(network, artifact, dataset, settings)
+    learner = _Learner(network, artifact, dataset, settings, members)
     epochs = [learner.judged(0)]
     best, kept = epochs[0], learner.parameters
     for epoch in range(settings.epochs):
@@ -76,7 +87,12 @@ class _Learner:
     """Parameters and Adam's moments of them."""
 
     def __init__(
-        self, network: QuantizedNetwork, artifact: Artifact, dataset: Dataset, settings: TrainingSettings
+        self,
+        network: QuantizedNetwork,
+        artifact: Artifact,
+        dataset: Dataset,
+        settings: TrainingSettings,
+        members: Mapping[str, NDArray[np.int32]],
     ) -> None:
         import jax
 
@@ -93,7 +109,7 @@ class _Learner:
         chosen = np.sort(calibration_indices(validation, settings.validation_samples))
         self._validation = Feed(validation.take(chosen), artifact.preprocessing, settings.batch_size, self._objective)
         self.parameters = network.parameters
-        self._masks = network.masks if settings.keep_zeros else {}
+        self._masks, self._members = network.masks if settings.keep_zeros else {}, members
         zeros = jax.tree.map(np.zeros_like, network.parameters)
         self._moments, self._taken = (zeros, zeros), 0
         self._forward = jax.jit(_batched(network, len(dataset.classes), self._objective))
@@ -135,6 +151,8 @@ class _Learner:
         loss, gradients = jax.value_and_grad(lambda p: loss_and_metric(truth, self._probabilities(p, inputs))[0])(
             parameters
         )
+        for name, own in self._members.items():
+            gradients["weights"][name] = means(gradients["weights"][name], own)
         first = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, moments[0], gradients)
         second = jax.tree.map(lambda m, g: BETA_2 * m + (1 - BETA_2) * g * g, moments[1], gradients)
         long = rate * jnp.sqrt(1 - BETA_2**number) / (1 - BETA_1**number)
