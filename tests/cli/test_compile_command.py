@@ -235,11 +235,11 @@ RANDOM = ("--dataset", "random", "--dataset-option", "shape=[4]", "--option", "c
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_network_without_an_end_is_given_up(name: str, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGERIG_STAGE_TIMEOUT", "3")
+    monkeypatch.setenv("EDGERIG_STAGE_TIMEOUT", "2")
     Path(f"{name}.tflite").write_bytes(ENDLESS[name]())
     code, out, err = call(f"{name}.tflite", "--to", "int8", *RANDOM)
     assert (code, out) == (1, "")
-    assert f"Compiling {name}.tflite to int8 was given up: it told no progress for 3 s." in err
+    assert f"Compiling {name}.tflite to int8 was given up: it told no progress for 2 s." in err
     assert "EDGERIG_STAGE_TIMEOUT" in err
     assert not Path("build").exists()
 

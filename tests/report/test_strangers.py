@@ -11,6 +11,7 @@ import pytest
 
 from edgerig.errors import EdgerigError
 from edgerig.report import load_bundle, render
+from edgerig.report.build import build
 from edgerig.results.bundle import Bundle
 
 #: What stands where something else should.
@@ -54,8 +55,9 @@ def test_any_value_anywhere_is_shown_or_refused(bundle: tuple[Path, dict[str, An
         (folder / "results.json").write_text(json.dumps(changed))
         try:
             loaded = load_bundle(folder)
+            report = build([loaded])
             for format in ("md", "json"):
-                render([loaded], format)  # type: ignore[arg-type]
+                render([loaded], format, report)  # type: ignore[arg-type]
         except EdgerigError:
             continue
         shown += 1
