@@ -39,7 +39,7 @@ from edgerig.micro.kernels.scalar.sums import Sums
 from edgerig.micro.memory.planner import padded
 from edgerig.simulator.layer_counts import count_layers
 from edgerig.testing.networks.known_networks import digits, mlperf_tiny
-from edgerig.testing.networks.operators import Case, OperatorBench
+from edgerig.testing.networks.operators import Case, OperatorBench, random_conv
 from edgerig.testing.networks.placement import placed, thrifty
 from edgerig.testing.networks.random_operators import random_content
 
@@ -215,12 +215,29 @@ def test_scaling_in_pieces_is_that_of_litert_for_every_sum_near_a_step(make: Cal
     assert tried > 50
 
 
+@pytest.mark.slow
+def test_pairs_are_told_apart_where_both_pixels_have_the_extreme_sum_of_a_run(cpu: str, tmp_path: Path) -> None:
+    bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(4)
+    node = random_conv(rng, (4, 1, 16), 8, (1, 1), activation="NONE", zero_points=(0, 0))
+    # The first four reach -32,768, the next two almost.
+    for channel, run in enumerate([[64] * 4, [32] * 8, [127, 2, -128, 0], [126, 2, 127, 1], [64, 64, 64, 63], [127]]):
+        node.weights.array[channel] = np.resize(run, (1, 1, 16))
+    case = bench.add([node], [ConvPairs(CORES[cpu])])
+    lowest = np.where(node.weights.array.reshape(8, 16) > 0, -128, 127)
+    for row in [np.full(16, -128), *lowest]:
+        for image in (np.tile(row, (4, 1)), np.tile(-1 - row, (4, 1)), np.array([row, -1 - row, -1 - row, row])):
+            content = image.astype(np.int8).reshape(node.input.shape)
+            np.testing.assert_array_equal(bench.run(case, content)[0][0], case.reference.run([content])[0])
+
+
 def test_runs_are_the_longest_whose_sums_fit_16_bits() -> None:
-    rows = np.zeros((5, 8), np.int8)
+    rows = np.zeros((6, 8), np.int8)
     rows[1] = [127, 127, 2, 0, 0, 0, 0, 0]
     rows[2] = [127, -127, 0, 0, 0, 0, 0, 3]
     rows[3, :2] = -128
-    rows[4] = [64, 64, 64, 64, 1, 0, 0, 0]
-    # A run of 2 of row 1 makes at most 127 * 254 = 32,258; 4 of row 4 at most -128 * 256 = -32,768, which still fits.
-    assert [RUNS[kind] for kind in runs(rows)] == [8, 8, 4, 1, 4]
-    assert [RUNS[kind] for kind in runs(rows[:, :4])] == [4, 4, 4, 1, 4]
+    rows[4] = [64, 64, 64, 63, 1, 0, 0, 0]
+    rows[5, :4] = 64
+    # A run of 2 of row 1 makes at least -128 * 254 = -32,512. 4 of rows 1 and 5, and 8 of row 4, make -128 * 256 =
+    # -32,768, which fits, but not behind another one that is below 0 and takes 1.
+    assert [RUNS[kind] for kind in runs(rows)] == [8, 2, 4, 1, 4, 2]
+    assert [RUNS[kind] for kind in runs(rows[:, :4])] == [4, 2, 4, 1, 4, 2]

@@ -1,7 +1,7 @@
 """int8 convolutions, and dense layers of several rows, on Arm's processors without SIMD: products of pairs of pixels.
 
 Two inputs share a word, ``x0 + x1 * 2**16``, so that one product by a weight makes two, and sums of such products
-two sums, as long as the lower one does not leave 16 bits. How many products that allows depends on the weights: each
+two sums, as long as both stay between -2**15 and 2**15. How many products that allows depends on the weights: each
 channel has the longest runs of 1, 2, 4 or 8 that never leave them. Four pixels are summed at a time; their windows
 are copied as pairs.
 """
@@ -118,7 +118,10 @@ def _pairs(node: Weighted, core: Core, context: Context) -> tuple[str, int]:
 
 
 def runs(rows: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Of each channel the index in `RUNS` of the longest runs whose sums always fit into 16 bits and a sign."""
+    """Of each channel the index in `RUNS` of the longest runs whose sums are always between -2**15 and 2**15.
+
+    -2**15 itself is not: as the upper of two sums it would lose the 1 that a lower one below 0 takes from it.
+    """
     kinds = np.zeros(len(rows), np.uint8)
     for kind, run in enumerate(RUNS):
         if rows.shape[1] % run:
@@ -126,7 +129,7 @@ def runs(rows: NDArray[np.int8]) -> NDArray[np.uint8]:
         parts = rows.astype(np.int64).reshape(len(rows), -1, run)
         positive, negative = np.maximum(parts, 0).sum(2), np.minimum(parts, 0).sum(2)
         most, least = positive * 127 - negative * 128, negative * 127 - positive * 128
-        fits = (most < 1 << 15) & (least >= -(1 << 15))
+        fits = (most < 1 << 15) & (least > -(1 << 15))
         kinds[fits.all(1)] = kind
     return kinds
 
