@@ -19,7 +19,7 @@ from edgerig.boards.build import build_firmware, compile_flags, machine_flags
 from edgerig.boards.config import write_config, write_sample
 from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
 from edgerig.boards.network import check_kernels, kernels_of, network_of
-from edgerig.boards.sizes import open_elf, table
+from edgerig.boards.sizes import functions, named, open_elf, table
 from edgerig.boards.toolchain import find_toolchain
 from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.install import install_command
@@ -236,13 +236,24 @@ def test_a_second_build_comes_out_of_the_cache_and_a_changed_one_does_not(
     assert calls
 
 
+@pytest.fixture(scope="module")
+def cache_with_a_firmware(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which nothing is but the firmware of `network` and its objects."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGERIG_CACHE", str(cache))
+        build_firmware(BOARD, network, None)
+    return cache
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", [ELF, BIN, MANIFEST])
 def test_a_firmware_in_the_cache_that_was_changed_is_built_anew_and_that_is_said(
-    write_network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+    network: Network, cache_with_a_firmware: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
 ) -> None:
+    shutil.copytree(cache_with_a_firmware, tmp_path / "cache")
     monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
-    network, said = write_network(), list[str]()
+    said = list[str]()
     first = build_firmware(BOARD, network, None, log=said.append)
     path = Path(first.folder) / file
     whole = path.read_bytes()
@@ -354,6 +365,27 @@ def test_flags_name_the_core_and_its_fpu() -> None:
     assert "-mfpu=fpv5-sp-d16" in machine_flags(BOARD, BuildSettings(), tool)
     assert "-mfloat-abi=soft" in machine_flags(BOARD, BuildSettings(fpu=False), tool)
     assert "-mcpu=cortex-m3" in machine_flags(load_board("mps2-an385"), BuildSettings(), tool)
+
+
+@pytest.mark.parametrize("target", ["thumb-freestanding-eabi", "riscv64-freestanding"])
+def test_symbols_are_those_that_pyelftools_reads(target: str, tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text(
+        "static int kept = 3;\nint y[4];\nint other(int);\nint f(void) { return other(kept++); }\n"
+    )
+    tool, elf = find_toolchain("ziglang"), tmp_path / "x.o"
+    assert (
+        tool.run(("-target", target, "-O0", "-fno-sanitize=all", "-c", "x.c", "-o", str(elf)), tmp_path).returncode == 0
+    )
+    entries = [entry for entry in open_elf(elf).get_section_by_name(".symtab").iter_symbols() if entry.name]
+    entries = [entry for entry in entries if not entry.name.startswith("$")]
+    code = {entry.name for entry in entries if entry["st_info"]["type"] == "STT_FUNC"}
+    assert code == {"f"}
+    assert named(open_elf(elf)) == {
+        entry.name: entry["st_value"] & ~1 if entry.name in code else entry["st_value"] for entry in entries
+    }
+    assert functions(open_elf(elf)) == [
+        (entry["st_value"] & ~1, entry["st_size"], entry.name) for entry in entries if entry.name in code
+    ]
 
 
 def test_what_is_no_elf_of_an_arm_is_refused(tmp_path: Path) -> None:

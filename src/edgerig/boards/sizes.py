@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -22,6 +23,21 @@ ALLOCATORS = frozenset({
     "malloc", "calloc", "realloc", "aligned_alloc", "memalign", "_malloc_r", "_sbrk", "_sbrk_r", "sbrk",
     "_Znwj", "_Znaj",
 })  # fmt: skip
+
+
+#: An entry of a symbol table, by the bits of a word, and what its numbers mean.
+_FIELDS = {32: "<IIIBBH", 64: "<IBBHQQ"}
+_UNDEFINED, _OBJECT, _FUNCTION = 0, 1, 2
+
+
+class _Entry(NamedTuple):
+    """An entry of a symbol table; ``section`` is the number of the one that it lies in."""
+
+    name: str
+    value: int
+    size: int
+    kind: int
+    section: int
 
 
 class Symbol(msgspec.Struct, frozen=True):
@@ -90,8 +106,7 @@ def named(elf: Any) -> dict[str, int]:
     """Every symbol's address by its name; of functions without the bit that says Thumb."""
     addresses = {}
     for symbol in _symbols(elf):
-        address = symbol["st_value"]
-        addresses[symbol.name] = address & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else address
+        addresses[symbol.name] = symbol.value & ~1 if symbol.kind == _FUNCTION else symbol.value
     return addresses
 
 
@@ -102,11 +117,7 @@ def allocators(elf_file: Path) -> tuple[str, ...]:
 
 def functions(elf: Any) -> list[tuple[int, int, str]]:
     """Address, bytes and name of every function, by address."""
-    return sorted(
-        (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
-        for symbol in _symbols(elf)
-        if symbol["st_info"]["type"] == "STT_FUNC"
-    )
+    return sorted((symbol.value & ~1, symbol.size, symbol.name) for symbol in _symbols(elf) if symbol.kind == _FUNCTION)
 
 
 def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
@@ -121,14 +132,14 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
     places = _sections(elf, board)
     symbols: dict[tuple[str, int], Symbol] = {}
     for symbol in _symbols(elf):
-        size, index = symbol["st_size"], symbol["st_shndx"]
-        if not size or index not in places:
+        size = symbol.size
+        if not size or symbol.section not in places:
             continue
         group = origin.get((symbol.name, size)) or origin.get((symbol.name, 0)) or "library"
         group = "sample" if symbol.name.startswith("sample_") else group
-        code = symbol["st_info"]["type"] == "STT_FUNC"
-        for region in places[index]:
-            symbols[f"{symbol.name} {region}", symbol["st_value"]] = Symbol(symbol.name, region, size, group, code)
+        code = symbol.kind == _FUNCTION
+        for region in places[symbol.section]:
+            symbols[f"{symbol.name} {region}", symbol.value] = Symbol(symbol.name, region, size, group, code)
     ordered = tuple(sorted(symbols.values(), key=lambda symbol: (-symbol.bytes, symbol.place, symbol.name)))
     where = named(elf)
     stack = where["er_stack_top"] - where["er_stack_bottom"]
@@ -185,12 +196,26 @@ def _row(name: str, figures: str, width: int | None) -> list[str]:
     return [name.rstrip(), *textwrap.wrap(figures.strip(), width, initial_indent=indent, subsequent_indent=indent)]
 
 
-def _symbols(elf: Any) -> Iterable[Any]:
+def _symbols(elf: Any) -> list[_Entry]:
+    """The named entries of a file's symbol table.
+
+    Unpacked here: pyelftools makes objects of every field, which takes longer than linking the file.
+    """
     table = elf.get_section_by_name(".symtab")
     if table is None:
         raise ModelError("The firmware has no symbols: it was stripped.", "Use the file that the build made.")
-    # $t, $d and $a are mapping symbols that mark code and data.
-    return (symbol for symbol in table.iter_symbols() if symbol.name and not symbol.name.startswith("$"))
+    texts = elf.get_section(table["sh_link"]).data()
+    entries = []
+    for fields in struct.iter_unpack(_FIELDS[elf.elfclass], table.data()):
+        if elf.elfclass == 64:
+            start, info, _, section, value, size = fields
+        else:
+            start, value, size, info, _, section = fields
+        name = texts[start : texts.index(0, start)].decode(errors="replace")
+        # $t, $d and $a are mapping symbols that mark code and data.
+        if name and not name.startswith("$"):
+            entries.append(_Entry(name, value, size, info & 15, section))
+    return entries
 
 
 def _sections(elf: Any, board: Board) -> dict[int, tuple[Place, ...]]:
@@ -213,8 +238,8 @@ def _origins(objects: Iterable[Path]) -> dict[tuple[str, int], str]:
     for path in objects:
         group = path.name.split("-", 1)[0]
         for symbol in _symbols(open_elf(path)):
-            if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT"):
-                groups[symbol.name, symbol["st_size"]] = group
+            if symbol.section != _UNDEFINED and symbol.kind in (_FUNCTION, _OBJECT):
+                groups[symbol.name, symbol.size] = group
                 groups.setdefault((symbol.name, 0), group)
     return groups
 
