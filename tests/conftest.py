@@ -122,4 +122,6 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    # By default it looks after each 700 new objects, at all that engines import among them: a tenth of the time.
+    gc.set_threshold(5_000, 10, 10)
     gc.enable()
