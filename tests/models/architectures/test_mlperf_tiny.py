@@ -36,6 +36,7 @@ from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import graph_in
 from edgerig.progress import Progress
 from edgerig.testing.contracts.model import BRIEF, ModelContract
+from edgerig.testing.shared_steps import shared_steps
 
 
 class Case(NamedTuple):
@@ -48,14 +49,17 @@ class Case(NamedTuple):
 
 
 #: In Keras batch normalisations have four parameters a channel, two of which are trained; folded they are biases.
+#: Where a momentum is set, it is that of the example, whose training JAX then need not compile anew.
 CASES = {
-    "kws01": Case(DsCnn(), KeywordSpotting, 24_908, 1_152),
+    "kws01": Case(plugins.make("model", "dscnn", ModelWrapper, {"momentum": 0.8}), KeywordSpotting, 24_908, 1_152),
     "vww01": Case(MobileNetV1(), VisualWakeWords, 221_794, 5_472),
     "ic01": Case(ResNet8(), ImageClassification, 78_666, 480),
     "ad01": Case(
         Autoencoder(AutoencoderSettings(values=640, widths=(128, 128, 128, 128, 8))), AnomalyDetection, 265_864, 0
     ),
-    "sww01": Case(StreamingDsCnn(), StreamingWakeWord, 47_707, 832),
+    "sww01": Case(
+        plugins.make("model", "streaming-dscnn", ModelWrapper, {"momentum": 0.8}), StreamingWakeWord, 47_707, 832
+    ),
 }
 
 
@@ -78,7 +82,9 @@ def trained_of(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
     @functools.cache
     def trained(name: str) -> Artifact:
-        return CASES[name].wrapper.train(dataset_of(name, root), BRIEF, tmp_path_factory.mktemp(name))
+        wrapper = CASES[name].wrapper
+        with shared_steps(wrapper):
+            return wrapper.train(dataset_of(name, root), BRIEF, tmp_path_factory.mktemp(name))
 
     return trained
 
@@ -117,7 +123,7 @@ class TestDsCnnContract(ModelContract):
     @pytest.fixture(scope="class")
     @classmethod
     def wrapper(cls) -> ModelWrapper:
-        return DsCnn()
+        return CASES["kws01"].wrapper
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -135,7 +141,7 @@ class TestMobileNetV1Contract(ModelContract):
     @pytest.fixture(scope="class")
     @classmethod
     def wrapper(cls) -> ModelWrapper:
-        return MobileNetV1()
+        return CASES["vww01"].wrapper
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -153,7 +159,7 @@ class TestStreamingDsCnnContract(ModelContract):
     @pytest.fixture(scope="class")
     @classmethod
     def wrapper(cls) -> ModelWrapper:
-        return StreamingDsCnn()
+        return CASES["sww01"].wrapper
 
     @pytest.fixture(scope="class")
     @classmethod

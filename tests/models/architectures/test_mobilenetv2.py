@@ -11,6 +11,7 @@ from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.models.keras.files import load_keras, save_keras
 from edgerig.testing.contracts.model import ModelContract
+from edgerig.testing.shared_steps import shared_steps
 
 pytestmark = pytest.mark.slow
 
@@ -183,9 +184,11 @@ def test_freezing_random_features_is_refused():
 
 def test_transfer_learning_trains_the_head_and_then_fine_tunes(pretrained, pictures, tmp_path):
     path, source = pretrained
-    frozen = make(weights=str(path)).train(pictures, BRIEF, tmp_path / "frozen")
+    both_phases = make(weights=str(path), fine_tune_epochs=1)
+    with shared_steps(both_phases):
+        tuned = both_phases.train(pictures, BRIEF, tmp_path / "tuned")
+        frozen = make(weights=str(path)).train(pictures, BRIEF, tmp_path / "frozen")
     assert_equal_features(load_keras(tmp_path / "frozen" / "mobilenetv2.keras"), source)
-    tuned = make(weights=str(path), fine_tune_epochs=1).train(pictures, BRIEF, tmp_path / "tuned")
     assert tuned.sha256 != frozen.sha256
     after, before = weights_of(load_keras(tmp_path / "tuned" / "mobilenetv2.keras")), weights_of(source)
     assert not np.array_equal(after["Conv1"][0], before["Conv1"][0])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.learner import KerasLearner
+from edgerig.models.keras.steps import Evaluator
 from edgerig.models.training.base import TrainedModel
 from edgerig.models.training.phase import Phase
 
@@ -26,3 +30,7 @@ class KerasModel(TrainedModel):
 
     def learner(self, classes: int, seed: int) -> KerasLearner:
         return KerasLearner(self, classes, seed)
+
+    def predict(self, network: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Called as it is, JAX would compile each operator for itself, which takes several times as long.
+        return Evaluator(network).predict(batch)

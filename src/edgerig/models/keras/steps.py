@@ -159,10 +159,14 @@ class Evaluator:
     """Runs a Keras model on batches, without changing it."""
 
     def __init__(self, model: Any) -> None:
+        self.model = model
+        self._call = self._compile()
+
+    def _compile(self) -> Any:
         import jax
 
-        self.model = model
-        self._call = jax.jit(
+        model = self.model
+        return jax.jit(
             lambda trainable, fixed, inputs: model.stateless_call(trainable, fixed, inputs, training=False)[0]
         )
 

@@ -26,6 +26,7 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Settings, describe
+from edgerig.testing.shared_steps import shared_steps
 
 #: Enough epochs to change the weights; few enough for a test.
 BRIEF = TrainSettings(epochs=1, batch_size=8, train_samples=24)
@@ -50,7 +51,8 @@ class ModelContract:
     @classmethod
     def trained(cls, wrapper: ModelWrapper, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
         """One brief training, shared by the tests."""
-        return wrapper.train(dataset, BRIEF, tmp_path_factory.mktemp("model"))
+        with shared_steps(wrapper):
+            return wrapper.train(dataset, BRIEF, tmp_path_factory.mktemp("model"))
 
     def test_model_says_what_it_is(self, wrapper: ModelWrapper) -> None:
         assert wrapper.name
@@ -124,10 +126,12 @@ class ModelContract:
     def test_equal_seeds_give_equal_files(
         self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact, tmp_path: Path
     ) -> None:
+        # From the very beginning: what is traced has to be equal, too.
         assert wrapper.train(dataset, BRIEF, tmp_path).sha256 == trained.sha256
 
     def test_another_seed_gives_another_file(
         self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact, tmp_path: Path
     ) -> None:
         other = msgspec.structs.replace(BRIEF, seed=BRIEF.seed + 1)
-        assert wrapper.train(dataset, other, tmp_path).sha256 != trained.sha256
+        with shared_steps(wrapper):
+            assert wrapper.train(dataset, other, tmp_path).sha256 != trained.sha256
