@@ -26,7 +26,9 @@ pytestmark = pytest.mark.slow
 
 def test_int8_loses_at_most_half_a_point(tmp_path: Path, run_litert) -> None:
     digits = plugins.make("dataset", "mnist", Dataset)
-    trained = MnistCnn().train(digits, TrainSettings(epochs=1, train_samples=8000), tmp_path)
+    trained = MnistCnn().train(
+        digits, TrainSettings(epochs=1, train_samples=5000, batch_size=32, learning_rate=0.002), tmp_path
+    )
     exact = Float32().compile(trained, tmp_path)
     test = digits.split("test")
     inputs = test.inputs(slice(None), exact.preprocessing)

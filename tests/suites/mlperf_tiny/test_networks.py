@@ -42,7 +42,7 @@ def test_keywords_are_the_same_on_every_engine_prediction_by_prediction(tmp_path
     """
     spec = {
         "name": "kws",
-        "model": {"use": "dscnn", "momentum": 0.8, "train": {"epochs": 3, "batch_size": 12, "learning_rate": 0.002}},
+        "model": {"use": "dscnn", "momentum": 0.8, "train": {"epochs": 3, "batch_size": 8, "learning_rate": 0.002}},
         "dataset": {"use": "mlperf-tiny-kws", "seeded": 5},
         "matrix": [
             {"compilers": ["int8"], "runtimes": [{"use": "litert", "kernels": "reference"}, "tflm"]},
