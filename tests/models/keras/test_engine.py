@@ -10,14 +10,26 @@ from edgerig.models.keras.engine import _without
 
 
 @pytest.mark.slow
-def test_keras_is_imported_without_scikit_learn_which_its_wrappers_find_when_they_are_used() -> None:
+def test_keras_is_imported_without_what_it_only_tries_and_works_with_it_once_it_is_used() -> None:
     pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
     code = """if True:
         import sys
         from edgerig.models.keras.engine import import_keras
         keras = import_keras()
-        assert "sklearn" not in sys.modules
-        assert keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).count_params() == 3
+        assert not {"sklearn", "pandas", "IPython"} & sys.modules.keys()
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        assert model.count_params() == 3
+
+        import numpy
+        rows = numpy.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        assert model.predict(rows, verbose=0).tolist() == [[3], [7], [11]]
+        assert "pandas" not in sys.modules
+        import pandas
+        assert model.predict(pandas.DataFrame(rows, columns=["a", "b"]), verbose=0).tolist() == [[3], [7], [11]]
+        model.compile(loss="mse", optimizer="sgd")
+        assert abs(model.evaluate(pandas.DataFrame(rows), pandas.Series([3.0, 7, 12]), verbose=0) - 1 / 3) < 1e-6
+
         try:
             keras.no_such_name
         except AttributeError as error:

@@ -8,7 +8,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from edgerig.collector import paused_collector
 from edgerig.errors import MissingExtraError, UsageError
 
 BACKEND = "jax"
+#: What Keras imports only if it is there: its wrappers for scikit-learn, tables as inputs, and views of files in a
+#: notebook, which has IPython imported already. They take half of Keras's own import, and each process would pay it.
+_OPTIONAL = ("sklearn", "pandas", "IPython")
 
 
 def import_keras() -> ModuleType:
@@ -30,12 +33,14 @@ def import_keras() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
-        hidden = not {"keras", "sklearn"} & sys.modules.keys()
-        with paused_collector(), _without("sklearn"):
+        first, hidden = "keras" not in sys.modules, {*_OPTIONAL} - sys.modules.keys()
+        with paused_collector(), _without(*_OPTIONAL):
             import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
             import keras
-        if hidden:
+        if first and "sklearn" in hidden:
             _import_wrappers_when_asked(keras)
+        if first and "pandas" in hidden:
+            _know_tables_by_their_kind()
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or "keras") from error
     _refuse_backend(keras.backend.backend())
@@ -46,19 +51,15 @@ def import_keras() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Let an import do without a package that it only tries, unless that is imported already.
-
-    Keras has wrappers for scikit-learn, whose import is a third of Keras's own: each process would pay it.
-    """
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]
+def _without(*names: str) -> Iterator[None]:
+    """Let an import do without packages that it only tries, unless they are imported already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[name]
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _import_wrappers_when_asked(keras: ModuleType) -> None:
@@ -73,6 +74,25 @@ def _import_wrappers_when_asked(keras: ModuleType) -> None:
         raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
     vars(keras)["__getattr__"] = attribute
+
+
+class _TableKind(type):
+    """A class of pandas that need not be imported: there are instances of it only where it is."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        pandas = sys.modules.get("pandas")
+        return isinstance(instance, getattr(pandas, cls.__name__, ()))
+
+
+def _know_tables_by_their_kind() -> None:
+    """Let Keras take a Series or a DataFrame as input although it was imported without pandas."""
+    try:
+        slicing = importlib.import_module("keras.src.trainers.data_adapters.array_slicing")
+    except ImportError:
+        return  # another version of Keras, which has them elsewhere
+    if getattr(slicing, "pandas", ...) is None:
+        kinds = {name: _TableKind(name, (), {}) for name in ("Series", "DataFrame")}
+        vars(slicing).update(pandas=SimpleNamespace(**kinds), ARRAY_TYPES=(*slicing.ARRAY_TYPES, *kinds.values()))
 
 
 def _refuse_backend(name: str) -> None:
