@@ -112,6 +112,25 @@ def test_zeros_may_be_trained_away(pruned: Artifact, blobs: Dataset, tmp_path: P
     assert after < 0.5
 
 
+class Own(Prune):
+    """A class of the user's, which works on Keras networks as the one that it derives from."""
+
+
+def test_each_format_has_its_own_compiler_of_the_same_settings() -> None:
+    settings = PruneSettings(share=0.1)
+    assert Prune(settings).for_format("keras").makes == "keras"
+    of_torch = Prune(settings).for_format("torch")
+    assert (of_torch.makes, of_torch.name, of_torch.modules, of_torch.settings) == (
+        "torch",
+        "prune",
+        ("torch",),
+        settings,
+    )
+    assert of_torch.refuses("keras", "float32") == "compiler 'prune' reads torch, not keras"
+    assert Prune().refuses("torch", "float32") is None
+    assert Own().refuses("torch", "float32") == "compiler 'prune' of class Own reads keras, not torch"
+
+
 def test_one_value_is_not_enough_for_zeros_and_others(pruned: Artifact, blobs: Dataset, tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError, match="with one value they cannot stay so"):
         Cluster(ClusterSettings(values=1, epochs=0)).compile(pruned, tmp_path, blobs)

@@ -205,6 +205,19 @@ def test_a_network_without_a_free_channel_is_refused_with_the_reasons(
     assert not (tmp_path / "out").exists()
 
 
+def test_sums_of_tensors_are_followed_and_those_with_constants_are_not() -> None:
+    keras = import_keras()
+    inputs = keras.Input((8,))
+    left, right, third = (keras.layers.Dense(6, name=name)(inputs) for name in ("left", "right", "third"))
+    shifted = keras.ops.add(third, np.arange(6, dtype=np.float32))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="end")(keras.layers.Concatenate()([left + right, shifted])))
+    smaller, widths, obstacles = pruned(model, 0.5)
+    assert widths == {"left": (6, 3), "right": (6, 3)}
+    assert obstacles.keys() == {"third", "end"}
+    assert "(Add)" in obstacles["third"]
+    assert smaller.count_params() == 2 * 3 * 9 + 6 * 9 + 2 * 10
+
+
 def test_a_layer_that_is_used_twice_keeps_its_channels() -> None:
     keras = import_keras()
     inputs, shared = keras.Input((8,)), keras.layers.Dense(8, activation="relu", name="shared")

@@ -12,6 +12,7 @@ from tests.compilers.qat.test_qat_int8 import gain
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.compression.cluster import Cluster, ClusterSettings
 from edgerig.compilers.compression.prune import Prune, PruneSettings
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx import Onnx
@@ -86,3 +87,18 @@ def test_pruned_weights_stay_exactly_0(trained_net: Artifact, waves: Dataset, tm
     for name, mask in network.masks.items():
         assert not numbers[name][~mask].any()
         assert numbers[name][mask].any()
+
+
+def test_clusters_are_trained_as_one(trained_net: Artifact, waves: Dataset, tmp_path: Path) -> None:
+    """Of each channel, which has one scale: the compiler looks at the file, and this at the number of integers."""
+    clustered = Cluster(ClusterSettings(values=4, epochs=0)).compile(trained_net, tmp_path, waves)
+    source = Onnx().compile(Float32().compile(clustered, tmp_path), tmp_path)
+    compiled = QatOnnxInt8(QatOnnxInt8Settings(epochs=1, learning_rate=2e-3)).compile(source, tmp_path, waves)
+    assert compiled.origins[-1].options["best_epoch"] == 1
+    network = OnnxNetwork(compiled.read(), source.read(), compiled.name)
+    numbers = network.numbers(compiled.read())
+    assert len(numbers) == 4
+    for name, integers in numbers.items():
+        axis = network.axis(name)
+        assert axis is not None
+        assert all(len(np.unique(channel)) <= 4 for channel in np.moveaxis(integers, axis, 0)), name

@@ -31,6 +31,8 @@ PASSING = frozenset(
 WIDTHS = {"Conv1D": "filters", "Conv2D": "filters", "Dense": "units"}
 #: Layers that compute each value from those at the same position of all their inputs.
 MERGING = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
+#: Functions of ``keras.ops`` (``x + y`` among them) that do so, of two tensors; of a constant they are not followed.
+OPERATIONS = frozenset({"Add", "Maximum", "Minimum", "Multiply", "Subtract"})
 _OUTPUT, _INPUT = "its channels are an output of the network", "its channels meet an input of the network"
 _NOT_PLAIN = "it is no plain layer of Keras (groups, another data format, quantized)"
 
@@ -69,7 +71,7 @@ class _Walk:
             for tensor in node.outputs:
                 self._stays(tensor, [], _INPUT)
             return
-        kind, shared = _kind(layer), self._shared(layer)
+        kind, shared = _kind(layer, len(inputs)), self._shared(layer)
         if type(layer).__name__ in WIDTHS:
             self._source(layer, output, taken[0], shared)
             return
@@ -181,8 +183,12 @@ def _scale(layer: Any) -> NDArray[np.float64]:
     return scale * np.abs(np.asarray(layer.gamma, np.float64)) if layer.scale else scale
 
 
-def _kind(layer: Any) -> str:
-    return type(layer).__name__ if type(layer).__module__.startswith("keras.") else ""
+def _kind(layer: Any, inputs: int) -> str:
+    """The class of a layer of Keras's own, or what it is like; empty for others."""
+    name, module = type(layer).__name__, type(layer).__module__
+    if module.startswith("keras.src.layers."):
+        return name
+    return name if module.startswith("keras.src.ops.") and name in OPERATIONS and inputs > 1 else ""
 
 
 def _plain(layer: Any) -> bool:
