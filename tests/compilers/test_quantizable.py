@@ -13,6 +13,7 @@ from tests.compilers.conftest import CLASSES
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.compression.prune import Prune, PruneSettings
 from edgerig.compilers.float32 import Float32
+from edgerig.compilers.qat.int8 import QatInt8, QatInt8Settings
 from edgerig.compilers.quantize import Int8, Int8Settings
 from edgerig.datasets.base import Dataset
 from edgerig.models.files import open_artifact
@@ -69,3 +70,24 @@ def test_it_is_quantized_pruned_or_not(
         assert quantized.scheme == "int8"
         before, after = (run_litert(each.path, inputs) for each in (floats, quantized))
         np.testing.assert_allclose(after, before, atol=0.05)
+
+
+@pytest.mark.slow
+def test_it_is_trained_as_integers(
+    attention_net: Artifact, blobs: Dataset, tmp_path: Path, run_litert: Callable[..., Any]
+) -> None:
+    """The converter computes the rows' dense layer twice: its kernel is trained as one."""
+    settings = QatInt8Settings(input_type="float32", output_type="float32", epochs=2, learning_rate=5e-3)
+    floats = Float32().compile(attention_net, tmp_path)
+    compiled = QatInt8(settings).compile(floats, tmp_path, blobs)
+    record = compiled.origins[-1].options
+    before, *trained = record["validation"]
+    assert record["best_epoch"] > 0
+    assert max(epoch["value"] for epoch in trained) >= before["value"]
+    kernels = [op.inputs[1] for op in read_graph(Path(floats.path)).operators if op.op == "FULLY_CONNECTED"]
+    assert len(set(kernels)) < len(kernels)
+    samples = blobs.split("validation")
+    outputs = run_litert(compiled.path, samples.inputs(slice(None), attention_net.preprocessing))
+    right = (outputs.argmax(-1) == samples.labels).mean()
+    best = record["validation"][record["best_epoch"]]
+    assert right == pytest.approx(best["value"], abs=0.05)

@@ -126,16 +126,15 @@ class TfliteNetwork(QuantizedNetwork):
             if strange:
                 tensor = self._graph.tensors[strange[0]]
                 raise CompileError(f"{self._file} cannot be trained as integers: {tensor.name!r} is {tensor.dtype}.")
-        kernels = [layer.kernel for layer in self._layers.values()]
+        # A kernel that several operators read is trained by all of them; a bias has the scale of one's data.
         biases = [layer.bias for layer in self._layers.values() if layer.bias >= 0]
-        for tensors in (kernels, biases):
-            twice = next((index for index in tensors if tensors.count(index) > 1), None)
-            if twice is not None:
-                raise CompileError(
-                    f"{self._file} cannot be trained as integers: several operators share the weights "
-                    f"{self._graph.tensors[twice].name!r}.",
-                    "Compiler int8 quantizes without training.",
-                )
+        twice = next((index for index in biases if biases.count(index) > 1), None)
+        if twice is not None:
+            raise CompileError(
+                f"{self._file} cannot be trained as integers: several operators share the bias "
+                f"{self._graph.tensors[twice].name!r}.",
+                "Compiler int8 quantizes without training.",
+            )
 
     def _start(self, original: bytes) -> tuple[Parameters, dict[str, NDArray[np.float32]]]:
         """The parameters as the file has them, and the kernels as the float network has them."""
