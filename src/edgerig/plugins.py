@@ -192,6 +192,12 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
     raise SpecError(f"{where} has {len(problems)} problems:\n" + "\n".join(f"  - {text}" for text in texts))
 
 
+@lru_cache(maxsize=512)
+def _fields(kind: type[Settings]) -> dict[str, msgspec.structs.FieldInfo]:
+    """The settings of a class by their names in files."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
 def checked_settings(
     kind: type[Settings], options: dict[str, Any], where: str
 ) -> tuple[Settings | None, list[tuple[str, EdgerigError]]]:
@@ -203,7 +209,7 @@ def checked_settings(
         options = _with_new_names(kind, options, where)
     except SpecError as error:
         return None, [("", error)]
-    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    known = _fields(kind)
     problems: list[tuple[str, EdgerigError]] = []
     values: dict[str, Any] = {}
     for key, value in options.items():

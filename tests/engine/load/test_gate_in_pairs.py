@@ -55,7 +55,7 @@ def rig(net: Path, gate: dict[str, Any] | None = None, **measure: Any) -> dict[s
         "dataset": {"use": "random", "shape": [512], "samples": 16},
         "matrix": [{"runtimes": [{"use": "paced_engine:Paced", "name": "paced"}]}],
         "measure": {
-            "rounds": 3, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0, **measure,
+            "rounds": 2, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0, **measure,
         },
         **({"gate": gate} if gate else {}),
     }  # fmt: skip
