@@ -21,6 +21,8 @@ _HOME = re.compile(rf"{_START}/(?:home|Users)/{_PART}+/?(?!{_PART}|/)")
 _RUN = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w.-]+, process \d+")
 #: Fields that hold no text: encoded pictures are full of slashes.
 _OPAQUE = frozenset({"picture", "sha256", "fingerprint"})
+#: Types of what is no text and holds none: of a report's values most.
+_NUMBERS = (float, int, bool, type(None))
 
 T = TypeVar("T")
 
@@ -42,14 +44,18 @@ def anonymous(value: T) -> T:
 
 
 def _anonymous(value: object) -> object:
+    if type(value) in _NUMBERS:
+        return value
     if isinstance(value, str):
         return shorten_paths(value)
     if isinstance(value, tuple):
         # Series of times are long.
-        return tuple(item if type(item) is float else _anonymous(item) for item in value)
+        return tuple([item if type(item) is float else _anonymous(item) for item in value])
     if isinstance(value, dict):
         return {key: _anonymous(item) for key, item in value.items()}
     if isinstance(value, msgspec.Struct):
         names = [name for name in value.__struct_fields__ if name not in _OPAQUE]
-        return msgspec.structs.replace(value, **{name: _anonymous(getattr(value, name)) for name in names})
+        fields = [(name, getattr(value, name)) for name in names]
+        changed = {name: new for name, old in fields if (new := _anonymous(old)) is not old}
+        return msgspec.structs.replace(value, **changed) if changed else value
     return value
