@@ -46,6 +46,15 @@ def test_a_name_of_no_layer_is_a_tensors(name: str) -> None:
         ("output/Conv", LayerKey(("output",), "tensor")),
         ("Conv_0", LayerKey(("Conv_0",), "tensor")),
         ("dense/dot;flat/reshape", LayerKey(("dense", "flat"), "scope")),
+        (
+            "torch.nn.modules.container.Sequential/torch.nn.modules.container.Sequential_0/torch.nn.modules.conv.Conv2d_3;1",
+            LayerKey(("Sequential_0/Conv2d_3",), "scope"),
+        ),
+        (
+            "nets.Net/nets.Net_0/torch.nn.modules.linear.Linear_9;;nets.Net/nets.Net_0/torch.nn.modules.activation.ReLU_1;",
+            LayerKey(("Net_0/Linear_9", "Net_0/ReLU_1"), "scope"),
+        ),
+        ("v1.2/net_0", LayerKey(("v1.2",), "scope")),
     ],
 )
 def test_without_the_source_the_scope_stands_as_it_is(name: str, key: LayerKey) -> None:

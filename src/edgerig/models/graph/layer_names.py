@@ -15,6 +15,8 @@ from edgerig.models.graph.types import Graph, Operator
 
 #: Scopes that a transformation of JAX adds, such as ``jit(<lambda>)``; they are no layers.
 _TRANSFORMED = re.compile(r"\w+\(.*\)")
+#: What litert-torch calls a module of PyTorch: its class, with where that is defined, and its number.
+_MODULE = re.compile(r"(?:\w+\.)+(?P<name>\w+_\d+)")
 
 
 class LayerNames:
@@ -42,7 +44,9 @@ class LayerNames:
         # Exporters of PyTorch name a node by the path of its module, and a slash before it.
         is_module = name.startswith("/") and base != name
         scopes = dict.fromkeys(
-            scope for piece in base.split(";") if (scope := "/".join(_path(piece) if is_module else _path(piece)[:-1]))
+            scope
+            for piece in base.split(";")
+            if (scope := _of_modules(piece) or "/".join(_path(piece) if is_module else _path(piece)[:-1]))
         )
         return LayerKey(tuple(scopes), "scope") if scopes else LayerKey((base,), "tensor")
 
@@ -67,6 +71,16 @@ class LayerNames:
 
 def _path(piece: str) -> list[str]:
     return [part for part in piece.split("/") if part and not _TRANSFORMED.fullmatch(part)]
+
+
+def _of_modules(piece: str) -> str | None:
+    """The path of a module of PyTorch by the names of its classes, where litert-torch has written it; else None."""
+    *outer, last = piece.split("/")
+    if _MODULE.fullmatch(last) is None:
+        return None
+    # The outermost comes twice, at first without its number.
+    names = [match["name"] for part in (*outer[1:], last) if (match := _MODULE.fullmatch(part)) is not None]
+    return "/".join(names)
 
 
 def keys_of(graph: Graph, layers: Sequence[str]) -> dict[int, LayerKey]:
