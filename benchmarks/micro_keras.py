@@ -199,11 +199,12 @@ def large_windows(image: Image, width: float) -> Any:
 
 
 def squeezenet(image: Image, width: float) -> Any:
-    """Iandola, F. et al. (2016), version 1.1, with poolings of 2x2 and no normalization."""
+    """Iandola, F. et al. (2016), version 1.1, with poolings of 2x2; normalized, which its first version is not: what
+    training does against sums that grow from layer to layer, random weights do not."""
     net = Layers(image)
 
     def conv(x: Any, channels: int, kernel: int = 1, stride: int = 1) -> Any:
-        return net.conv(x, channels, kernel, stride, "relu", normalized=False)
+        return net.conv(x, channels, kernel, stride, "relu")
 
     y = net.maximum(conv(net.input, 64, 3, 2), 2, 2, "valid")
     for index, (squeeze, expand) in enumerate(((16, 64), (32, 128), (48, 192), (64, 256))):
