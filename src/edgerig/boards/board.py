@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -204,10 +205,14 @@ def read_board(path: Path) -> Board:
         SpecError: The description is not valid.
     """
     try:
-        values = tomllib.loads(path.read_text())
-        board = msgspec.convert(values, Board)
+        board = _described(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SpecError(f"{path} does not describe a board: {error}.") from error
     return msgspec.structs.replace(
         board, name=path.parent.name, folder=str(path.parent), kernels=board.kernels or board.cpu
     )
+
+
+@lru_cache(64)
+def _described(text: str) -> Board:
+    return msgspec.convert(tomllib.loads(text), Board)
