@@ -353,12 +353,18 @@ def test_a_list_of_one_compiler_is_that_compiler() -> None:
 
 
 def test_steps_that_do_not_fit_are_refused_with_what_may_follow() -> None:
+    apart = ["cluster", {"use": "qat-int8", "keep_clusters": False}]
     with pytest.raises(IncompatibleError) as caught:
-        plan({"compilers": ["int8+prune", "cluster+qat-int8", "int8+c-array"], "runtimes": ["litert"]})
+        plan({"compilers": ["int8+prune", apart, "int8+c-array"], "runtimes": ["litert"]})
     said = str(caught.value)
-    assert "int8+prune: prune cannot follow int8: compiler 'prune' reads keras, not tflite; prune+int8 is" in said
-    assert "after int8 may come c, c-array, edgetpu, openvino" in said
-    assert "cluster+qat-int8: qat-int8 cannot follow cluster: compiler 'qat-int8' trains each weight by itself" in said
+    assert (
+        "int8+prune: prune cannot follow int8: compiler 'prune' reads keras or torch, not tflite; prune+int8 is" in said
+    )
+    assert "after int8 may come c, c-array, edgetpu" in said
+    assert (
+        "+qat-int8-keep-clusters-off: qat-int8 cannot follow cluster: compiler 'qat-int8' trains each weight by itself"
+        in said
+    )
     assert "int8+c-array on litert: runtime 'litert' runs tflite, not c-array" in said
 
 
@@ -366,7 +372,7 @@ def test_a_model_file_that_was_clustered_is_not_trained_apart(tmp_path: Path) ->
     networks.dense_tflite(tmp_path / "net.tflite", 8, 4)
     artifact = open_artifact(tmp_path / "net.tflite")
     msgspec.structs.replace(artifact, origins=(Origin("cluster"), Origin("float32"))).save()
-    block = {"compilers": ["qat-int8"], "runtimes": ["litert"]}
+    block = {"compilers": [{"use": "qat-int8", "keep_clusters": False}], "runtimes": ["litert"]}
     with pytest.raises(IncompatibleError, match="the weights of a cluster would part"):
         plan(block, model=str(tmp_path / "net.tflite"))
 
