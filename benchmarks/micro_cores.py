@@ -25,7 +25,14 @@ from edgerig.micro import Options, compile_model
 from edgerig.simulator.layer_counts import count_layers
 
 CPUS = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32imc")
-NETWORKS = ("digits_int8", "keyword_spotting", "visual_wake_words", "image_classification", "anomaly_detection")
+NETWORKS = (
+    "digits_int8",
+    "keyword_spotting",
+    "visual_wake_words",
+    "image_classification",
+    "anomaly_detection",
+    "streaming_wakeword",
+)
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -84,17 +84,19 @@ class ConvS8(Portable):
         return replace(lowered, accesses=(access,))
 
 
-def _apart(products: NDArray[np.int64], limit: int) -> int:
-    """The most columns, a multiple of 16, each of whose runs sums up to less than ``limit`` in all rows.
+def _apart(factors: NDArray[np.uint8], other: int, limit: int) -> int:
+    """The most columns, a multiple of 16, whose products with ``other`` sum up to less than ``limit`` in all rows.
 
     Args:
-        products: At least 0, and 16 of them never reach the limit.
+        factors: 16 products of them never reach the limit. Bytes, since there is one for each weight of the network.
+        other: The greatest other factor.
         limit: What a part of an accumulator holds.
     """
-    total = int(products.shape[1])
+    total = int(factors.shape[1])
     for runs in range(1, total + 1):
         apart = -(-total // (16 * runs)) * 16
-        if (np.add.reduceat(products, np.arange(0, total, apart), axis=1) < limit).all():
+        sums = np.add.reduceat(factors, np.arange(0, total, apart), axis=1, dtype=np.int32)
+        if int(sums.max()) * other < limit:
             return apart
     return 16
 
@@ -103,7 +105,9 @@ def _conv(context: Context, node: Weighted, sizes: dict[str, Any], zeros: str = 
     """The struct of ``micro_conv_s8``; memory for four columns of inputs, and what padding is read from."""
     fields = _weights(context, node)
     # Inputs are at most 128 away from zero.
-    apart = _apart(np.abs(node.weights.array.reshape(node.weights.shape[0], -1).astype(np.int64)) * 128, 1 << 22)
+    # As bytes the absolute value of -128 is 128.
+    sizes_of_weights = np.abs(node.weights.array.reshape(node.weights.shape[0], -1)).view(np.uint8)
+    apart = _apart(sizes_of_weights, 128, 1 << 22)
     text = struct(
         **sizes,
         input_zero=node.input.zero_point,
@@ -160,21 +164,23 @@ class DenseS8(Portable):
         if node.rows > 1:
             return False
         # Inputs are 0 to 255 in this kernel.
-        reach = np.abs(_unsigned_bias(node)) + np.abs(node.weights.array.astype(np.int64)).sum(1) * 255
+        sizes = np.abs(node.weights.array).view(np.uint8)
+        reach = np.abs(_unsigned_bias(node)) + sizes.sum(1, dtype=np.int64) * 255
         return bool((reach < 1 << 31).all())
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
         channels, depth = node.weights.shape
         requantize = replace(requantization(node), bias=_unsigned_bias(node).astype(np.int32))
-        rows = _rows(context, node).astype(np.int16) + 128
+        # In two's complement 128 more, or less, is another highest bit.
+        rows = _rows(context, node).view(np.uint8) ^ np.uint8(128)
         text = struct(
             depth=depth,
             channels=channels,
             length=rows.shape[1],
-            apart=_apart(rows.astype(np.int64) * 255, 1 << 24),
+            apart=_apart(rows, 255, 1 << 24),
             scaling=_scaling(requantize),
-            weights=context.constant("weights", rows.astype(np.uint8), stands_for=[node.weights]),
+            weights=context.constant("weights", rows, stands_for=[node.weights]),
             scales=_table(context, node, requantize),
         )
         settings = context.struct("dense", "micro_dense_s8", text)

@@ -2,7 +2,7 @@
 
 Two inputs share a word, ``x0 + x1 * 2**16``, so that one product by a weight makes two, and sums of such products
 two sums, as long as both stay between -2**15 and 2**15. How many products that allows depends on the weights: each
-channel has the longest runs of 1, 2, 4 or 8 that never leave them. Four pixels are summed at a time; their windows
+channel has the longest runs of 1, 2, 3, 4 or 8 that never leave them. Four pixels are summed at a time; their windows
 are copied as pairs.
 """
 
@@ -27,8 +27,8 @@ from edgerig.micro.options import Options
 
 #: Pixels that are summed together, and bytes of a column of their pairs.
 PIXELS, _COLUMN = 4, 8
-#: Products whose sums are told apart at once.
-RUNS = (1, 2, 4, 8)
+#: Products whose sums are told apart at once; of how many in a row, where such runs begin.
+RUNS = {1: (1, (0,)), 2: (2, (0,)), 3: (8, (0, 3, 6)), 4: (4, (0,)), 8: (8, (0,))}
 #: Weights of a row are filled up to a multiple of this.
 _STEP = 4
 
@@ -122,15 +122,14 @@ def runs(rows: NDArray[np.int8]) -> NDArray[np.uint8]:
 
     -2**15 itself is not: as the upper of two sums it would lose the 1 that a lower one below 0 takes from it.
     """
-    kinds = np.zeros(len(rows), np.uint8)
-    for kind, run in enumerate(RUNS):
-        if rows.shape[1] % run:
-            break
-        parts = rows.astype(np.int64).reshape(len(rows), -1, run)
-        positive, negative = np.maximum(parts, 0).sum(2), np.minimum(parts, 0).sum(2)
-        most, least = positive * 127 - negative * 128, negative * 127 - positive * 128
-        fits = (most < 1 << 15) & (least > -(1 << 15))
-        kinds[fits.all(1)] = kind
+    kinds, length = np.zeros(len(rows), np.uint8), rows.shape[1]
+    positive, negative = (side(rows, 0).astype(np.int32) for side in (np.maximum, np.minimum))
+    for kind, (period, starts) in enumerate(RUNS.values()):
+        if length % period == 0:
+            begins = (np.arange(0, length, period)[:, None] + starts).reshape(-1)
+            up, down = (np.add.reduceat(side, begins, axis=1) for side in (positive, negative))
+            fits = (up * 127 - down * 128 < 1 << 15) & (down * 127 - up * 128 > -(1 << 15))
+            kinds[fits.all(1)] = kind
     return kinds
 
 

@@ -28,7 +28,7 @@ class Core:
         assembly: Of sums of rows (``er_sc_rows.h``).
         pieces: Files of ``er_sc_scale_pieces``.
         together: Outputs of a row that these sum at a time.
-        outputs: How many of several rows are summed together, at most; 0: one row.
+        outputs: How many of several rows are summed before they are scaled, at most; of one row any number.
         bands: Rows of a depthwise layer's output that are made together at most, by thrift; 0: any number.
         scaling: How sums become int8.
         unsigned: What is added to the inputs of depthwise layers and to the weights of dense ones, 0 or 128: Armv6-M
@@ -40,7 +40,7 @@ class Core:
     assembly: tuple[Path, ...]
     pieces: tuple[Path, ...]
     together: int
-    outputs: int = 0
+    outputs: int = 64
     bands: tuple[int, int, int] = (0, 0, 0)
     scaling: Callable[[Weighted], Scaling | Refusal] = scaling_of
     unsigned: int = 0
@@ -73,7 +73,6 @@ ARMV6M = Core(
     tuple(HERE / f"er_sc_v6m_{name}.S" for name in ("dot", "copy", "rows", "scale")),
     (HERE / "er_sc_v6m_scale.S", HERE / "er_sc_scale.c"),
     6,
-    outputs=64,
     bands=(8, 2, 1),
     scaling=_in_pieces,
     unsigned=128,
@@ -81,9 +80,8 @@ ARMV6M = Core(
 ARMV7M = Core(
     "m3",
     frozenset({"thumb2", "scalar"}),
-    tuple(HERE / f"er_sc_v7m_{name}.S" for name in ("dot", "rows")),
+    tuple(HERE / f"er_sc_v7m_{name}.S" for name in ("dot", "copy", "rows")),
     _PIECES,
     4,
-    outputs=64,
     bands=(8, 2, 1),
 )

@@ -15,11 +15,15 @@ static int32_t greater(int32_t a, int32_t b)
 static void outputs(const er_sc_pairs *p, const int32_t *columns, int32_t count, int8_t *y)
 {
     const int8_t *w = p->weights;
+    const uint8_t *kind = p->kinds;
+    const er_sc_channel *channel = p->scales;
+    er_sc_scale *const scale = p->scale;
+    const int32_t channels = p->channels, length = p->length;
 
-    for (int32_t c = 0; c < p->channels; c++, w += p->length) {
+    for (const er_sc_channel *const end = channel + channels; channel != end; channel++, w += length) {
         int32_t sums[BLOCK];
-        p->dots[p->kinds[c]](w, columns, p->length, sums);
-        p->scale(p->scales + c, &p->range, sums, count, y + c, p->channels);
+        p->dots[*kind++](w, columns, length, sums);
+        scale(channel, &p->range, sums, count, y++, channels);
     }
 }
 

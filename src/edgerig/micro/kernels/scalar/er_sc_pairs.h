@@ -7,12 +7,12 @@
 
 /*
  * Sums of four pixels by one channel's weights. pairs: of each input two words, of pixels 0 and 1 and of 2 and 3.
- * length: a multiple of 4, with er_sc_dot_8 of 8. The name says of how many products in a row no sum leaves 16 bits:
- * after so many the pairs are told apart.
+ * length: a multiple of 4, with er_sc_dot_3 and er_sc_dot_8 of 8. The name says of how many products in a row no sum
+ * leaves 16 bits: after so many the pairs are told apart. er_sc_dot_3: after 3, 6 and 8 of 8.
  */
 typedef void er_sc_dot(const int8_t *weights, const int32_t *pairs, int32_t length, int32_t *sums);
 
-er_sc_dot er_sc_dot_1, er_sc_dot_2, er_sc_dot_4, er_sc_dot_8;
+er_sc_dot er_sc_dot_1, er_sc_dot_2, er_sc_dot_3, er_sc_dot_4, er_sc_dot_8;
 
 /* Count inputs, one or more, of four pixels as pairs. */
 void er_sc_pack(const int8_t *const from[4], int32_t count, int32_t *to);
@@ -25,7 +25,7 @@ typedef struct er_sc_pairs {
     const int8_t *weights;
     const uint8_t *kinds;
     const er_sc_channel *scales;
-    er_sc_dot *dots[4];
+    er_sc_dot *dots[5];
     er_sc_scale *scale;
     int32_t channels, length, inputs;
     er_sc_range range;

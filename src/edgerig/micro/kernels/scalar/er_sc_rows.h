@@ -23,11 +23,11 @@ er_sc_row_sums er_sc_square_1, er_sc_square_2;
 er_sc_row_sums er_sc_any_1, er_sc_any_2;
 
 /* Columns before and behind those of the image; bytes from one of its columns, and rows, to the next. */
-typedef struct er_sc_bytes {
+typedef struct er_sc_copied {
     int32_t before, inside, after, step, line, zero;
-} er_sc_bytes;
+} er_sc_copied;
 
-/* Copies rows, one or more, of one channel as numbers from 0 to 255: int8 with 128 added. zero: likewise. */
-void er_sc_copy_bytes(const er_sc_bytes *p, const int8_t *x, int8_t *to, int32_t rows);
+/* Copies rows, one or more, of one channel; on Armv6-M as numbers from 0 to 255: int8 with 128 added, zero likewise. */
+void er_sc_copy(const er_sc_copied *p, const int8_t *x, int8_t *to, int32_t rows);
 
 #endif

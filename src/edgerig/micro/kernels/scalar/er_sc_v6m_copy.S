@@ -19,8 +19,8 @@
 8:
     .endm
 
-/* void er_sc_copy_bytes(const er_sc_bytes *p, const int8_t *x, int8_t *to, int32_t rows) */
-    function er_sc_copy_bytes
+/* void er_sc_copy(const er_sc_copied *p, const int8_t *x, int8_t *to, int32_t rows) */
+    function er_sc_copy
     save
     mov r11, r1
     mov lr, r3
@@ -58,4 +58,4 @@
     mov lr, r3
     bne 1b
     return
-    .size er_sc_copy_bytes, . - er_sc_copy_bytes
+    .size er_sc_copy, . - er_sc_copy

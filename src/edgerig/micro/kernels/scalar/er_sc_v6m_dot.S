@@ -107,6 +107,18 @@
     end
     .size er_sc_dot_2, . - er_sc_dot_2
 
+    function er_sc_dot_3
+    begin
+1:  run 3
+    next
+    run 3
+    next
+    run 2
+    next
+    bne 1b
+    end
+    .size er_sc_dot_3, . - er_sc_dot_3
+
     function er_sc_dot_4
     begin
 1:  run 4

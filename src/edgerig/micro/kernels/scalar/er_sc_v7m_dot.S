@@ -25,8 +25,15 @@
     split
     .endm
 
-    .macro dot count, times, bits
-    function er_sc_dot_\count
+    /* The sums of both pixels from 2^15 for each run, and from the upper ones. */
+    .macro apart runs, bits
+    sub r8, r8, \runs, lsl #\bits
+    sub r10, r10, \runs, lsl #\bits
+    sub r8, r8, r9, lsl #16
+    sub r10, r10, r11, lsl #16
+    .endm
+
+    .macro begin
     push {r3-r11, lr}
     movs r3, #0
     mov r8, r3
@@ -35,18 +42,24 @@
     mov r11, r3
     mov r12, #1 << 15
     add lr, r1, r2, lsl #3
+    .endm
+
+    .macro end
+    pop {r3}
+    stm r3, {r8-r11}
+    pop {r4-r11, pc}
+    .endm
+
+    .macro dot count, times, bits
+    function er_sc_dot_\count
+    begin
 1:  .rept \times
     run \count
     .endr
     cmp r1, lr
     bne 1b
-    pop {r3}
-    sub r8, r8, r2, lsl #15 - \bits
-    sub r10, r10, r2, lsl #15 - \bits
-    sub r8, r8, r9, lsl #16
-    sub r10, r10, r11, lsl #16
-    stm r3, {r8-r11}
-    pop {r4-r11, pc}
+    apart r2, 15 - \bits
+    end
     .size er_sc_dot_\count, . - er_sc_dot_\count
     .endm
 
@@ -55,6 +68,18 @@
     dot 2, 2, 1
     dot 4, 1, 2
     dot 8, 1, 3
+
+    function er_sc_dot_3
+    begin
+1:  run 3
+    run 3
+    run 2
+    cmp r1, lr
+    bne 1b
+    add r2, r2, r2, lsl #1
+    apart r2, 12
+    end
+    .size er_sc_dot_3, . - er_sc_dot_3
 
 /* void er_sc_pack(const int8_t *const from[4], int32_t count, int32_t *to) */
     function er_sc_pack

@@ -25,7 +25,9 @@ Ints = NDArray[np.int64]
 LOW, TWICE, ONCE = 11, 32, 64
 _MOST_BITS, _MOST_SHIFT = 32 - LOW, 30
 #: Around the ideal multiplier.
-_EXTRAS = sorted(range(-6, 7), key=abs)
+_EXTRAS = np.array(sorted(range(-6, 7), key=abs), np.int64)[:, None]
+#: Numbers of bits of the multiplier, from the most that are in range on.
+_TRIES = 2
 #: Sums around where a step is expected.
 _NEAR = 8
 
@@ -101,20 +103,28 @@ def fit(
     met, missed = steps <= highest, steps > lowest
     if not (met & missed).any():
         return _constant(low + int((~missed).sum()), lowest, highest)
+    up, down = levels[met], levels[missed]
+    tried = 0
     for bits in range(_MOST_BITS, 7, -1):
         shift = bits - 1 - int(np.floor(np.log2(scale)))
-        ideal = round(scale * 2.0**shift)
         if not LOW <= shift <= LOW + _MOST_SHIFT:
             continue
-        for multiplier in (ideal + extra for extra in _EXTRAS):
-            if not 0 < multiplier < 1 << _MOST_BITS:
-                continue
-            wanted = levels << shift
-            least = int((wanted[met] - multiplier * steps[met]).max())
-            most = int((wanted[missed] - 1 - multiplier * (steps[missed] - 1)).min())
-            start, addend = divmod((least + most) >> 1, multiplier)
-            if least <= most and _in_range(start, multiplier, addend, lowest, highest):
-                return start, multiplier, addend, shift - LOW
+        multipliers = round(scale * 2.0**shift) + _EXTRAS
+        least = ((up << shift) - multipliers * steps[met]).max(1)
+        most = ((down << shift) - 1 - multipliers * (steps[missed] - 1)).min(1)
+        middles = (least + most) >> 1
+        in_range = [
+            _in_range(*divmod(int(middle), int(multiplier)), int(multiplier), lowest, highest)
+            for middle, multiplier in zip(middles, multipliers[:, 0], strict=True)
+        ]
+        for index in np.flatnonzero((least <= most) & in_range):
+            multiplier = int(multipliers[index, 0])
+            start, addend = divmod(int(middles[index]), multiplier)
+            return start, multiplier, addend, shift - LOW
+        # Fewer bits are less exact still.
+        tried += any(in_range)
+        if tried == _TRIES:
+            break
     return None
 
 
@@ -122,11 +132,13 @@ def _constant(value: int, lowest: int, highest: int) -> tuple[int, int, int, int
     """All sums make ``value``."""
     shift = max(LOW, (highest - lowest).bit_length())
     start = (value << shift) - lowest
-    return (start, 1, 0, shift - LOW) if _in_range(start, 1, 0, lowest, highest) else None
+    return (start, 1, 0, shift - LOW) if _in_range(start, 0, 1, lowest, highest) else None
 
 
-def _in_range(start: int, multiplier: int, addend: int, lowest: int, highest: int) -> bool:
+def _in_range(start: int, addend: int, multiplier: int, lowest: int, highest: int) -> bool:
     """No piece leaves 32 bits, the lower one without a sign."""
+    if not 0 < multiplier < 1 << _MOST_BITS:
+        return False
     ends = [start, *(end + start for end in (lowest, highest))]
     upper = [(end >> LOW) * multiplier for end in ends[1:]]
     most = ((1 << LOW) - 1) * multiplier + addend
