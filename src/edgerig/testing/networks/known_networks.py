@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def wake_words() -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in zip(WAKE_WORDS, paths, strict=True)}
 
 
+@lru_cache(16)
 def digits(dtype: str = "int8", seed: int = 0) -> bytes:
     """The layers of the MNIST network of the STM32 project, with random weights: int8 or float32.
 

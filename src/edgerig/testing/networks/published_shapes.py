@@ -7,6 +7,7 @@ weights have a scale for each channel, and channels differ in theirs as a folded
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,6 +187,7 @@ SHAPES: dict[str, Callable[[PublishedShape, Node, float], Node]] = {
 INPUTS = {"yamnet_256": (64, 96, 1), "miniresnet_v2": (64, 50, 1)}
 
 
+@lru_cache(16)
 def published_shape(name: str, side: int, width: float, seed: int = 0, dtype: str = "int8") -> bytes:
     """A network of `SHAPES` for pictures of ``side`` by ``side`` by 3, or its `INPUTS`, int8 or float32, as TFLite."""
     net = PublishedShape(seed, dtype)
