@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
-from weakref import WeakKeyDictionary
 
 from edgerig.models.base import ModelWrapper
 from edgerig.models.keras.steps import Evaluator, Trainer
 
-#: What was compiled, by the network's wrapper and by the shapes of its variables.
-_compiled: WeakKeyDictionary[ModelWrapper, dict[tuple[Any, ...], Any]] = WeakKeyDictionary()
+#: What was compiled, by the id of the network's wrapper, while there is one, and by the shapes of its variables.
+#: Not by the wrapper: an author's may have an equality of its own, and with that no hash.
+_compiled: dict[int, dict[tuple[Any, ...], Any]] = {}
 
 
 @contextlib.contextmanager
@@ -27,7 +28,9 @@ def shared_steps(wrapper: ModelWrapper) -> Iterator[None]:
         wrapper: The model that is trained. One that differs in its phases alone may be trained in the block as well,
             after it, as long as each of its phases is one of ``wrapper``'s.
     """
-    steps = _compiled.setdefault(wrapper, {})
+    if id(wrapper) not in _compiled:
+        weakref.finalize(wrapper, _compiled.pop, id(wrapper))
+    steps = _compiled.setdefault(id(wrapper), {})
 
     def kept(compile_step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def step_of(self: Any) -> Any:
