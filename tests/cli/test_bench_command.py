@@ -333,7 +333,7 @@ def test_settings_go_to_the_compilers_that_have_them(call, monkeypatch):
         (["--compile", "int9"], "Did you mean 'int8'?"),
         (["--compile", "int8+"], "'int8+' names an empty compiler"),
         (["--compile", "int8+float16"], "float16 cannot follow int8"),
-        (["--compile", "c-array+prune"], "prune cannot follow c-array: compiler 'prune' reads keras, not c-array"),
+        (["--compile", "c-array+prune"], "prune cannot follow c-array: compiler 'prune' reads keras or torch, not c-"),
         (["--compile", "int8+c-array"], "int8+c-array makes c-array files, of which there is no usual runtime"),
     ],
 )

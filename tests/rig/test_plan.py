@@ -355,12 +355,13 @@ def test_a_list_of_one_compiler_is_that_compiler() -> None:
 def test_steps_that_do_not_fit_are_refused_with_what_may_follow() -> None:
     apart = ["cluster", {"use": "qat-int8", "keep_clusters": False}]
     with pytest.raises(IncompatibleError) as caught:
-        plan({"compilers": ["int8+prune", apart, "int8+c-array"], "runtimes": ["litert"]})
+        plan({"compilers": ["int8+prune", apart, "int8+openvino", "int8+c-array"], "runtimes": ["litert"]})
     said = str(caught.value)
     assert (
         "int8+prune: prune cannot follow int8: compiler 'prune' reads keras or torch, not tflite; prune+int8 is" in said
     )
-    assert "after int8 may come c, c-array, edgetpu" in said
+    assert "after int8 may come c, c-array, edgetpu\n" in said
+    assert "int8+openvino: openvino cannot follow int8: its inputs or outputs are integers with a scale" in said
     assert (
         "+qat-int8-keep-clusters-off: qat-int8 cannot follow cluster: compiler 'qat-int8' trains each weight by itself"
         in said
