@@ -4,7 +4,8 @@
 
 The network is that of the digits (93,322 parameters, random weights), float32 and int8. ``bare`` is one process a core
 that sets, invokes and gets; ``edgerig`` is `edgerig digits serve` with as many sessions, and ``C`` the one program that
-`edgerig digits build` makes, with as many workers and its own portable kernels. A client in C (`serving_client.c`,
+`edgerig digits build` makes, with as many workers and its own portable kernels; ``echo in C`` runs no network: its CPU
+time, and the client's, are the kernel's share. A client in C (`serving_client.c`,
 built with the system's compiler) asks them on the same cores and takes its share of these: one in Python takes as much
 as a network. All take turns in each round; ratios are taken within a round. CPU times stand beside them, as they depend
 little on what else the machine does: of an inference in the bare interpreter, of a request in server and sessions, and
@@ -29,9 +30,10 @@ from typing import Any
 import numpy as np
 import psutil
 import serving_echo
-from serving_load import Load
+from serving_load import DIGITS, Load
 
 from edgerig.testing.networks.known_networks import digits
+from edgerig.wire.digits import encode_inference_reply
 
 #: Goals: of the bare interpreter's throughput; seconds of 500 connections at once; p99 over the median; over an echo.
 KEPT, ONE_EACH, BURST_500, TAIL, ECHO = 0.6, 0.25, 0.5, 10.0, 1.3
@@ -78,11 +80,14 @@ def all_bare(path: Path, seconds: float) -> dict[str, float]:
 
 
 class Served:
-    """A digits server and its processes; ``ports`` by the names of the ways in."""
+    """A digits server and its processes; ``ports`` by the names of the ways in. ``replies`` are what it answers, where
+    that is nothing that a network says."""
 
-    def __init__(self, process: subprocess.Popen[str], ports: dict[str, int], load: Load) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], ports: dict[str, int], load: Load, replies: Path | None = None
+    ) -> None:
         self.process, self.ports, self._load = process, ports, load
-        self._replies = load.replies(ports["digits"])
+        self._replies = replies or load.replies(ports["digits"])
         self._processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
 
     def cpu_seconds(self) -> float:
@@ -133,6 +138,23 @@ def serving_in_c(path: Path, load: Load) -> Iterator[Served]:
     build_digits_program(open_artifact(path), program)
     with listening([str(program), "--workers", str(cores()), "127.0.0.1:0"], 1) as (process, ports):
         yield Served(process, ports, load)
+
+
+@contextmanager
+def answering_at_once(folder: Path, load: Load) -> Iterator[Served]:
+    """A server in C that does nothing but answer: what it takes is the kernel's."""
+    program = folder / "stress_echo"
+    subprocess.run(["cc", "-O2", "-o", program, Path(__file__).with_name("stress_echo.c")], check=True)
+    reply = encode_inference_reply(np.full(10, 0.1), 1.0)
+    (folder / "reply").write_bytes(reply)
+    (folder / "same_replies").write_bytes(reply * len(DIGITS))
+    process = subprocess.Popen([program, "server", folder / "reply"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield Served(process, {"digits": int(process.stdout.readline())}, load, folder / "same_replies")
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
@@ -196,14 +218,15 @@ def measure(dtype: str, quick: bool, memory_requests: int) -> dict[str, Any]:
         load = Load(Path(folder), path)
         with serving(path, load) as served:
             result: dict[str, Any] = {"network": dtype, "cores": cores(), "load_before": os.getloadavg()[0]}
-            with serving_in_c(path, load) as in_c:
-                result["throughput"] = throughput(path, {"edgerig": served, "C": in_c}, seconds, rounds)
+            with serving_in_c(path, load) as in_c, answering_at_once(Path(folder), load) as echo:
+                servers = {"edgerig": served, "C": in_c, "echo in C": echo}
+                result["throughput"] = throughput(path, servers, seconds, rounds)
             result["bursts"] = {count: served.ask("burst", count, 0) for count in BURSTS}
             saturated = next(row["rate"] for row in result["throughput"] if row["load"] == "kept")
             result["half"] = served.ask("open-loop", 256, 5 * seconds, saturated / 2)
             with serving(path, load, in_process=True) as trusted:
-                servers = {"": served.ports, IN_PROCESS: trusted.ports}
-                result["echo"] = serving_echo.compare(servers, path.stem, *_input(path))
+                ports = {"": served.ports, IN_PROCESS: trusted.ports}
+                result["echo"] = serving_echo.compare(ports, path.stem, *_input(path))
             result["network_us"] = result["throughput"][0]["bare_cpu_us"]
             if memory_requests:
                 result["memory"] = memory(served, memory_requests)
@@ -242,7 +265,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"\n{result['network']}, {result['cores']} cores, {loads}")
     for row in result["throughput"]:
         print(
-            f"  {row['server']:>7} {row['load']:>9} x{row['connections']:<4} {row['rate']:8,.0f}/s of "
+            f"  {row['server']:>9} {row['load']:>9} x{row['connections']:<4} {row['rate']:8,.0f}/s of "
             f"{row['bare_rate']:8,.0f}/s bare: {row['ratio']:.2f} ({row['ratios'][0]:.2f} to {row['ratios'][-1]:.2f}); "
             f"CPU us: bare {row['bare_cpu_us']:.1f}, server {row['server_cpu_us']:.1f}, "
             f"client {row['client_cpu_us']:.1f}"

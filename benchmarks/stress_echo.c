@@ -79,7 +79,11 @@ static void serve(void)
                 continue;
             }
             for (have[file] += (int)got; have[file] >= REQUEST; have[file] -= REQUEST)
-                check(write(file, reply, REPLY) == REPLY, "write");
+                if (send(file, reply, REPLY, MSG_NOSIGNAL) != REPLY) {
+                    /* The client has gone with requests under way. */
+                    close(file);
+                    break;
+                }
         }
     }
 }

@@ -1,6 +1,6 @@
 """What showing a network's answers takes of a 640x480 frame beside the network's own time, stage by stage.
 
-    python benchmarks/video.py [--seconds S] [--cpu] [--json]
+    python benchmarks/video.py [--seconds S] [--cpu | --in-process] [--json]
 
 A file of 25 frames a second is served as `edgerig serve --video` serves it, with a viewer who reads every picture over
 a WebSocket. Of each network there is the median of each stage over the last frames, and our own time: preparing the
@@ -111,7 +111,7 @@ def watch(video: Any, port: int, stop: threading.Event, behind: list[int]) -> No
                     connection.sendall(protocol.send(Message("next")))
 
 
-def measure(net: Path, path: Path, seconds: float) -> dict[str, Any]:
+def measure(net: Path, path: Path, seconds: float, in_process: bool = False) -> dict[str, Any]:
     """The medians of a network's stages, and how far behind its pictures were."""
     from edgerig.serve import Server
     from edgerig.serve.video.settings import VideoSettings
@@ -120,7 +120,7 @@ def measure(net: Path, path: Path, seconds: float) -> dict[str, Any]:
     video = Video(VideoSettings(source=str(path)))
     behind: list[int] = []
     stop = threading.Event()
-    with Server(net, listen="127.0.0.1:0", sessions=1, ways=[video]) as server:
+    with Server(net, listen="127.0.0.1:0", sessions=1, ways=[video], in_process=in_process) as server:
         viewer = threading.Thread(target=watch, args=[video, server.address.port, stop, behind], daemon=True)
         viewer.start()
         # The first frames find caches empty.
@@ -189,6 +189,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=12.0, help="of each network")
     parser.add_argument("--cpu", action="store_true", help="processor time of each stage, instead")
+    parser.add_argument("--in-process", action="store_true", help="the network in the server's own process")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -200,7 +201,8 @@ def main() -> int:
             return 0 if all(row["sum"] <= GOAL for row in used.values()) else 1
         peer = plain_jpeg(folder / "video.mp4")
         rows = {
-            label: measure(net, folder / "video.mp4", options.seconds) for label, net in networks_in(folder).items()
+            label: measure(net, folder / "video.mp4", options.seconds, options.in_process)
+            for label, net in networks_in(folder).items()
         }
     for row in rows.values():
         behind = row.pop("behind")
