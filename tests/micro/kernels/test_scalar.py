@@ -42,6 +42,7 @@ from edgerig.testing.networks.known_networks import digits, mlperf_tiny
 from edgerig.testing.networks.operators import Case, OperatorBench, random_conv
 from edgerig.testing.networks.placement import placed, thrifty
 from edgerig.testing.networks.random_operators import random_content
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 CORES: dict[str, Core] = {"cortex-m0plus": ARMV6M, "cortex-m3": ARMV7M}
 #: Kernel, what makes layers for it, and how many of them are tried.
@@ -133,6 +134,17 @@ def test_gcc_builds_them_as_well(cpu: str, tmp_path: Path) -> None:
     known = [bench.add(chained(make(rng)), [kernel(CORES[cpu]), *SCALAR]) for kernel, make, _ in kinds[:5]]
     for case in known:
         bench.compare(case, rng)
+
+
+@pytest.mark.slow
+def test_networks_are_those_of_litert(cpu: str, tmp_path: Path) -> None:
+    files = {name: mlperf_tiny()[name] for name in ("keyword_spotting", "image_classification", "anomaly_detection")}
+    bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(6)
+    cases = {name: bench.add_network(data) for name, data in files.items()}
+    for name, case in cases.items():
+        inputs = [random_content(rng, value) for value in case.program.inputs]
+        for output, wanted in zip(bench.run(case, *inputs)[0], Oracle(files[name]).run(inputs), strict=True):
+            assert difference(wanted, output) <= tolerance(wanted.dtype), name
 
 
 @pytest.mark.slow
