@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgerig.datasets import mnist
-from edgerig.datasets.base import Dataset
+from edgerig.datasets.base import SPLITS, Dataset
 from edgerig.datasets.mnist import Arrays, Mnist, MnistSettings, load_bundled
 from edgerig.errors import DatasetError, SpecError
 from edgerig.plugins import make
@@ -111,16 +111,24 @@ class TestFullMnistKeepsTheContract(DatasetContract):
         assert len(dataset.split("test")) == 10_000
 
 
-def test_the_digits_are_unpacked_once_in_a_process_and_shared_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digits_are_unpacked_once_in_a_process_and_each_dataset_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first = make("dataset", "mnist", Dataset)
     first.prepare()
     monkeypatch.setattr(mnist, "load_bundled", lambda: pytest.fail("unpacked again"))
     second = make("dataset", "mnist", Dataset)
     second.prepare()
-    assert second.split("train") is first.split("train")
-    with pytest.raises(ValueError, match="read-only"):
-        first.split("test").raw(0)[...] = 0
-    monkeypatch.undo()
+    for split in SPLITS:
+        ours, theirs = first.split(split), second.split(split)
+        assert ours.fingerprint == theirs.fingerprint
+        ours.raw(0)[...] = 77
+        ours.labels[0] = 11
+        assert not (theirs.raw(0) == 77).all()
+        assert theirs.labels[0] != 11
+    third = make("dataset", "mnist", Dataset)
+    third.prepare()
+    assert third.split("test").fingerprint == second.split("test").fingerprint
     other = make("dataset", "mnist", Dataset, {"validation": 0.5})
     other.prepare()
     assert len(other.split("validation")) == 5 * len(first.split("validation")) == 5000

@@ -99,35 +99,31 @@ class Mnist(Dataset):
         return Preprocessing(scale=1 / 255)
 
     def _prepare(self, progress: Progress) -> None:
-        share = self.settings.validation
-        self._splits = _splits(fetch_original(progress), share) if self.settings.full else _bundled_splits(share)
+        arrays = fetch_original(progress) if self.settings.full else _bundled()
+        everything = ArraySamples(arrays.x_train[..., None], arrays.y_train)
+        train, validation = stratified_split(everything.labels, self.settings.validation, seed=0)
+        # Copies, which a dataset that is made of this one may change.
+        self._splits: dict[SplitName, ArraySamples] = {
+            "train": everything.take(train),
+            "validation": everything.take(validation),
+            "test": ArraySamples(arrays.x_test[..., None].copy(), arrays.y_test),
+        }
 
     def _split(self, name: SplitName) -> ArraySamples:
         return self._splits[name]
 
 
-def _splits(arrays: Arrays, validation: float) -> dict[SplitName, ArraySamples]:
-    everything = ArraySamples(arrays.x_train[..., None], arrays.y_train)
-    train, rest = stratified_split(everything.labels, validation, seed=0)
-    return {
-        "train": everything.take(train),
-        "validation": everything.take(rest),
-        "test": ArraySamples(arrays.x_test[..., None], arrays.y_test),
-    }
-
-
-def _bundled_splits(validation: float) -> dict[SplitName, ArraySamples]:
+def _bundled() -> Arrays:
     changed = 0
     with contextlib.suppress(OSError):  # Loading it tells what is wrong.
         changed = BUNDLED.stat().st_mtime_ns
-    return _splits_of_file(BUNDLED, changed, validation)
+    return _unpacked(BUNDLED, changed)
 
 
 @lru_cache(maxsize=1)
-def _splits_of_file(path: Path, changed: int, validation: float) -> dict[SplitName, ArraySamples]:
-    """The bundled digits, unpacked and hashed once in a process, however many runs it does with them: 9 MB. All runs
-    share the images, which therefore cannot be written to."""
-    splits = _splits(load_bundled(), validation)
-    for samples in splits.values():
-        samples.array.flags.writeable = False
-    return splits
+def _unpacked(path: Path, changed: int) -> Arrays:
+    """The bundled digits, unpacked once in a process, however many runs it does with them: 9 MB, read only."""
+    arrays = load_bundled()
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
