@@ -219,21 +219,22 @@ class Interrupted(EdgerigError):  # noqa: N818 - it is a request, not a fault
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to ``name``, or None where none is; case counts little, and an only name that begins
-    with it is as near as one that differs in a letter.
+    """The only known name that begins with ``name``, else the most similar one, None where none is; case counts little.
 
     >>> nearest("litter", ["litert", "onnxruntime"]), nearest("onnx", ["litert", "onnxruntime"])
     ('litert', 'onnxruntime')
+    >>> nearest("cortex-m0", ["cortex-m0plus", "cortex-m7"])
+    'cortex-m0plus'
     """
     import difflib
 
     names = list(known)
+    longer = [other for other in names if len(name) >= _BEGINNING and other.lower().startswith(name.lower())]
+    if len(longer) == 1:
+        return longer[0]
     lowered = {other.lower(): other for other in reversed(names)}
     matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
-    if matches:
-        return lowered[matches[0]]
-    longer = [other for other in names if len(name) >= _BEGINNING and other.lower().startswith(name.lower())]
-    return longer[0] if len(longer) == 1 else None
+    return lowered[matches[0]] if matches else None
 
 
 class ForeignTraceback(Exception):  # noqa: N818 - shown as the cause of an error, never raised
