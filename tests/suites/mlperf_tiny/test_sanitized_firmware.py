@@ -62,9 +62,11 @@ def program(
     """The firmware of a benchmark, called as that."""
     need("gcc")
     folder = tmp_path_factory.mktemp("firmware")
-    network = network_of(open_artifact(network_files[request.param]), BOARD, BuildSettings())
+    # The board's own kernels are in its processor's language.
+    settings = BuildSettings(kernels="portable")
+    network = network_of(open_artifact(network_files[request.param]), BOARD, settings)
     console, _ = console_for(network, BOARD)
-    write_config(folder, BOARD, network, BuildSettings(), {"board": "host"})
+    write_config(folder, BOARD, network, settings, {"board": "host"})
     write_console(folder, console)
     (folder / "driver.c").write_text(DRIVER)
     tiny, common = firmware_folder() / "mlperf_tiny", firmware_folder() / "boards" / "common"
