@@ -8,7 +8,7 @@ after the other is given back what it is faster with, as long as the arena stays
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -25,14 +25,18 @@ from edgerig.micro.select import Choice
 
 #: Of the arena; what saves less is not worth slower layers.
 _WORTH = 1 / 100
+#: Of the arena; for so much layers are made mildly thrifty, which costs a few per cent of them.
+_MILD = 1 / 20
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How layers are lowered: the layouts of values that are not plain, and how thrifty each layer is."""
+    """How layers are lowered: the layouts of values that are not plain, how thrifty each layer is, and which layers
+    are made from their end."""
 
     layouts: Mapping[Value, str]
     thrift: tuple[int, ...]
+    backward: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Planner:
     shared: AliasSets
     stage: Stage | None = None
     layouts: Mapping[Value, str] = field(default_factory=dict)
-    _lowered: dict[tuple[int, int, tuple[str, ...]], LayerCode] = field(default_factory=dict)
+    _lowered: dict[tuple[int, int, bool, tuple[str, ...]], LayerCode] = field(default_factory=dict)
 
     def plan(self, variant: Variant, thorough: bool = True) -> Planned:
         """The layers and the arena of a variant; ``thorough``: with all effort for a small one."""
@@ -87,12 +91,12 @@ class Planner:
         return Planned(layers, memory, self.stage)
 
     def _layer(self, index: int, variant: Variant) -> LayerCode:
-        choice, thrift = self.choices[index], variant.thrift[index]
+        choice, thrift, backward = self.choices[index], variant.thrift[index], index in variant.backward
         values = (*choice.node.inputs, *choice.node.outputs)
-        key = (index, thrift, tuple(variant.layouts.get(value, PLAIN) for value in values))
+        key = (index, thrift, backward, tuple(variant.layouts.get(value, PLAIN) for value in values))
         if key not in self._lowered:
             spared = choice.kernel.spared
-            context = Context(choice.node, index, self.options, dict(variant.layouts), thrift, spared)
+            context = Context(choice.node, index, self.options, dict(variant.layouts), thrift, spared, backward)
             lowered = choice.kernel.lower(choice.node, context)
             self._lowered[key] = LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals)
         return self._lowered[key]
@@ -115,8 +119,8 @@ def access_of(stage: Stage | None) -> Access | None:
 def fastest(planner: Planner, plain: int, ram: int | None = None) -> Planned:
     """The fastest plan whose arena has at most ``ram`` bytes, or else the smallest.
 
-    By default it is that of the smallest arena with layers that are not thrifty. If it is larger than ``plain``, they
-    are as thrifty as it takes; where that does not help, they are not.
+    By default it is that of the smallest arena with layers that are not thrifty, or mildly where that saves RAM. If it
+    is larger than ``plain``, they are as thrifty as it takes; where that does not help, they are not.
 
     Args:
         planner: Of the network.
@@ -124,25 +128,63 @@ def fastest(planner: Planner, plain: int, ram: int | None = None) -> Planned:
         ram: Bytes.
     """
     count = len(planner.choices)
-    fast = Variant(planner.layouts, (0,) * count)
     plans: list[tuple[Variant, Planned]] = []
     for thrift in range(THRIFT + 1):
-        small = Variant({}, (thrift,) * count)
-        planned = planner.plan(small)
+        small, planned = _smaller(planner, Variant({}, (thrift,) * count))
         plans.append((small, planned))
         if planned.arena <= (plain if ram is None else ram):
             break
     else:
         small, planned = plans[0] if ram is None else min(plans, key=lambda plan: plan[1].arena)
-    limit = ram if ram is not None else max(_worth(planned.arena), plain if small.thrift != fast.thrift else 0)
-    return _relaxed(planner, planned, (small, fast), limit)
+    if ram is None and not any(small.thrift):
+        small, planned = _mild(planner, small, planned)
+        limit = _worth(planned.arena)
+    else:
+        limit = max(_worth(planned.arena), plain) if ram is None else ram
+    return _relaxed(planner, planned, small, limit)
 
 
 def most_thrifty(planner: Planner) -> Planned:
     """The plan of the smallest arena, at any cost."""
     count = len(planner.choices)
-    plans = [planner.plan(Variant({}, (thrift,) * count)) for thrift in range(THRIFT + 1)]
+    plans = [_smaller(planner, Variant({}, (thrift,) * count))[1] for thrift in range(THRIFT + 1)]
     return min(plans, key=lambda planned: planned.arena)
+
+
+def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
+    """With every layer from its beginning, or with some from their end: what takes the smallest arena.
+
+    Each output that lies over its input begins by its lead before it. In a chain of many such layers the leads add up,
+    unless some go the other way.
+    """
+    planned = planner.plan(variant)
+    if planned.arena <= planned.memory.plan.lower_bound:
+        return variant, planned
+    best = variant, planned
+    for index in _reversible(planned.layers):
+        turned = replace(best[0], backward=best[0].backward ^ {index})
+        other = planner.plan(turned)
+        if other.arena < best[1].arena:
+            best = turned, other
+    return best
+
+
+def _reversible(layers: Sequence[LayerCode]) -> list[int]:
+    """Layers that can be made from their end, and write before what they still read."""
+    return [
+        index
+        for index, layer in enumerate(layers)
+        if layer.kernel.reversible and any(access.lead > 0 for access in layer.lowered.accesses)
+    ]
+
+
+def _mild(planner: Planner, small: Variant, planned: Planned) -> tuple[Variant, Planned]:
+    """Layers of ``small``, whose plan is given, a little thrifty where that saves much of the arena."""
+    thrift = tuple(choice.kernel.mild for choice in planner.choices)
+    if not any(thrift):
+        return small, planned
+    mild, milder = _smaller(planner, Variant({}, thrift))
+    return (mild, milder) if milder.arena <= planned.arena * (1 - _MILD) else (small, planned)
 
 
 def _worth(arena: int) -> int:
@@ -150,16 +192,15 @@ def _worth(arena: int) -> int:
     return int(arena * (1 + _WORTH))
 
 
-def _relaxed(planner: Planner, planned: Planned, ends: tuple[Variant, Variant], limit: int) -> Planned:
-    """The first of two variants, whose plan is ``planned``, with all that makes layers as fast as in the second and
-    keeps the arena within ``limit``."""
-    small, fast = ends
+def _relaxed(planner: Planner, planned: Planned, small: Variant, limit: int) -> Planned:
+    """The variant ``small``, whose plan is ``planned``, with all that makes layers faster and keeps the arena within
+    ``limit``."""
 
     def fits(variant: Variant) -> bool:
         return planner.plan(variant, thorough=False).arena <= limit
 
     changes: list[Callable[[Variant], Variant]] = []
-    for value, layout in fast.layouts.items():
+    for value, layout in planner.layouts.items():
         changes.append(partial(_with_layout, value=value, layout=layout))
     for index, thrift in enumerate(small.thrift):
         changes += [partial(_with_thrift, index=index, thrift=less) for less in range(thrift)]
@@ -171,12 +212,12 @@ def _relaxed(planner: Planner, planned: Planned, ends: tuple[Variant, Variant], 
 
 
 def _with_layout(variant: Variant, value: Value, layout: str) -> Variant:
-    return Variant({**variant.layouts, value: layout}, variant.thrift)
+    return replace(variant, layouts={**variant.layouts, value: layout})
 
 
 def _with_thrift(variant: Variant, index: int, thrift: int) -> Variant:
     least = min(variant.thrift[index], thrift)
-    return Variant(variant.layouts, (*variant.thrift[:index], least, *variant.thrift[index + 1 :]))
+    return replace(variant, thrift=(*variant.thrift[:index], least, *variant.thrift[index + 1 :]))
 
 
 def _apply(

@@ -87,14 +87,15 @@ MOST = {
 
 
 def random_runs(folder: Path, seed: int, times: int = 1) -> dict[str, list[Ran]]:
-    """Random layers of each kind, at every thrift."""
+    """Random layers of each kind, at every thrift, in both orders."""
     bench, rng = QemuBench(folder, cpu="rv32imc"), np.random.default_rng(seed)
     cases: list[tuple[str, Case]] = []
     for name, (kernel, make, count) in KINDS.items():
         wanted = len(cases) + count * times
         while len(cases) < wanted:
             with pytest.MonkeyPatch.context() as patch, contextlib.suppress(CompileError):
-                patch.setattr(planning, "Context", thrifty(len(cases) % (THRIFT + 1)))
+                number = len(cases)
+                patch.setattr(planning, "Context", thrifty(number % (THRIFT + 1), backward=number % 2 > 0))
                 cases.append((name, bench.add(chained(make(rng)), [kernel])))
     runs: dict[str, list[Ran]] = {name: [] for name in KINDS}
     for (name, _), ran in zip(cases, bench.run_random([case for _, case in cases], rng), strict=True):

@@ -73,22 +73,42 @@ def test_an_output_over_its_input_counts_once_and_keeps_its_lead() -> None:
     assert place(shrinks).nbytes == 800
 
 
+def test_an_output_that_is_written_from_its_end_begins_behind_its_input() -> None:
+    plan = place([Buffer("x", 400, 0, 0), Buffer("y", 400, 0, 1, over=0, lead=64, backward=True)])
+    x, y = plan.buffers
+    assert (x.offset, y.offset) == (0, 64)
+    assert plan.nbytes == plan.lower_bound == 464
+
+
+def test_outputs_that_go_one_way_and_the_other_take_no_more_than_one_lead() -> None:
+    def chain(*backward: bool) -> list[Buffer]:
+        orders = enumerate(backward, 1)
+        return [
+            Buffer("x", 800, 0, 0),
+            *(Buffer("y", 800, i - 1, i, over=i - 1, lead=200, backward=turned) for i, turned in orders),
+        ]
+
+    assert place(chain(False, True, False, True)).nbytes == 1000
+    assert place(chain(False, False, False)).nbytes == 1400
+
+
 @settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 5000), min_size=2, max_size=12),
-    leads=st.lists(st.integers(-5000, 5000), min_size=12, max_size=12),
+    leads=st.lists(st.tuples(st.integers(-5000, 5000), st.booleans()), min_size=12, max_size=12),
 )
-def test_leads_are_kept_in_chains_of_any_sizes(sizes: list[int], leads: list[int]) -> None:
+def test_leads_are_kept_in_chains_of_any_sizes(sizes: list[int], leads: list[tuple[int, bool]]) -> None:
     chain = [
-        Buffer("x", size, max(i - 1, 0), i, over=i - 1 if i else None, lead=lead if i else 0)
-        for i, (size, lead) in enumerate(zip(sizes, leads, strict=False))
+        Buffer("x", size, max(i - 1, 0), i, over=i - 1 if i else None, lead=lead if i else 0, backward=backward)
+        for i, (size, (lead, backward)) in enumerate(zip(sizes, leads, strict=False))
     ]
     plan = place(chain)
     assert plan.nbytes >= plan.lower_bound
     for first, second in itertools.combinations(range(len(chain)), 2):
         one, two = plan.buffers[first], plan.buffers[second]
         apart = not one.overlaps(two) or one.end <= two.offset or two.end <= one.offset
-        assert apart or (two.over == first and one.offset - two.offset >= two.lead)
+        ahead = two.offset - one.offset if two.backward else one.offset - two.offset
+        assert apart or (two.over == first and ahead >= two.lead)
 
 
 def test_nothing_needs_nothing() -> None:

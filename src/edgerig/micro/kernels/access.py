@@ -26,6 +26,8 @@ class Access:
         reads: Offset of the lowest byte of ``source`` that each step reads, `NOTHING` if it reads none.
         writes: Offset behind the highest byte of ``output`` that each step writes.
         mixed: Within a step reads and writes take turns.
+        backward: From the end to the beginning; ``reads`` are then behind the highest byte of ``source``, ``writes``
+            the lowest bytes of ``output``.
     """
 
     output: Value
@@ -33,20 +35,32 @@ class Access:
     reads: Offsets
     writes: Offsets
     mixed: bool = False
+    backward: bool = False
 
     @property
     def lead(self) -> int:
         """Bytes by which the output must begin before the input, at least; negative where it may begin within it.
 
         What is written until the end of a step then lies below everything that later steps read. Where nothing is read
-        once something was written, the output may lie anywhere.
+        once something was written, the output may lie anywhere. Backward it is the input that must begin before the
+        output, since what is written lies above.
         """
+        if self.backward:
+            return self._lead_backward()
         written = np.maximum.accumulate(self.writes)
         needed = np.minimum.accumulate(self.reads[::-1])[::-1]
         if not self.mixed:
             written, needed = written[:-1], needed[1:]
         leads = (written - needed)[needed < NOTHING]
         return int(leads.max()) if leads.size else -self.source.nbytes
+
+    def _lead_backward(self) -> int:
+        written = np.minimum.accumulate(self.writes)
+        needed = np.maximum.accumulate(self.reads[::-1])[::-1]
+        if not self.mixed:
+            written, needed = written[:-1], needed[1:]
+        leads = needed - written
+        return int(leads.max()) if leads.size else -self.output.nbytes
 
 
 def window_begins(node: Windowed) -> Offsets:

@@ -103,10 +103,13 @@ class Context:
         layouts: dict[Value, str],
         thrift: int = 0,
         spared: frozenset[Value] = frozenset(),
+        backward: bool = False,
     ) -> None:
         self.node, self.index, self.options = node, index, options
         #: How far speed is given for less scratch memory, 0 to `THRIFT`.
         self.thrift = thrift
+        #: Whether the layer is made from its end, which kernels that are `Kernel.reversible` can.
+        self.backward = backward
         self._layouts, self._spared = layouts, spared
         #: Weights that take more flash for speed, and the instructions that this saves.
         self.expanded: dict[Value, int] = {}
@@ -210,6 +213,10 @@ class Kernel(ABC):
     #: Whether it takes weights of 16 bits, which those of uint8 may need; and those of 4 bits, as they lie in the file.
     wide: ClassVar[bool] = False
     packed: ClassVar[bool] = False
+    #: Whether it can make a layer from its end as fast, so that the output may lie over the input but behind it.
+    reversible: ClassVar[bool] = False
+    #: The thrift at which it is slower by a few per cent of its layer at most.
+    mild: ClassVar[int] = 0
     #: Weights that must not take more flash for speed.
     spared: frozenset[Value] = frozenset()
     #: What it can do, for the message where no kernel accepts a node; portable kernels have it.

@@ -225,8 +225,8 @@ def plan_memory(
         fits = alias is not None and lives[alias][1] == lives[root][0]
         buffer = Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None)
         if root in overs and buffer.alias is None:
-            source, lead = overs[root]
-            buffer = replace(buffer, over=at_index[source], lead=lead)
+            source, lead, backward = overs[root]
+            buffer = replace(buffer, over=at_index[source], lead=lead, backward=backward)
         buffers.append(buffer)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
     plan = place(buffers, thorough)
@@ -243,9 +243,9 @@ def plan_memory(
 
 def _overs(
     steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
-) -> dict[Value, tuple[Value, int]]:
-    """Outputs that may lie over an input that dies in their layer, this input, and their lead."""
-    overs: dict[Value, tuple[Value, int]] = {}
+) -> dict[Value, tuple[Value, int, bool]]:
+    """Outputs that may lie over an input that dies in their layer, this input, their lead, and whether backward."""
+    overs: dict[Value, tuple[Value, int, bool]] = {}
     for index, step in enumerate(steps):
         for access in step.accesses:
             target, origin = shared.find(access.output), shared.find(access.source)
@@ -257,13 +257,13 @@ def _overs(
                 and len(reads) == 1
                 and (lives[target][0], lives[origin][1]) == (index, index)
             ):
-                overs[target] = origin, access.lead
+                overs[target] = origin, access.lead, access.backward
     return overs
 
 
 def _overs_of_stage(
     stage: Access | None, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
-) -> dict[Value, tuple[Value, int]]:
+) -> dict[Value, tuple[Value, int, bool]]:
     """The output of layers in bands may lie over their input, if that is not needed before them nor this after them."""
     if stage is None:
         return {}
@@ -273,7 +273,7 @@ def _overs_of_stage(
     within = (lives[target][0], lives[origin][1]) == (writes[0], reads[-1])
     if target is origin or target.variable or origin.variable or not within:
         return {}
-    return {target: (origin, stage.lead)}
+    return {target: (origin, stage.lead, stage.backward)}
 
 
 def plain_sum(program: Program) -> int:

@@ -31,6 +31,7 @@ class Buffer:
         over: Index of a buffer that this one may lie over although both are needed: it is written where that one has
             been read already.
         lead: Bytes by which it must then begin before that one, at least; negative where it may begin within it.
+        backward: It is written from its end: that one must begin before it, so much at least.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Buffer:
     alias: int | None = None
     over: int | None = None
     lead: int = 0
+    backward: bool = False
 
     @property
     def end(self) -> int:
@@ -103,14 +105,18 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
 
 
 def _lead(buffer: Buffer, other: Buffer) -> int:
-    """Bytes by which ``buffer``, which may lie over ``other``, begins before it, at least; whole units of memory."""
-    return max(min(padded(buffer.lead), padded(buffer.nbytes)), -padded(other.nbytes))
+    """Bytes by which the first to begin of ``buffer``, which may lie over ``other``, and that one begins before the
+    second, at least; whole units of memory."""
+    first, second = (other, buffer) if buffer.backward else (buffer, other)
+    return max(min(padded(buffer.lead), padded(first.nbytes)), -padded(second.nbytes))
 
 
 def _shared(buffer: Buffer, other: Buffer) -> int:
     """The most bytes that ``buffer`` can have in common with ``other``, over which it may lie."""
-    size, below = padded(buffer.nbytes), padded(other.nbytes)
-    return size + below - max(size, below, below + _lead(buffer, other))
+    first, second = padded(buffer.nbytes), padded(other.nbytes)
+    if buffer.backward:
+        first, second = second, first
+    return first + second - max(first, second, second + _lead(buffer, other))
 
 
 def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
@@ -199,7 +205,8 @@ class _Arena:
             elif buffer.alias is not None and offsets[buffer.alias] != _NOWHERE:
                 choices.insert(0, (offsets[buffer.alias], not top))
             elif buffer.over is not None and offsets[buffer.over] != _NOWHERE:
-                choices.append((offsets[buffer.over] - _lead(buffer, buffers[buffer.over]), top))
+                lead = _lead(buffer, buffers[buffer.over])
+                choices.append((offsets[buffer.over] + (lead if buffer.backward else -lead), top))
             for offset, side in choices:
                 if 0 <= offset <= size - self._sizes[index] and self._is_clear(index, offset, offsets):
                     offsets[index] = offset
@@ -247,10 +254,15 @@ class _Arena:
         """Buffer ``index`` ends before the first of these offsets or begins at the second, because of ``other``."""
         buffer, there, size = self._buffers[index], self._buffers[other], self._sizes[index]
         start, end = offsets[other], offsets[other] + self._sizes[other]
-        if buffer.over == other:
-            start += size - _lead(buffer, there)
-        elif there.over == index:
-            end = start + _lead(there, buffer)
+        over, under = (buffer, there) if buffer.over == other else (there, buffer)
+        if buffer.over != other and there.over != index:
+            return start, end
+        lead = _lead(over, under)
+        if (over is buffer) == over.backward:
+            # This one begins behind the other.
+            end = start + lead
+        else:
+            start += size - lead
         return min(start, end + size), end
 
     def _is_clear(self, index: int, offset: int, offsets: Sequence[int]) -> bool:

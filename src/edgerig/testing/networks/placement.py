@@ -11,13 +11,13 @@ from edgerig.micro.memory.planner import Buffer, Plan, padded
 from edgerig.micro.options import Options
 
 
-def thrifty(thrift: int) -> Callable[..., Context]:
-    """Contexts of layers of this thrift, in place of `edgerig.micro.planning.Context`."""
+def thrifty(thrift: int, backward: bool = False) -> Callable[..., Context]:
+    """Contexts of layers of this thrift and order, in place of `edgerig.micro.planning.Context`."""
 
     def context(
-        node: Node, index: int, options: Options, layouts: dict[Value, str], _: int, spared: frozenset[Value]
+        node: Node, index: int, options: Options, layouts: dict[Value, str], _: int, spared: frozenset[Value], __: bool
     ) -> Context:
-        return Context(node, index, options, layouts, thrift, spared)
+        return Context(node, index, options, layouts, thrift, spared, backward)
 
     return context
 

@@ -73,7 +73,7 @@ ARMV6M = Core(
     tuple(HERE / f"er_sc_v6m_{name}.S" for name in ("dot", "copy", "rows", "scale")),
     (HERE / "er_sc_v6m_scale.S", HERE / "er_sc_scale.c"),
     6,
-    bands=(8, 2, 1),
+    bands=(8, 5, 1),
     scaling=_in_pieces,
     unsigned=128,
 )
@@ -83,5 +83,5 @@ ARMV7M = Core(
     tuple(HERE / f"er_sc_v7m_{name}.S" for name in ("dot", "copy", "rows")),
     _PIECES,
     4,
-    bands=(8, 2, 1),
+    bands=(8, 5, 1),
 )

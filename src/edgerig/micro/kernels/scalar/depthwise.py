@@ -30,9 +30,11 @@ class DepthwiseRows(Kernel):
     """Depthwise convolution of any window, stride, dilation, padding and number of outputs a channel."""
 
     node = DepthwiseConv2D
+    reversible = True
 
     def __init__(self, core: Core) -> None:
         self.name, self.needs, self.core = f"{core.name}-depthwise", core.needs, core  # type: ignore[misc]
+        self.mild = int(core.bands[0] > 0)  # type: ignore[misc]
 
     def accepts(self, node: Node, options: Options) -> Answer:
         assert isinstance(node, DepthwiseConv2D)
@@ -47,13 +49,16 @@ class DepthwiseRows(Kernel):
         reach = [(taps - 1) * gap + 1 for taps, gap in zip(node.kernel, node.dilation, strict=True)]
         width = (out_width - 1) * node.stride[1] + reach[1]
         most = (_PLANE[context.thrift] // width - reach[0]) // node.stride[0] + 1
-        rows = min(max(most, 1), out_height, core.bands[context.thrift] or out_height)
+        most = min(max(most, 1), core.bands[context.thrift] or out_height)
+        # Bands of one height: no more of them, and the output lies nearer to the input.
+        rows = -(-out_height // -(-out_height // most))
         group = min(max(core.outputs // out_width, 1), rows)
         by_channel = np.ascontiguousarray(node.weights.array[0].transpose(2, 0, 1))
         zero = node.input.zero_point + core.unsigned
         numbers = [
             *(*node.input.shape[1:], node.multiplier, *node.kernel, *node.stride, *node.dilation),
             *(node.padding.top, node.padding.left, out_height, out_width, zero, rows, group, width),
+            *((out_height - 1) // rows * rows if context.backward else 0, -rows if context.backward else rows),
         ]
         weights = context.constant("weights", by_channel, stands_for=[node.weights])
         blocks = -(-out_width // core.together)
@@ -70,10 +75,10 @@ class DepthwiseRows(Kernel):
             body = f"er_sc_depthwise_bytes({arguments}, er_sc_scale_{scaling.rounding});"
             files = [HERE / "er_sc_depthwise_bytes.c", HERE / "er_sc_scale.c"]
         lowered = Lowered(body, (*files, *core.assembly), ("er_sc_depthwise.h",))
-        return replace(lowered, accesses=(_access(node, rows),))
+        return replace(lowered, accesses=((_backward if context.backward else _forward)(node, rows),))
 
 
-def _access(node: DepthwiseConv2D, rows: int) -> Access:
+def _forward(node: DepthwiseConv2D, rows: int) -> Access:
     """Of a band each channel's rows are copied, then its outputs are written."""
     _, height, width, channels = node.output.shape
     first, channel = np.arange(0, height, rows), np.arange(node.input.shape[3])
@@ -81,6 +86,17 @@ def _access(node: DepthwiseConv2D, rows: int) -> Access:
     last_pixel = np.minimum(first + rows, height) * width - 1
     writes = last_pixel[:, None] * channels + (channel + 1) * node.multiplier
     return Access(node.output, node.input, reads.reshape(-1), writes.reshape(-1))
+
+
+def _backward(node: DepthwiseConv2D, rows: int) -> Access:
+    """The same from the last band up."""
+    (_, height, width, channels), (_, in_height, in_width, depth) = node.output.shape, node.input.shape
+    first, channel = np.arange(0, height, rows)[::-1], np.arange(depth)
+    last = np.minimum(first + rows, height) - 1
+    seen = last * node.stride[0] - node.padding.top + (node.kernel[0] - 1) * node.dilation[0] + 1
+    reads = (np.clip(seen, 0, in_height) * in_width - 1)[:, None] * depth + channel + 1
+    writes = (first * width * channels)[:, None] + channel * node.multiplier
+    return Access(node.output, node.input, reads.reshape(-1), writes.reshape(-1), backward=True)
 
 
 def _sum(node: DepthwiseConv2D) -> str:

@@ -11,6 +11,7 @@
  * sum: for windows at stride 1 and 2, else NULL.
  * rows: of the output, made together; group: of them, summed together.
  * plane_width: columns that they see, padding included.
+ * first: row of the output where the first band begins; step: rows to the next band, below 0 from the last band up.
  */
 typedef struct er_sc_depthwise {
     const int8_t *weights;
@@ -20,7 +21,7 @@ typedef struct er_sc_depthwise {
     er_sc_row row;
     int32_t height, width, depth, multiplier;
     int32_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, top, left;
-    int32_t out_height, out_width, input_zero, rows, group, plane_width;
+    int32_t out_height, out_width, input_zero, rows, group, plane_width, first, step;
 } er_sc_depthwise;
 
 void er_sc_depthwise_once(const er_sc_depthwise *p, const int8_t *x, int8_t *y, int8_t *plane, int32_t *sums);

@@ -106,7 +106,7 @@ ALWAYS void walk(const er_sc_depthwise *p, const int8_t *x, int8_t *y, int8_t *p
     const int32_t size = p->kernel_height * p->kernel_width, channels = p->depth * p->multiplier;
     const int32_t line = p->out_width * channels, group = p->group, down = group * p->row.down;
 
-    for (int32_t first = 0; first < p->out_height; first += p->rows, y += p->rows * line) {
+    for (int32_t first = p->first; first >= 0 && first < p->out_height; first += p->step) {
         const int32_t rows = smaller(p->rows, p->out_height - first);
         const int32_t seen = (rows - 1) * p->stride_y + (p->kernel_height - 1) * p->dilation_y + 1;
         const int8_t *w = p->weights, *source = x;
@@ -116,7 +116,7 @@ ALWAYS void walk(const er_sc_depthwise *p, const int8_t *x, int8_t *y, int8_t *p
                 left = p->multiplier;
             }
             const int8_t *from = plane;
-            int8_t *to = y + c;
+            int8_t *to = y + first * line + c;
             for (int32_t waiting = rows; waiting > 0; waiting -= group, from += down, to += group * line) {
                 const int32_t count = smaller(group, waiting);
                 if (p->sum)
