@@ -45,7 +45,11 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
 
 
 def normalized(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """The steps of `apply` after resizing, mostly in place: ``x`` is no more what it was. Raises what `apply` does."""
+    """The steps of `apply` after resizing, mostly in place: ``x`` is no more what it was. Raises what `apply` does.
+
+    >>> normalized(np.array([[0.0, 255.0]], np.float32), Preprocessing(scale=2 / 255, mean=(1.0,))).tolist()
+    [[-1.0, 1.0]]
+    """
     mean = _per_channel("mean", preprocessing.mean, x)
     std = _per_channel("std", preprocessing.std, x)
     if not std.all():
