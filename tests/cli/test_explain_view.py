@@ -96,8 +96,8 @@ def test_portable_code_says_that_other_cpus_have_faster_kernels(net: Path) -> No
     manifest = compile_model(net.read_bytes(), "net", Options()).manifest
     lines = explanation(manifest, counted(Path(), manifest), 120)
     assert lines[-1].endswith(
-        "they are counted for cortex-m0plus, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55, cortex-m85, "
-        "rv32imc, not for the CPU portable."
+        "they are counted for cortex-m0, cortex-m0plus, cortex-m23, cortex-m3, cortex-m4, cortex-m7, cortex-m33, "
+        "cortex-m55, cortex-m85, rv32imc, not for the CPU portable."
     )
     (sentence,) = (line for line in lines if "For the CPU portable" in line)
     assert sentence.endswith(

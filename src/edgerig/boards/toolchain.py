@@ -29,7 +29,9 @@ PATIENCE = 180.0
 _ZIG_TARGET = ("-target", "thumb-freestanding-eabi")
 #: Names of the cores in zig, without and with FPU.
 _ZIG_CPUS = {
+    "cortex-m0": ("cortex_m0", "cortex_m0"),
     "cortex-m0plus": ("cortex_m0plus", "cortex_m0plus"),
+    "cortex-m23": ("cortex_m23", "cortex_m23"),
     "cortex-m3": ("cortex_m3", "cortex_m3"),
     "cortex-m4": ("cortex_m4", "cortex_m4+vfp4d16sp"),
     "cortex-m7": ("cortex_m7", "cortex_m7+fp_armv8d16sp"),

@@ -10,14 +10,16 @@ from edgerig.errors import UnknownNameError
 
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
 #: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile; ``thumb1``:
-#: of Armv6-M, with eight registers that can do everything and products of 32 bits alone; ``scalar``: a core of either
-#: without ``dsp``; ``mve``: Helium, vectors of 128 bits (which a Cortex-M55 may be made without: ``+nomve``).
-#: ``rv32m``: RISC-V assembly with 31 registers and multiplication. ``simd``: vectors of x86-64 or aarch64, by GCC's and
-#: clang's extensions.
+#: of Armv6-M, which Armv8-M Baseline runs as well, with eight registers that can do everything and products of 32 bits
+#: alone; ``scalar``: a core of either without ``dsp``; ``mve``: Helium, vectors of 128 bits (which a Cortex-M55 may be
+#: made without: ``+nomve``). ``rv32m``: RISC-V assembly with 31 registers and multiplication. ``simd``: vectors of
+#: x86-64 or aarch64, by GCC's and clang's extensions.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "simd": frozenset({"simd"}),
+    "cortex-m0": frozenset({"thumb1", "scalar"}),
     "cortex-m0plus": frozenset({"thumb1", "scalar"}),
+    "cortex-m23": frozenset({"thumb1", "scalar"}),
     "cortex-m3": frozenset({"thumb2", "scalar"}),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
     "cortex-m4+nofp": frozenset({"thumb2", "dsp"}),

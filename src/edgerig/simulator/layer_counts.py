@@ -1,7 +1,7 @@
 """Instructions of each layer of generated C, counted on a simulated processor with enough memory.
 
-Cortex-M0+, M3, M4 and M7 are counted by unicorn, exactly; Cortex-M33, M55 and M85 on QEMU's Cortex-M55, within a few
-instructions a layer; RISC-V on QEMU's, exactly.
+Cortex-M0, M0+, M23, M3, M4 and M7 are counted by unicorn, exactly; Cortex-M33, M55 and M85 on QEMU's Cortex-M55,
+within a few instructions a layer; RISC-V on QEMU's, exactly.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ SECTIONS {{
 
 #: Core that generated C is built for: what simulates it, the core as C compilers know it, its FPU.
 _CORES = {
+    "cortex-m0": ("unicorn", "cortex-m0", ""),
     "cortex-m0plus": ("unicorn", "cortex-m0plus", ""),
+    "cortex-m23": ("unicorn", "cortex-m23", ""),
     "cortex-m3": ("unicorn", "cortex-m3", ""),
     "cortex-m4": ("unicorn", "cortex-m4", "fpv4-sp-d16"),
     "cortex-m7": ("unicorn", "cortex-m7", "fpv5-sp-d16"),
@@ -70,7 +72,7 @@ def counted_on(cpu: str) -> tuple[str, bool]:
     """What counts layers for that CPU, in words; and whether a board that has cycles simulates the like of it."""
     if cpu == "rv32imc":
         return "QEMU's RV32IMC", False
-    if cpu in ("cortex-m0plus", "cortex-m3"):
+    if cpu in ("cortex-m0", "cortex-m0plus", "cortex-m23", "cortex-m3"):
         return f"a simulated processor, which executes what a {cpu} does", False
     if _CORES[cpu.partition("+")[0]][0] == "qemu":
         return "QEMU's Cortex-M55, good to some tens a layer,", False

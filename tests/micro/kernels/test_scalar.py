@@ -70,6 +70,8 @@ MOST = {
     "cortex-m0plus": {"keyword_spotting": (11_800_000, 25_000_000), "anomaly_detection": (1_150_000, 2_400_000)},
     "cortex-m3": {"keyword_spotting": (8_200_000, 11_500_000), "anomaly_detection": (800_000, 1_100_000)},
 }
+#: Files of generated C that say for which CPU it is.
+NAMING = {"CMakeLists.txt", "manifest.json"}
 #: What a processor without long products calls for them, and for divisions.
 CALLS = {"__aeabi_lmul", "__aeabi_ldivmod", "__aeabi_idiv", "__aeabi_idivmod", "__aeabi_uidiv", "__aeabi_llsl"}
 
@@ -167,6 +169,23 @@ def test_networks_are_those_of_litert(cpu: str, tmp_path: Path) -> None:
         inputs = [random_content(rng, value) for value in case.program.inputs]
         for output, wanted in zip(bench.run(case, *inputs)[0], Oracle(files[name]).run(inputs), strict=True):
             assert difference(wanted, output) <= tolerance(wanted.dtype), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["ziglang", "gcc"])
+@pytest.mark.parametrize("like", ["cortex-m0", "cortex-m23"])
+def test_cores_that_run_armv6m_have_its_kernels(like: str, compiler: Choice, tmp_path: Path) -> None:
+    """The same files but what names the CPU, built for that core, and the same outputs."""
+    data = mlperf_tiny()["keyword_spotting"]
+    sources = [compile_model(data, "net", Options(cpu=cpu, io="integer")) for cpu in (like, "cortex-m0plus")]
+    own, wanted = ({path: text for path, text in source.files.items() if path not in NAMING} for source in sources)
+    assert own == wanted
+    assert any(layer.kernel == "m0plus-depthwise" for layer in sources[0].manifest.layers)
+    bench = OperatorBench(tmp_path, compiler, like)
+    case = bench.add_network(data)
+    inputs = [random_content(np.random.default_rng(8), value) for value in case.program.inputs]
+    for output, expected in zip(bench.run(case, *inputs)[0], Oracle(data).run(inputs), strict=True):
+        assert difference(expected, output) <= tolerance(expected.dtype)
 
 
 @pytest.mark.slow

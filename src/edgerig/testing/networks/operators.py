@@ -49,7 +49,10 @@ SECTIONS {
 ASSERT(ADDR(.bss) + SIZEOF(.bss) <= 0x20048000, "more than 288 KiB of RAM: fewer cases in one bench")
 """
 #: Of cores with another one than most.
-_FPUS = {"cortex-m0plus": "", "cortex-m3": "", "cortex-m4": "fpv4-sp-d16", "rv32imc": ""}
+_FPUS = {
+    **dict.fromkeys(("cortex-m0", "cortex-m0plus", "cortex-m23", "cortex-m3", "rv32imc"), ""),
+    "cortex-m4": "fpv4-sp-d16",
+}
 
 
 @dataclass(frozen=True)
