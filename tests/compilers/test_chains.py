@@ -14,8 +14,8 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import CArray
 from edgerig.compilers.c_source import CSource
 from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
-from edgerig.compilers.compression.prune import Prune
-from edgerig.compilers.float32 import Float32
+from edgerig.compilers.compression.prune import Prune, TorchPrune
+from edgerig.compilers.float32 import Float32, TorchFloat32
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
@@ -77,6 +77,16 @@ def test_all_leaves_out_engines_that_are_not_there(float_net: Artifact, blobs, m
     assert any(install_command("quantize") in reason for reason in chains.skipped)
     with pytest.raises(MissingExtraError):
         plan_chains(["int8"], {}, float_net, blobs)
+
+
+def test_a_converter_that_is_not_there_is_told_before_a_network_is_trained(keras_net, blobs, monkeypatch) -> None:
+    """PyTorch has a converter to TFLite of its own, which a step that nobody named needs."""
+    monkeypatch.setattr(TorchPrune, "modules", ())
+    monkeypatch.setattr(TorchFloat32, "modules", ("no_such_module",))
+    network = msgspec.structs.replace(keras_net, format="torch", path=str(Path(keras_net.path).with_suffix(".pt2")))
+    with pytest.raises(MissingExtraError, match=r"compiler onnx needs only the extra torch.* no_such_module") as caught:
+        plan_chains(["prune+int8"], {}, network, blobs)
+    assert caught.value.hint == install_command("litert-torch")
 
 
 def test_nothing_to_make_is_an_error_with_every_reason(float_net: Artifact, tmp_path: Path, monkeypatch) -> None:
@@ -267,12 +277,14 @@ def test_zeros_are_counted_in_the_final_file(keras_net: Artifact, blobs, tmp_pat
     made, failures = compile_chains(chains, keras_net, tmp_path, blobs, heard)
     assert failures == []
     shares = {}
+    pruned, counted = (made[0].artifact, made[0].artifact.origins[-1].options["sparsity"])
+    assert f"{Path(pruned.path).name}: {counted:.2%} of the weights are 0" in heard.lines
     for one in made[2:]:
         before, after = shares[one.compiler] = one.artifact.origins[-1].options["zero_weights"]
         assert before == pytest.approx(0.75, abs=0.001)
         assert before <= after < 0.85, one.compiler
-        stem = Path(one.artifact.path).stem
-        assert f"{stem}: {after:.2%} of the weights are 0, {before:.2%} before it" in heard.lines
+        file = Path(one.artifact.path).name
+        assert f"{file}: {after:.2%} of the weights are 0, {before:.2%} before it" in heard.lines
     assert {"prune+int8", "prune+float16", "prune+dynamic", "prune+onnx-int8"} <= shares.keys()
     # Counted here anew: each kernel of the int8 file has as many zeros as that of the pruned network, or more.
     (int8,) = (one.artifact for one in made if one.compiler == "prune+int8")

@@ -48,6 +48,13 @@ def test_what_a_step_needs_stands_before_it(chain: str, start: State, expected: 
     assert steps(chain, start) == expected
 
 
+@pytest.mark.parametrize("name", [*SOME, "c", "qat-onnx-int8", "openvino", "ncnn", "mnn", "iree"])
+def test_of_pytorch_no_step_needs_the_exporter_of_keras(name: str) -> None:
+    chain = steps_to([known(name)], State("torch", "float32"), known)
+    assert {"jax", "litert_converter"}.isdisjoint(chain[0].compiler.modules)
+    assert "torch" in chain[0].compiler.modules
+
+
 @pytest.mark.parametrize(
     ("chain", "words"),
     [

@@ -52,7 +52,9 @@ C_SOURCE = "c-source"
     help="What to make: a compiler, a chain of them such as prune+int8, or 'all'; may be repeated. `edgerig list "
     "compilers` names them.",
 )
-@click.option("--dataset", help="What to calibrate with (its training split); `edgerig list datasets` names them.")
+@click.option(
+    "--dataset", help="What to calibrate or train with (its training split); `edgerig list datasets` names them."
+)
 @dataset_settings
 @click.option(
     "--task", metavar="NAME", help="What the dataset's labels are for, instead of its own task: regression .."

@@ -15,7 +15,7 @@ from edgerig import formats
 from edgerig.artifact import ZERO_WEIGHTS, Artifact, Origin
 from edgerig.bounded import isolated, isolated_in
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
-from edgerig.compilers.zeros import zeros_record
+from edgerig.compilers.zeros import SPARSITY, zeros_record
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.environments import choice
 from edgerig.environments.interpreter import Interpreter
@@ -196,7 +196,7 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
         raise lacking
     if compiler.needs_dataset and dataset is None:
         raise UsageError(
-            f"Compiler {compiler.name!r} calibrates on samples, and there is no dataset.",
+            f"Compiler {compiler.name!r} needs samples, and there is no dataset.",
             "Name one, for example --dataset mnist.",
         )
 
@@ -257,12 +257,15 @@ def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byte
 
 
 def _tell_zeros(compiled: Artifact, progress: Progress) -> None:
-    """How many weights are 0, before and after, of a network that was pruned."""
-    shares = compiled.origins[-1].options.get(ZERO_WEIGHTS)
-    if shares is not None:
-        before, after = shares
+    """How many weights are 0 in a network that is or was pruned, and how many before. The file is named, as several of
+    a chain may have the network's name."""
+    record, file = compiled.origins[-1].options, Path(compiled.path).name
+    if ZERO_WEIGHTS in record:
+        before, after = record[ZERO_WEIGHTS]
         lost = "; others were removed or are no longer 0" if after < before else ""
-        progress.log(f"{compiled.name}: {after:.2%} of the weights are 0, {before:.2%} before it{lost}")
+        progress.log(f"{file}: {after:.2%} of the weights are 0, {before:.2%} before it{lost}")
+    elif SPARSITY in record:
+        progress.log(f"{file}: {record[SPARSITY]:.2%} of the weights are 0")
 
 
 def _compile(

@@ -129,7 +129,7 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
     needy = [label_of(chain) for chain in chains if any(step.compiler.needs_dataset for step in chain)]
     if needy and dataset is None:
         raise UsageError(
-            f"Calibration needs samples, and there is no dataset: {', '.join(needy)}.",
+            f"There are no samples to calibrate or train with, as there is no dataset: {', '.join(needy)}.",
             "Name one, for example --dataset mnist.",
         )
     return Chains(tuple(chains), tuple(skipped))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
@@ -13,7 +13,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.quantizable import negations_as_products, without_shifts
 from edgerig.compilers.stablehlo import dense_as_convolution
 from edgerig.datasets.base import Dataset
-from edgerig.errors import CompileError, EdgerigError
+from edgerig.errors import CompileError, EdgerigError, MissingExtraError, NotInstalledError
 from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.progress import Progress
 from edgerig.text import cause_of
@@ -28,10 +28,13 @@ class Float32(ModelCompiler):
     name = "float32"
     summary = "Keras, PyTorch or a SavedModel to float32 TFLite (a float TFLite file passes through)"
     extra = "convert"
-    modules = ("keras", "jax", "litert_converter")
+    modules: ClassVar[tuple[str, ...]] = ("keras", "jax", "litert_converter")
     takes = frozenset({"keras", "tflite", "torch", "savedmodel"})
     makes = "tflite"
     scheme = "float32"
+
+    def for_format(self, format: str) -> ModelCompiler:
+        return TorchFloat32(self.settings) if format == "torch" and type(self) is Float32 else self
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         if scheme != "float32":
@@ -42,12 +45,28 @@ class Float32(ModelCompiler):
         return float_tflite(artifact, progress)
 
 
+class TorchFloat32(Float32):
+    """`Float32` of PyTorch networks: the same by another engine."""
+
+    extra = "litert-torch"
+    modules = ("torch", "litert_torch")
+    takes = frozenset({"torch"})
+
+    @classmethod
+    def missing(cls) -> NotInstalledError | None:
+        lacking = super().missing()
+        if isinstance(lacking, MissingExtraError):
+            what = "PyTorch to TFLite (compiler onnx needs only the extra torch)"
+            return MissingExtraError(what, lacking.extra, lacking.package)
+        return lacking
+
+
 def float_tflite(artifact: Artifact, progress: Progress | None = None) -> bytes:
     """Float TFLite bytes of a ``keras``, ``torch``, ``savedmodel`` or ``tflite`` artifact, all buffers inside the
     FlatBuffer.
 
     Raises:
-        MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
+        MissingExtraError: It is a file of Keras or PyTorch, and the framework or its converter is not installed.
         ModelError: The file is gone, changed, corrupt or contains code.
         CompileError: The network cannot be converted.
     """
@@ -55,6 +74,7 @@ def float_tflite(artifact: Artifact, progress: Progress | None = None) -> bytes:
     if artifact.format == "torch":
         from edgerig.compilers.torch_to_tflite import convert_torch
 
+        TorchFloat32.require()
         return convert_torch(Path(artifact.path))
     if artifact.format == "savedmodel":
         from edgerig.compilers.saved_model_to_tflite import convert_saved_model

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
-from edgerig.errors import MissingExtraError
 from edgerig.progress import Progress
 
 
@@ -18,18 +17,29 @@ class Onnx(ModelCompiler):
     name = "onnx"
     summary = "float32 ONNX of a TFLite, Keras, PyTorch or SavedModel network"
     extra = "onnx"
-    modules = ("onnx",)
+    modules: ClassVar[tuple[str, ...]] = ("onnx",)
     takes = frozenset({"keras", "tflite", "onnx", "torch", "savedmodel"})
     makes = "onnx"
     after = "float32"
     direct = frozenset({"onnx", "torch"})
     scheme = "float32"
 
+    def for_format(self, format: str) -> ModelCompiler:
+        return TorchOnnx(self.settings) if format == "torch" and type(self) is Onnx else self
+
     def _refuses(self, format: str, scheme: str) -> str | None:
         return refuses_quantized(self.name, format, scheme)
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         return float_onnx(artifact)
+
+
+class TorchOnnx(Onnx):
+    """`Onnx` of PyTorch networks: the same by another engine."""
+
+    extra = "torch"
+    modules = ("torch", "onnxscript", "onnx")
+    takes = frozenset({"torch"})
 
 
 def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
@@ -51,7 +61,7 @@ def float_onnx(artifact: Artifact) -> bytes:
     """Float ONNX bytes of a ``keras``, ``tflite``, ``torch`` or ``onnx`` artifact; an ``onnx`` one is passed through.
 
     Raises:
-        MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
+        MissingExtraError: It is a file of Keras or PyTorch, and what exports it is not installed.
         ModelError: The file is gone, changed or corrupt.
         CompileError: It has an operator that cannot be exported; names it, its position and what is supported.
     """
@@ -60,9 +70,7 @@ def float_onnx(artifact: Artifact) -> bytes:
     if artifact.format == "torch":
         from edgerig.models.torch.files import onnx_of
 
-        for module in ("torch", "onnxscript"):
-            if find_spec(module) is None:
-                raise MissingExtraError("Export from PyTorch to ONNX", "torch", module)
+        TorchOnnx.require()
         artifact.read()
         return onnx_of(Path(artifact.path))
     from edgerig.compilers.float32 import float_tflite

@@ -113,7 +113,7 @@ def with_those_before(compiler: ModelCompiler, state: State, make: Make) -> tupl
     """``compiler`` after those that must run first on such a network."""
     if compiler.after is None or state.format in compiler.direct:
         return (compiler,)
-    before = make(compiler.after)
+    before = make(compiler.after).for_format(state.format)
     if before.makes == state.format or before.refuses(state.format, state.scheme):
         return (compiler,)
     return (*with_those_before(before, state, make), compiler)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from edgerig.compilers import flatbuffer
-from edgerig.errors import CompileError, EdgerigError, MissingExtraError
+from edgerig.errors import CompileError, EdgerigError
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import import_torch, quiet
 from edgerig.models.torch.files import load_program
@@ -20,14 +19,9 @@ def convert_torch(path: Path) -> bytes:
     """Float TFLite bytes of a ``.pt2`` file; batch 1. Inputs keep their shape, channels first, and their names.
 
     Raises:
-        MissingExtraError: litert-torch is not installed; ONNX needs less.
         ModelError: The file cannot be read.
         CompileError: The network has an operation that TFLite lacks.
     """
-    if find_spec("litert_torch") is None:
-        raise MissingExtraError(
-            "PyTorch to TFLite (compiler onnx needs only the extra torch)", "litert-torch", "litert_torch"
-        )
     torch = import_torch()
     specification = Archive(path.read_bytes(), path.name).specification()
     program = load_program(path)

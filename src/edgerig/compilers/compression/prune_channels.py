@@ -43,7 +43,9 @@ class PruneChannels(Compressor):
         for layer, obstacle in obstacles.items():
             progress.log(f"{layer} keeps its channels: {obstacle}")
         if share and all(before == after for before, after in widths.values()):
-            raise CompileError(f"No channel of {artifact.name} can be removed: {_reasons(widths, obstacles)}.", _HINT)
+            raise CompileError(
+                f"No channel of {artifact.name} can be removed: {_reasons(widths, obstacles)}.", _hint(widths)
+            )
         zeros = masks_of_zeros(smaller) if self.settings.keep_zeros else {}
         fine_tune(smaller, artifact, dataset, self.settings, progress, Held(masks=zeros))
         return smaller, {
@@ -66,7 +68,13 @@ class TorchPruneChannels(OfTorch, PruneChannels):
 
 
 PruneChannels.others = {"torch": TorchPruneChannels}
-_HINT = "Choose a larger share, or another network: channels that are an output of the network stay."
+
+
+def _hint(widths: dict[str, tuple[int, int]]) -> str:
+    """A larger share helps only where channels could be followed."""
+    if widths:
+        return "Choose a larger share, or another network."
+    return "No share helps here. prune and cluster leave all channels, and may do."
 
 
 def _reasons(widths: dict[str, tuple[int, int]], obstacles: dict[str, str]) -> str:
