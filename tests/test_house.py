@@ -260,6 +260,7 @@ CORRIDOR = [
     "memory",
     "select",
     "faster",
+    "soft_float",
     "emit",
     "planning",
     "stages",

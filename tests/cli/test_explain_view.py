@@ -134,3 +134,33 @@ def test_a_firmware_s_build_explains_its_network(net: Path, tmp_path: Path, caps
     document = json.loads(capsys.readouterr().out)
     assert document["board"] == "stm32f746"
     assert [layer["kernel"] for layer in document["layers"]] == ["conv-columns", "conv-columns"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cpu", "told"),
+    [
+        ("float32", "cortex-m0plus", True),
+        ("float32", "cortex-m4+nofp", True),
+        ("float32", "rv32imc", True),
+        ("float32", "cortex-m4", False),
+        ("float32", "portable", False),
+        ("int8", "cortex-m0plus", False),
+    ],
+)
+def test_what_floats_cost_without_an_fpu_is_told(dtype: str, cpu: str, told: bool) -> None:
+    manifest = compile_model(digits(dtype), "net", Options(cpu=cpu)).manifest
+    lines = [line for line in explanation(manifest, "no", 120) if "FPU" in line]
+    macs = f"{manifest.macs:,}"
+    wanted = f"Note: {macs} of {macs} multiply-accumulates are in float32, and {cpu} has no FPU: "
+    assert [line[: len(wanted)] for line in lines] == [wanted] * told
+
+
+@pytest.mark.parametrize("explain", [True, False])
+def test_compile_tells_it_once(explain: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = RandomNetwork("float32", seed=3)
+    x = network.value((1, 4, 4, 2), 0.03)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(network.net.build([x.index], [network.conv(x, 4).index]))
+    words = ["--explain"] if explain else []
+    assert call("compile", path, "--to", "c", "--cpu", "cortex-m3", *words, "--out", tmp_path / "c") == 0
+    assert capsys.readouterr().err.count("cortex-m3 has no FPU") == 1

@@ -181,6 +181,18 @@ def _show(steps: list[CompiledFile], rows: list[SizeRow], explain: bool) -> None
     _show_fronts(steps)
     if explain:
         _explain(steps)
+    else:
+        _show_notes(steps)
+
+
+def _show_notes(steps: list[CompiledFile]) -> None:
+    """What is worth knowing of generated C, which ``--explain`` tells with the rest."""
+    from edgerig.cli.explain_view import note_lines, read_manifest
+
+    for step in steps:
+        if step.artifact.format == C_SOURCE:
+            for line in note_lines(read_manifest(Path(step.artifact.path).parent)):
+                echo(line)
 
 
 def _show_fronts(steps: list[CompiledFile]) -> None:

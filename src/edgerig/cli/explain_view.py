@@ -76,7 +76,13 @@ def explanation(manifest: Manifest, counts: list[int] | str, width: int) -> list
             else "no CPU has faster ones for these layers"
         )
         lines += ["", f"For the CPU {manifest.cpu} there are only portable kernels; {others}."]
-    return [*lines, "", _method(manifest, counts)]
+    notes = note_lines(manifest)
+    return [*lines, *([""] if notes else []), *notes, "", _method(manifest, counts)]
+
+
+def note_lines(manifest: Manifest) -> list[str]:
+    """What is worth knowing of generated C, a line each."""
+    return [f"Note: {note}." for note in manifest.notes]
 
 
 def _method(manifest: Manifest, counts: list[int] | str) -> str:

@@ -76,7 +76,7 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
     """
     import msgspec
 
-    from edgerig.cli.explain_view import counted, counted_layers, explanation, read_manifest
+    from edgerig.cli.explain_view import counted, counted_layers, explanation, note_lines, read_manifest
 
     firmware, network = build_with(board, model, out, options)
     if as_json:
@@ -93,11 +93,13 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
     echo(
         f"{firmware.elf}: flash {sizes.flash:,} of {sizes.flash_limit:,} B, RAM {sizes.ram:,} of {sizes.ram_limit:,} B"
     )
+    folder = Path(network.folder)
+    manifest = read_manifest(folder)
+    lines = note_lines(manifest)
     if explain:
-        folder = Path(network.folder)
-        manifest = read_manifest(folder)
-        for line in ("", *explanation(manifest, counted(folder, manifest), terminal_width(sys.stderr))):
-            echo(line)
+        lines = ["", *explanation(manifest, counted(folder, manifest), terminal_width(sys.stderr))]
+    for line in lines:
+        echo(line)
 
 
 @command.command()

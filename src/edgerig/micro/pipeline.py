@@ -41,6 +41,7 @@ from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
 from edgerig.micro.passes.integer_io import integer_io
 from edgerig.micro.select import Refusals
+from edgerig.micro.soft_float import soft_float_note
 from edgerig.micro.stages import Compilation
 from edgerig.models.formats import Onnx
 
@@ -96,6 +97,8 @@ def compile_program(
     layers = share_constants(planned.layers)
     if planned.stage:
         program.notes.append(planned.stage.note)
+    if note := soft_float_note([layer.node for layer in layers], options):
+        program.notes.append(note)
     return _emit(program, name, options, layers, planned.memory, (plain, parameters, file_bytes))
 
 
