@@ -48,7 +48,7 @@ class ModelCompiler(Plugin, ABC):
             (`edgerig.formats.Format`) in the compiler's module.
         scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
             ``"int16x8"``; None where it keeps the scheme of its input.
-        needs_dataset: Whether it calibrates.
+        needs_dataset: Whether it calibrates or trains; of an instance, where that depends on its settings.
         splits: The splits of the dataset that it reads, where it needs one.
         after: The compiler that the engine runs first where the input does not have that compiler's output format yet.
         direct: Formats among ``takes`` that it reads itself, so that ``after`` is not run for them.
@@ -59,7 +59,7 @@ class ModelCompiler(Plugin, ABC):
     takes: ClassVar[frozenset[str]]
     makes: ClassVar[str]
     scheme: ClassVar[str | None] = None
-    needs_dataset: ClassVar[bool] = False
+    needs_dataset: bool = False
     splits: ClassVar[tuple[SplitName, ...]] = ("train",)
     after: ClassVar[str | None] = None
     direct: ClassVar[frozenset[str]] = frozenset()

@@ -32,6 +32,28 @@ def pruned(keras_net: Artifact, blobs: Dataset, tmp_path_factory: pytest.TempPat
     return Prune(PruneSettings(share=0.75, epochs=0)).compile(keras_net, tmp_path_factory.mktemp("pruned"), blobs)
 
 
+@pytest.mark.parametrize(
+    "compiler",
+    [
+        Prune(PruneSettings(share=0.75, epochs=0)),
+        PruneChannels(PruneChannelsSettings(share=0.5, epochs=0)),
+        Cluster(ClusterSettings(values=4, epochs=0)),
+    ],
+    ids=lambda compiler: compiler.name,
+)
+def test_without_training_no_dataset_is_needed(
+    compiler: ModelCompiler, keras_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    """Networks whose samples no dataset has can be made smaller so; with one the same file is made."""
+    alone = compiler.compile(keras_net, tmp_path / "alone")
+    assert arrays_of(alone).keys() == arrays_of(keras_net).keys()
+    beside = compiler.compile(keras_net, tmp_path / "beside", blobs)
+    for name, kernel in arrays_of(alone).items():
+        np.testing.assert_array_equal(kernel, arrays_of(beside)[name])
+    assert "calibration" not in beside.origins[-1].options
+    assert type(compiler)().needs_dataset
+
+
 class TestPrune(CompressorContract):
     @pytest.fixture(scope="class")
     @classmethod

@@ -42,6 +42,8 @@ class Compressor(ModelCompiler):
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
+        # What is only changed and not trained on needs no samples, whatever the network takes and gives.
+        self.needs_dataset = self.settings.epochs > 0
         self._achieved: dict[str, Any] = {}
 
     def for_format(self, format: str) -> ModelCompiler:
@@ -62,7 +64,6 @@ class Compressor(ModelCompiler):
         return KerasNetwork
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> Path:
-        assert dataset is not None, "the pipeline refuses to fine-tune without a dataset"
         if artifact.format_options.get("custom"):
             raise IncompatibleError(
                 f"{artifact.name} has layers of your own, which compiler {self.name!r} does not know.",
@@ -87,9 +88,10 @@ class Compressor(ModelCompiler):
 
     @abstractmethod
     def _compress(
-        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+        self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
-        """The smaller network, fine-tuned, and what the artifact's record is to say of it."""
+        """The smaller network, fine-tuned, and what the artifact's record is to say of it; there is a dataset unless it
+        is not to be fine-tuned."""
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         """What is measured in the file that was written; raises `ArtifactCheckError` where it is not as promised."""

@@ -42,7 +42,7 @@ class Cluster(Compressor):
     Settings: ClassVar[type[Settings]] = ClusterSettings
 
     def _compress(
-        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+        self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
         kernels = network.kernels()
         zeros = masks_of_zeros(network) if self.settings.keep_zeros else {}

@@ -28,7 +28,7 @@ NO_TUNING = "Compile without fine-tuning (--option epochs=0)."
 def fine_tune(
     network: Network,
     artifact: Artifact,
-    dataset: Dataset,
+    dataset: Dataset | None,
     settings: FineTuningSettings,
     progress: Progress,
     held: Held,
@@ -47,6 +47,7 @@ def fine_tune(
     """
     if not settings.epochs:
         return
+    assert dataset is not None, "the pipeline refuses to fine-tune without a dataset"
     samples = dataset.split("train")
     objective = objective_of(dataset, samples.truth(slice(0, 1), artifact.preprocessing))
     feed = Feed(samples, artifact.preprocessing, settings.batch_size, objective)

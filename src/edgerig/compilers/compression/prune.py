@@ -43,7 +43,7 @@ class Prune(Compressor):
     Settings: ClassVar[type[Settings]] = PruneSettings
 
     def _compress(
-        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+        self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
         kernels = network.kernels()
         masks = {name: magnitude_mask(array, self.settings.share) for name, array in kernels.items()}

@@ -36,7 +36,7 @@ class PruneChannels(Compressor):
     Settings: ClassVar[type[Settings]] = PruneChannelsSettings
 
     def _compress(
-        self, network: Network, artifact: Artifact, dataset: Dataset, progress: Progress
+        self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
         share = self.settings.share
         smaller, widths, obstacles = network.without_channels(share)
