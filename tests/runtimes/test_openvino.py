@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from edgerig.formats import named
 from edgerig.measure.census import Census, verdicts, with_scheme
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
+from edgerig.models.openvino_core import openvino_core
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.openvino import OpenVino, OpenVinoSettings
@@ -31,12 +34,12 @@ def own_outputs(path: Path, inputs: Sequence[Any]) -> list[Any]:
     """Outputs by OpenVINO's own interface, sample by sample."""
     import openvino
 
-    model = openvino.Core().read_model(str(path))
+    model = openvino_core().read_model(str(path))
     for port in model.inputs:
         if port.partial_shape[0].is_dynamic:
             model.reshape({port: openvino.PartialShape([1, *list(port.partial_shape)[1:]])})
     properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    compiled = openvino.Core().compile_model(model, "CPU", properties)
+    compiled = openvino_core().compile_model(model, "CPU", properties)
     rows = [
         [array.copy() for array in compiled([array[i : i + 1] for array in inputs]).values()]
         for i in range(len(inputs[0]))
@@ -48,7 +51,7 @@ def as_ir(path: Path, target: Path) -> Path:
     """The network ``path`` as OpenVINO saves it."""
     import openvino
 
-    openvino.save_model(openvino.Core().read_model(str(path)), str(target), compress_to_fp16=False)
+    openvino.save_model(openvino_core().read_model(str(path)), str(target), compress_to_fp16=False)
     return target
 
 
@@ -138,9 +141,8 @@ def test_it_runs_in_float32_unless_another_type_is_asked_for(float_tflite: Path)
     assert {group.dtype for group in census.operators} == {"float32"}
     assert {group.placement for group in census.operators} == {"CPU"}
     assert census.requested == ()
-    import openvino
 
-    kinds = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    kinds = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for asked in ("float16", "bfloat16"):
         (verdict,) = verdicts(census_told(loaded(float_tflite, precision=asked)))
         there = {"float16": "FP16", "bfloat16": "BF16"}[asked] in kinds
@@ -218,3 +220,30 @@ def test_the_format_tells_what_the_engine_tells(tmp_path: Path, int8_tflite: Pat
         assert specification.scheme == scheme
         artifact = open_artifact(path)
         assert artifact.size == path.stat().st_size + path.with_suffix(".bin").stat().st_size
+
+
+def test_ctrl_c_is_heard_after_networks_have_gone_in_any_order(tmp_path: Path) -> None:
+    path = dense_onnx(tmp_path / "net.onnx")
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
+INTERRUPTED = """
+import faulthandler, gc, os, signal, sys
+from pathlib import Path
+from edgerig.runtimes.openvino import OpenVino
+
+faulthandler.enable()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+networks = [OpenVino(), OpenVino()]
+for network in networks:
+    network.load(Path(sys.argv[1]))
+del network
+while networks:
+    networks.pop(0).close()
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""

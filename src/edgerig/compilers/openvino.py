@@ -14,6 +14,7 @@ from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, IncompatibleError
+from edgerig.models.openvino_core import openvino_core
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 from edgerig.tensors import TensorSpec
@@ -146,7 +147,7 @@ def _read(artifact: Artifact) -> Any:
 
     artifact.read()
     try:
-        model = openvino.Core().read_model(str(artifact.path))
+        model = openvino_core().read_model(str(artifact.path))
         free = {
             port: openvino.PartialShape([1, *list(port.partial_shape)[1:]])
             for port in model.inputs

@@ -12,6 +12,7 @@ from edgerig.errors import InferenceError
 from edgerig.measure.census import Census, Request
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
+from edgerig.models.openvino_core import openvino_core
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
 from edgerig.runtimes.openvino_ends import input_spec, output_spec
@@ -66,9 +67,7 @@ class OpenVino(Runtime):
         return str(openvino.__version__).partition("-")[0]
 
     def _prepare(self, path: Path) -> None:
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = openvino_core()
         device = self.settings.device
         known = self._core.available_devices
         # AUTO:GPU,CPU is a way to choose, and GPU.1 one of several.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.models.openvino_core import openvino_core
 from edgerig.suites.conversion_grid.conversion import Array, Inputs, ONNXConversion
 
 
@@ -23,9 +24,7 @@ class OpenVinoConversion(ONNXConversion):
     imports = True
 
     def _load(self, path: Path) -> Any:
-        import openvino as ov
-
-        core = ov.Core()
+        core = openvino_core()
         model = core.read_model(str(path))
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         return core.compile_model(model, "CPU", settings)
