@@ -251,7 +251,7 @@ def test_samples_of_another_shape_are_refused(float_net: Artifact, blobs_with, t
 
 
 def test_calibration_without_a_dataset_is_refused(float_net: Artifact, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="calibrates") as caught:
+    with pytest.raises(UsageError, match="needs samples") as caught:
         Int8().compile(float_net, tmp_path)
     assert "--dataset" in (caught.value.hint or "")
 
