@@ -180,6 +180,20 @@ def take_checked(path: Path, output: Path) -> bool:
     return True
 
 
+def recall(*parts: str) -> bytes | None:
+    """What `remember` kept at the path ``parts`` in the cache folder; None where there is nothing or it is damaged."""
+    # A user may have no home.
+    with contextlib.suppress(RuntimeError):
+        return checked(cache_folder().joinpath(*parts))
+    return None
+
+
+def remember(content: bytes, *parts: str) -> None:
+    """Keep ``content`` in the cache folder for `recall`, where there is room for it: a device may have none."""
+    with contextlib.suppress(StorageError, OSError, RuntimeError):
+        store_checked(cache_folder().joinpath(*parts), content)
+
+
 def cache_folder() -> Path:
     """The folder of downloads and built stages: ``$EDGERIG_CACHE``, or ``edgerig`` in the user's cache folder."""
     own = os.environ.get("EDGERIG_CACHE")

@@ -17,7 +17,6 @@ from pathlib import Path
 import msgspec
 
 from edgerig import files
-from edgerig.errors import StorageError
 
 #: Longer texts are not names of files.
 LONGEST = 400
@@ -65,22 +64,25 @@ def existing(texts: Iterable[str], folder: Path) -> dict[str, Path]:
 def kept_names(package: Path) -> Iterator[None]:
     """Within, `names_in` knows from the cache what it has parsed in other processes, for ``package``; and if it parses
     many files, they are known to the next one. To parse a large package takes seconds."""
-    # A user without a home has no cache.
-    with contextlib.suppress(OSError, RuntimeError, msgspec.MsgspecError):
-        kept = files.checked(_path(package))
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        kept = files.recall(*_place(package))
         if kept is not None:
             _names.update(msgspec.msgpack.decode(kept, type=dict[str, Names]))
     before = len(_names)
     yield
     if len(_names) - before >= MANY:
-        with contextlib.suppress(StorageError, OSError, RuntimeError):
-            files.store_checked(_path(package), msgspec.msgpack.encode(_names))
+        with contextlib.suppress(OSError):
+            files.remember(msgspec.msgpack.encode(_names), *_place(package))
 
 
-def _path(package: Path) -> Path:
-    """Where is kept what the sources of a package name; this code and Python's grammar decide that as well."""
+def _place(package: Path) -> tuple[str, str]:
+    """Where is kept what the sources of a package name; this code and Python's grammar decide that as well.
+
+    Raises:
+        OSError: This code cannot be read, as from an archive.
+    """
     own = files.sha256_file(Path(__file__))
-    return files.cache_folder() / "names" / files.digest([str(package), own, sys.version])
+    return "names", files.digest([str(package), own, sys.version])
 
 
 def names_in(source: bytes, digest: str) -> Names:

@@ -3,6 +3,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from edgerig import files
 from edgerig.report import page
 from edgerig.report.compiled_templates import CompiledTemplates
 
@@ -69,3 +70,13 @@ def test_what_another_environment_compiled_is_not_taken(
 
 def test_the_pages_use_it() -> None:
     assert isinstance(page.page_environment().bytecode_cache, CompiledTemplates)
+
+
+def test_a_user_without_a_home_has_pages_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(files, "cache_folder", homeless)
+    (tmp_path / "a").write_text(TEXT)
+    assert compiled(tmp_path) == ["a"]
+    assert compiled(tmp_path) == ["a"]

@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import contextlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import jinja2
 from jinja2.bccache import Bucket
 
 from edgerig import __version__, files
-from edgerig.errors import StorageError
 from edgerig.installed import version
 
 
@@ -24,18 +22,17 @@ class CompiledTemplates(jinja2.BytecodeCache):
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fill ``bucket`` with what was kept of its template, if it is whole and current."""
-        code = files.checked(_path(bucket))
+        code = files.recall(*_place(bucket))
         if code is not None:
             bucket.bytecode_from_string(code)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep what is in ``bucket``."""
-        with contextlib.suppress(OSError, StorageError):
-            files.store_checked(_path(bucket), bucket.bytecode_to_string())
+        files.remember(bucket.bytecode_to_string(), *_place(bucket))
 
 
-def _path(bucket: Bucket) -> Path:
-    return files.cache_folder() / "templates" / _how() / bucket.key
+def _place(bucket: Bucket) -> tuple[str, str, str]:
+    return "templates", _how(), bucket.key
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import platform
 import re
@@ -14,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from edgerig import files
-from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, StorageError
+from edgerig.errors import EdgerigError, InferenceError, MissingProgramError
 from edgerig.install import install_command
 
 #: Time limit of the C compiler, in seconds.
@@ -50,14 +49,14 @@ def build_library(folder: Path, output: Path, level: str, native: bool = False) 
     if own is not None and _knows(tuple(words), own):
         flags.append(own)
     key = library_key(folder, words, flags)
-    if key is not None and files.take_checked(_path(key), output):
+    kept = None if key is None else files.recall(*_place(key))
+    if kept is not None:
+        output.write_bytes(kept)
         return
     sources = map(str, sorted(folder.rglob("*.c")))
     run_c_compiler([*words, *flags, *sources, "-o", str(output)], "the network", InferenceError)
     if key is not None:
-        # A device may have no place for a cache; what was built serves all the same.
-        with contextlib.suppress(StorageError, OSError):
-            files.store_checked(_path(key), output.read_bytes())
+        files.remember(output.read_bytes(), *_place(key))
 
 
 def library_key(folder: Path, words: Sequence[str], flags: Sequence[str]) -> str | None:
@@ -121,8 +120,8 @@ def _processor() -> str | None:
     return "\n".join(sorted(set(lines))) or None
 
 
-def _path(key: str) -> Path:
-    return files.cache_folder() / "libraries" / key[:2] / key
+def _place(key: str) -> tuple[str, str, str]:
+    return "libraries", key[:2], key
 
 
 @lru_cache

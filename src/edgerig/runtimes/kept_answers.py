@@ -3,7 +3,6 @@ would ask the same of the same file again."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from edgerig import __version__, files
-from edgerig.errors import StorageError
 from edgerig.installed import version
 
 T = TypeVar("T")
@@ -31,21 +29,15 @@ def kept_answer(
     """
     versions = {name: version(name) for name in packages}
     key = files.digest([question, content, __version__, _sum(tuple(code)), versions])
-    # A device may have no place for a cache, or its user no home.
-    with contextlib.suppress(OSError, RuntimeError):
-        kept = files.checked(_path(key))
-        if kept is not None:
-            return cast(T, json.loads(kept))
+    parts = ("answers", key[:2], key)
+    kept = files.recall(*parts)
+    if kept is not None:
+        return cast(T, json.loads(kept))
     answer = find_out()
-    with contextlib.suppress(StorageError, OSError, RuntimeError):
-        files.store_checked(_path(key), json.dumps(answer).encode())
+    files.remember(json.dumps(answer).encode(), *parts)
     return answer
 
 
 @lru_cache(maxsize=8)
 def _sum(code: tuple[str, ...]) -> str:
     return files.sha256(b"".join(Path(path).read_bytes() for path in code))
-
-
-def _path(key: str) -> Path:
-    return files.cache_folder() / "answers" / key[:2] / key

@@ -8,9 +8,8 @@ from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Add, Binary, Node, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.elementwise.sum_tables import sum_tables
-from edgerig.micro.kernels.cortex_m.elementwise.sums import pays
-from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
+from edgerig.micro.kernels.cortex_m.elementwise.sum_tables import sum_tables, tables_fit
+from edgerig.micro.kernels.refusals import Answer, Refusal
 from edgerig.micro.kernels.scalar.cores import HERE, Core
 from edgerig.micro.options import Options
 
@@ -24,10 +23,7 @@ class Sums(Kernel):
         self.name, self.needs = f"{core.name}-sum", core.needs  # type: ignore[misc]
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
-            return False
-        same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        return require(same, "the inputs have different shapes") and pays(node, options) and exact(sum_tables(node))
+        return tables_fit(node, options)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add | Sub)

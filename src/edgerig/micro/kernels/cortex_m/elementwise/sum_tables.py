@@ -32,6 +32,14 @@ _TURNS = 4
 _FAR = 1 << 40
 
 
+def tables_fit(node: Node, options: Options) -> Answer:
+    """Whether two tables add up two tensors of one shape exactly, and are worth their flash."""
+    if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
+        return False
+    same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
+    return require(same, "the inputs have different shapes") and pays(node, options) and exact(sum_tables(node))
+
+
 class SumTables(Kernel):
     """Two tensors of one shape, 7.4 instructions an element. The tables take 2 KiB of flash."""
 
@@ -40,10 +48,7 @@ class SumTables(Kernel):
     node = Binary
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
-            return False
-        same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        return require(same, "the inputs have different shapes") and pays(node, options) and exact(sum_tables(node))
+        return tables_fit(node, options)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add | Sub)
