@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgerig.cli.options import FiniteRange
-from edgerig.serve.stress.load import HIGHEST_RATE, LONGEST_TIMEOUT, LOWEST_RATE
+from edgerig.serve.stress.load import HIGHEST_RATE, LONGEST_TIMEOUT, LOWEST_RATE, Load
 
-#: What may stand before an address, by protocol; and what of it is encrypted.
-SCHEMES = {"digits": ("tcp", "tls"), "oip-http": ("http", "https"), "oip-grpc": ("grpc", "grpcs")}
+#: What may stand before an address and tells the protocol; before one of any protocol; and what of these is encrypted.
+SCHEMES = {"digits": ("digits",), "oip-http": ("http", "https"), "oip-grpc": ("grpc", "grpcs")}
+ANY = ("tcp", "tls")
 ENCRYPTED = ("https", "grpcs", "tls")
 #: Ports where an address has none, by protocol.
 PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
@@ -19,7 +21,11 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 
 @click.command(name="stress")
 @click.argument("address", metavar="ADDRESS")
-@click.option("--protocol", required=True, metavar="NAME", help="In which it is asked: digits, oip-http, oip-grpc.")
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="In which it is asked: digits, oip-http, oip-grpc.  [default: as ADDRESS begins, else it must be given]",
+)
 @click.option(
     "--connections", type=click.IntRange(min=1), default=1, show_default=True, help="How many are open at a time."
 )
@@ -62,71 +68,33 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 )
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the latencies into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def command(
-    address: str,
-    protocol: str,
-    connections: int,
-    requests: int,
-    rate: float | None,
-    reconnect: bool,
-    timeout: float,
-    processes: int | None,
-    seed: int,
-    model: str | None,
-    token_file: Path | None,
-    ca: Path | None,
-    tls: Path | None,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
+def command(address: str, protocol: str | None, plot: Path | None, as_json: bool, **options: Any) -> None:
     """Load a server with requests, and tell throughput, latencies and failures.
 
-    ADDRESS is HOST:PORT. With https://HOST:PORT, grpcs://HOST:PORT, tls://HOST:PORT, --ca or --tls the connections
-    are encrypted. In oip-http and oip-grpc a server of a single network is asked for its name. A server that refuses
-    all connections ends the load.
+    ADDRESS is HOST:PORT with --protocol, or tells the protocol itself: digits://HOST:PORT, http://HOST:PORT,
+    grpc://HOST:PORT. With https://HOST:PORT, grpcs://HOST:PORT, tls://HOST:PORT, --ca or --tls the connections are
+    encrypted. In oip-http and oip-grpc a server of a single network is asked for its name. A server that refuses all
+    connections ends the load.
 
     The tool tells how busy and how late it was itself, and when the server may be better than the figures say.
     The exit code is 1 if a request failed.
 
     \b
     Examples:
-      edgerig stress 127.0.0.1:32001 --protocol digits --connections 500 --requests 1
-      edgerig stress 127.0.0.1:32001 --protocol digits --connections 50 --requests 2000 --rate 1000 --plot load.svg
-      edgerig stress 127.0.0.1:32001 --protocol digits --connections 10 --requests 100 --reconnect --json
-      edgerig stress 127.0.0.1:8080 --protocol oip-http --model mnist_int8 --connections 20 --requests 500
+      edgerig stress digits://127.0.0.1:32001 --connections 500 --requests 1
+      edgerig stress digits://127.0.0.1:32001 --connections 50 --requests 2000 --rate 1000 --plot load.svg
+      edgerig stress digits://127.0.0.1:32001 --connections 10 --requests 100 --reconnect --json
+      edgerig stress http://127.0.0.1:8080 --model mnist_int8 --connections 20 --requests 500
+      edgerig stress 127.0.0.1:8081 --protocol oip-grpc --connections 20 --requests 500
     """
-    from edgerig.agent.address import parse_address
     from edgerig.cli.console import ConsoleProgress
     from edgerig.cli.signals import stop_on_termination
-    from edgerig.errors import UnknownNameError, UsageError
-    from edgerig.serve.stress.load import Load, usual_processes
-    from edgerig.serve.stress.protocols import PROTOCOLS
+    from edgerig.errors import UsageError
     from edgerig.serve.stress.run import StoppedLoad, stress
-    from edgerig.wire.ownership import load_token
 
-    if protocol not in PROTOCOLS:
-        raise UnknownNameError("protocol", protocol, PROTOCOLS)
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"--plot {plot}: the picture is an SVG file.", "Give a name that ends in .svg.")
-    scheme, bare = _scheme(address, protocol)
-    server = parse_address(bare if _has_port(bare) else f"{bare}:{PORTS[protocol]}")
-    load = Load(
-        host=server.host,
-        port=server.port,
-        protocol=protocol,
-        connections=connections,
-        requests=requests,
-        rate=rate,
-        reconnect=reconnect,
-        timeout=timeout,
-        processes=processes or usual_processes(connections, rate),
-        seed=seed,
-        model=model,
-        token=token.decode("latin-1") if (token := load_token(token_file)) is not None else None,
-        tls=scheme in ENCRYPTED or ca is not None or tls is not None,
-        ca=str(ca) if ca is not None else None,
-        keys=str(tls) if tls is not None else None,
-    )
+    load = load_of(address, protocol, **options)
     stop_on_termination()
     try:
         result = stress(load, ConsoleProgress())
@@ -139,26 +107,64 @@ def command(
         sys.exit(1)
 
 
-def _scheme(address: str, protocol: str) -> tuple[str, str]:
-    """The scheme of an address, empty where it has none, and the rest.
+def load_of(
+    address: str,
+    protocol: str | None,
+    *,
+    processes: int | None,
+    token_file: Path | None,
+    ca: Path | None,
+    tls: Path | None,
+    **options: Any,
+) -> Load:
+    """The load that the options describe.
 
     Raises:
-        UsageError: It is one of another protocol.
+        UnknownNameError: There is no such protocol. UsageError: The address is of another one, or none is told.
+        SpecError: The address is none.
     """
-    from edgerig.errors import UsageError
+    from edgerig.agent.address import parse_address
+    from edgerig.serve.stress.load import usual_processes
+    from edgerig.wire.ownership import load_token
 
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return "", address
-    if scheme not in (*SCHEMES[protocol], "tcp", "tls"):
+    scheme, separator, bare = address.rpartition("://")
+    protocol = _protocol(scheme, separator, protocol)
+    server = parse_address(bare.rstrip("/"), PORTS[protocol])
+    token = load_token(token_file)
+    return Load(
+        host=server.host,
+        port=server.port,
+        protocol=protocol,
+        processes=processes or usual_processes(options["connections"], options["rate"]),
+        token=token.decode("latin-1") if token is not None else None,
+        tls=scheme in ENCRYPTED or ca is not None or tls is not None,
+        ca=str(ca) if ca is not None else None,
+        keys=str(tls) if tls is not None else None,
+        **options,
+    )
+
+
+def _protocol(scheme: str, separator: str, protocol: str | None) -> str:
+    """The protocol that was given, or that an address with such a scheme before its ``separator`` tells.
+
+    Raises:
+        UnknownNameError: There is no such protocol. UsageError: None is told, or another one.
+    """
+    from edgerig.errors import UnknownNameError, UsageError
+
+    if protocol is not None and protocol not in SCHEMES:
+        raise UnknownNameError("protocol", protocol, SCHEMES)
+    by_scheme = next((name for name, schemes in SCHEMES.items() if scheme in schemes), None)
+    if protocol is None and by_scheme is None:
+        raise UsageError(
+            "The address does not tell in which protocol the server is asked.",
+            f"Name it, --protocol {', '.join(SCHEMES)}, or write digits://HOST:PORT, http://HOST:PORT or "
+            "grpc://HOST:PORT.",
+        )
+    if protocol is not None and separator and by_scheme != protocol and scheme not in ANY:
         known = ", ".join(f"{name}://" for name in SCHEMES[protocol])
         raise UsageError(f"{scheme}:// is no address of the protocol {protocol}.", f"Write HOST:PORT, or {known}.")
-    return scheme, rest.rstrip("/")
-
-
-def _has_port(address: str) -> bool:
-    bare = address.removeprefix("tcp://")
-    return bare.rpartition("]")[2].startswith(":") if bare.startswith("[") else ":" in bare
+    return protocol or str(by_scheme)
 
 
 def _show(result: object, plot: Path | None, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from tests.serve.stress.conftest import GOOD, Serve
 
+from edgerig.cli.stress_command import command, load_of
 from edgerig.errors import TargetError, UsageError, WireError
 from edgerig.serve.stress.load import Load, usual_processes
 from edgerig.serve.stress.run import check_files, stress
@@ -36,7 +37,7 @@ def test_a_load_of_two_processes_is_whole(serve: Serve) -> None:
 
 def test_the_command_prints_what_came_out(serve: Serve, tmp_path: Path) -> None:
     server = serve(lambda number: (0.0, GOOD if number != 20 else None))
-    words = [f"127.0.0.1:{server.port}", "--protocol", "digits", "--connections", "50", "--json"]
+    words = [f"digits://127.0.0.1:{server.port}", "--connections", "50", "--json"]
     done = subprocess.run(
         [EDGERIG, "stress", *words, "--plot", str(tmp_path / "load.svg")], capture_output=True, text=True, check=False
     )
@@ -114,6 +115,29 @@ def test_the_limit_on_files_is_raised_as_far_as_it_goes() -> None:
     assert done.stdout.split() == ["200", "264", str(900 - 64)]
 
 
+@pytest.mark.parametrize(
+    ("address", "protocol", "meant"),
+    [
+        ("digits://h", None, ("digits", 32001, False)),
+        ("digits://[::1]:7", "digits", ("digits", 7, False)),
+        ("http://h/", None, ("oip-http", 8080, False)),
+        ("https://h:9", None, ("oip-http", 9, True)),
+        ("grpcs://h", None, ("oip-grpc", 8081, True)),
+        ("tls://h", "digits", ("digits", 32001, True)),
+        ("tcp://h:5", "oip-grpc", ("oip-grpc", 5, False)),
+        ("h", "oip-http", ("oip-http", 8080, False)),
+    ],
+)
+def test_an_address_tells_protocol_port_and_encryption(
+    address: str, protocol: str | None, meant: tuple[str, int, bool]
+) -> None:
+    words = [address, *(["--protocol", protocol] if protocol else [])]
+    options = command.make_context("stress", words).params
+    del options["plot"], options["as_json"]
+    load = load_of(**options)
+    assert (load.protocol, load.port, load.tls) == meant
+
+
 def test_few_processes_make_small_loads() -> None:
     assert usual_processes(500, None) == 1
     assert usual_processes(1, 100_000.0) == 1
@@ -128,6 +152,8 @@ def test_few_processes_make_small_loads() -> None:
         (["127.0.0.1:1", "--protocol", "digits", "--plot", "load.png"], "is an SVG file"),
         (["127.0.0.1:1", "--protocol", "digits", "--rate", "nan"], "nan"),
         (["127.0.0.1:1"], "--protocol"),
+        (["tls://127.0.0.1:1"], "--protocol"),
+        (["http://127.0.0.1:1", "--protocol", "digits"], "http:// is no address of the protocol digits"),
     ],
 )
 def test_mistakes_on_the_command_line_are_named(words: list[str], reason: str) -> None:
