@@ -42,4 +42,5 @@ def test_it_answers_digits_has_a_page_beside_them_and_ends_cleanly(where: tuple[
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in said
+    assert f"the network: net, {base}/v2/models/net\n" in said
     assert said.splitlines()[-1].endswith("server stopped")

@@ -122,6 +122,7 @@ def test_numbers_of_integer_networks_are_converted(tmp_path: Path) -> None:
     [
         ({"target": "tcp://127.0.0.1:1"}, "another device"),
         ({"sessions": 2}, "one session"),
+        ({"answer_seconds": 5.0}, "--answer-within cannot end it"),
     ],
 )
 def test_what_cannot_be_in_this_process_is_refused(float_net: Path, options: dict[str, Any], words: str) -> None:

@@ -25,7 +25,16 @@ import edgerig
 from edgerig.agent.address import Address
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
-from edgerig.errors import EdgerigError, InferenceError, ModelError, Overloaded, RequestError, TargetError, UsageError
+from edgerig.errors import (
+    EdgerigError,
+    IncompatibleError,
+    InferenceError,
+    ModelError,
+    Overloaded,
+    RequestError,
+    TargetError,
+    UsageError,
+)
 from edgerig.serve import Server, pool
 from edgerig.serve.listening import Access
 from edgerig.serve.service import Service
@@ -194,6 +203,12 @@ def test_a_session_that_does_not_answer_is_given_up(
         with pytest.raises(TargetError, match=r"answer"):
             server.infer({"x": endless})
         np.testing.assert_allclose(server.infer({"x": samples(2)}).outputs["y"], expected(samples(2)), rtol=1e-5)
+
+
+def test_a_limit_on_answers_is_refused_where_no_session_could_be_begun_anew(float_net: Path) -> None:
+    with pytest.raises(IncompatibleError, match=r"at tcp://127\.0\.0\.1:1") as caught:
+        Server(float_net, listen="127.0.0.1:0", target="tcp://127.0.0.1:1", answer_seconds=5.0)
+    assert "timeout=" in str(caught.value.hint)
 
 
 class Broken(Way):

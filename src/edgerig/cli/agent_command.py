@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from edgerig import logs
+from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
 from edgerig.cli.log_options import add_log_options, apply_log_options
 from edgerig.cli.options import FiniteRange, find_here
@@ -103,18 +104,7 @@ class AgentGroup(click.Group):
     metavar="SECONDS",
     help="End a session after this long without a request.",
 )
-@click.option(
-    "--tls",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Speak TLS 1.3 only, with the keys in DIR, and let in only hosts with a certificate of the same CA.",
-)
-@click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Let in only hosts that know the token in this file.  [default: the variable EDGERIG_TOKEN]",
-)
-@click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there.")
+@access_options("hosts")
 @click.option(
     "--sessions",
     type=click.IntRange(1, 64),
@@ -142,25 +132,7 @@ class AgentGroup(click.Group):
 @click.option("--max-memory", type=Size(), help="Address space of a session's process.  [default: no limit]")
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends.")
 @click.pass_context
-def command(
-    ctx: click.Context,
-    listen: str,
-    folder: Path | None,
-    runtimes: tuple[str, ...],
-    libraries: tuple[str, ...],
-    engines: tuple[str, ...],
-    idle: float,
-    tls: Path | None,
-    token_file: Path | None,
-    insecure: bool,
-    sessions: int,
-    streams: int,
-    lease: float,
-    max_model: int,
-    max_message: int,
-    max_memory: int | None,
-    until_eof: bool,
-) -> None:
+def command(ctx: click.Context, /, listen: str, until_eof: bool, **options: Any) -> None:
     """Serve this machine as a device under test, until Ctrl-C.
 
     One run at a time owns the device; each of its sessions gets a fresh process, so that a network that crashes takes
@@ -177,53 +149,44 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    apply_log_options(ctx, base=logs.VERBOSE)
+    settings = _settings(**options)
+    if listen.startswith("serial://"):
+        _refuse_socket_options(ctx)
+        _serve(_serial_agent(listen, settings), listen, until_eof)
+        return
+    agent = _socket_agent(listen, settings, **options)
+    _serve(agent, str(agent.address), until_eof)
+
+
+def _settings(
+    *,
+    folder: Path | None,
+    runtimes: tuple[str, ...],
+    libraries: tuple[str, ...],
+    engines: tuple[str, ...],
+    idle: float,
+    max_model: int,
+    max_message: int,
+    max_memory: int | None,
+    **_: Any,
+) -> dict[str, Any]:
+    """The arguments of an agent on a line as of one on a socket.
+
+    Raises:
+        UnknownNameError, SpecError, UsageError: There is no such runtime, or an engine cannot be run so.
+    """
     from edgerig.agent.elsewhere import engines_named
-    from edgerig.agent.server import Agent, parse_address
     from edgerig.agent.worker_process import WorkerLimits
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
-    from edgerig.wire.ownership import load_token, others_may_read
-    from edgerig.wire.tls import KEY, device_context
-    from edgerig.wire.unix import SCHEME, parse_unix
 
-    apply_log_options(ctx, base=logs.VERBOSE)
     find_here(*runtimes)
     for name in runtimes:
         find("runtime", name, Runtime)
     engines_named(engines)
-    limits = WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes, engines=tuple(engines))
-    if listen.startswith("serial://"):
-        _refuse_socket_options(ctx)
-        serial = _serial_agent(
-            listen,
-            folder=folder,
-            runtimes=runtimes,
-            idle=idle,
-            log=_log,
-            limits=limits,
-        )
-        _serve(serial, listen, until_eof)
-        return
-    token = load_token(token_file)
-    for secret in (token_file, tls / KEY if tls is not None else None):
-        if secret is not None and others_may_read(secret):
-            _logger.warning("every user of this machine may read %s: chmod 600 %s", secret, secret)
-    address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
-    agent = Agent(
-        address,
-        folder=folder,
-        runtimes=runtimes,
-        insecure=insecure,
-        idle=idle,
-        token=token,
-        tls=device_context(tls) if tls is not None else None,
-        sessions=sessions,
-        streams=streams,
-        lease=lease,
-        limits=limits,
-        log=_log,
-    )
-    _serve(agent, str(agent.address), until_eof)
+    limits = WorkerLimits(max_model, max_message, max_memory, libraries, machine_code=runtimes, engines=engines)
+    return {"folder": folder, "runtimes": runtimes, "idle": idle, "log": _log, "limits": limits}
 
 
 def _refuse_socket_options(ctx: click.Context) -> None:
@@ -237,7 +200,7 @@ def _refuse_socket_options(ctx: click.Context) -> None:
             )
 
 
-def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
+def _serial_agent(listen: str, settings: dict[str, Any]) -> SerialAgent:
     """An agent for the host at the other end of a serial line."""
     from edgerig.agent.serial import SerialAgent
     from edgerig.wire.serial import open_serial, parse_serial
@@ -249,6 +212,35 @@ def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
     except BaseException:
         link.close()
         raise
+
+
+def _socket_agent(
+    listen: str,
+    settings: dict[str, Any],
+    *,
+    tls: Path | None,
+    token_file: Path | None,
+    insecure: bool,
+    sessions: int,
+    streams: int,
+    lease: float,
+    **_: Any,
+) -> Agent:
+    """An agent for whoever may connect."""
+    from edgerig.agent.server import Agent, parse_address
+    from edgerig.wire.tls import device_context
+    from edgerig.wire.unix import SCHEME, parse_unix
+
+    return Agent(
+        parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen),
+        insecure=insecure,
+        token=read_token(token_file, tls),
+        tls=device_context(tls) if tls is not None else None,
+        sessions=sessions,
+        streams=streams,
+        lease=lease,
+        **settings,
+    )
 
 
 def _log(message: str) -> None:

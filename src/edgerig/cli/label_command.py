@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgerig import logs
+from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.data_options import credentials_option
 from edgerig.cli.log_options import apply_log_options
 
@@ -51,18 +52,7 @@ _logger = logging.getLogger(__name__)
 )
 @credentials_option
 @click.option("--no-commit", is_flag=True, help="Write no version when it is stopped; everything stays in the journal.")
-@click.option(
-    "--tls",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Speak TLS 1.3 only, with the keys in DIR, and let in only clients with a certificate of the same CA.",
-)
-@click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Let in only browsers whose user knows the token in this file.  [default: the variable EDGERIG_TOKEN]",
-)
-@click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there.")
+@access_options("browsers", "whose user knows")
 def command(address: str, token_file: Path | None, no_commit: bool, **options: Any) -> None:
     """Label the pictures of the dataset ADDRESS on a page, until Ctrl-C.
 
@@ -82,10 +72,9 @@ def command(address: str, token_file: Path | None, no_commit: bool, **options: A
     from edgerig.cli.console import say
     from edgerig.cli.signals import stop_on_termination
     from edgerig.serve.labels.server import LabelServer
-    from edgerig.wire.ownership import load_token
 
     stop_on_termination()
-    server = LabelServer(address, token=load_token(token_file), commit=not no_commit, **options)
+    server = LabelServer(address, token=read_token(token_file, options["tls"]), commit=not no_commit, **options)
     try:
         say(f"listening on {str(server.address).removeprefix('tcp://')} (http)")
         _logger.info(

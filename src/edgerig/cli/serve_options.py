@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
 from edgerig.cli.options import FiniteRange, find_here, format_option, load_format, parse_options
 
@@ -58,18 +59,7 @@ _OPTIONS = (
         show_default=True,
         help="Samples that may wait; what comes beyond them is refused at once.",
     ),
-    click.option(
-        "--tls",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="DIR",
-        help="Speak TLS 1.3 only, with the keys in DIR, and let in only clients with a certificate of the same CA.",
-    ),
-    click.option(
-        "--token-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Let in only clients that show the token in this file.  [default: the variable EDGERIG_TOKEN]",
-    ),
-    click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there."),
+    access_options("clients", "that show"),
     click.option(
         "--stop-within",
         type=FiniteRange(min=0),
@@ -115,21 +105,15 @@ def start_server(
 ) -> Server:
     """A server of the network ``model`` with these options and further arguments of `edgerig.serve.Server`."""
     from edgerig.serve import Server
-    from edgerig.wire.ownership import load_token, others_may_read
-    from edgerig.wire.tls import KEY
 
     find_here(options["target"], *filter(None, [options["runtime"]]))
     load_format(format_)
-    token = load_token(token_file)
-    for secret in (token_file, tls / KEY if tls is not None else None):
-        if secret is not None and others_may_read(secret):
-            _logger.warning("every user of this machine may read %s: chmod 600 %s", secret, secret)
     return Server(
         model,
         target_options=parse_options(target_option, "--target-option"),
         options={"threads": threads} if threads != 1 else {},
         tls=tls,
-        token=token,
+        token=read_token(token_file, tls),
         log=_opened(access_log),
         **options,
     )
@@ -151,12 +135,24 @@ def serve_until_stopped(start: Callable[[], Server], stop_within: float) -> None
     try:
         for name, address in server.addresses.items():
             say(f"listening on {str(address).removeprefix('tcp://')} ({name})")
+        _logger.info("the network: %s", _name_of(server))
         server.wait()
     except KeyboardInterrupt:
         _logger.info("finishing the accepted requests")
     finally:
         server.stop(stop_within)
     _logger.info("server stopped")
+
+
+def _name_of(server: Server) -> str:
+    """What clients call the network, and where its metadata are."""
+    from urllib.parse import quote
+
+    name, http = server.service.name, server.addresses.get("http")
+    if http is None:
+        return name
+    scheme = "https" if server.access.tls is not None else "http"
+    return f"{name}, {scheme}://{str(http).removeprefix('tcp://')}/v2/models/{quote(name, safe='')}"
 
 
 def _opened(access_log: str | None) -> Any:

@@ -63,7 +63,8 @@ class Server:
         insecure: Whether other addresses than loopback may be open to everybody.
         log: Where a line of JSON is written for each request.
         answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
-            anew: `ANSWER_SECONDS` by default, or the target's setting ``timeout``.
+            anew: `ANSWER_SECONDS` by default, or the target's setting ``timeout``. Not for one in this process, nor on
+            another target.
         in_process: Whether the network runs in this process instead of one of its own: quicker, for one that is
             trusted not to crash or hang, since nothing ends then but this process.
 
@@ -73,7 +74,8 @@ class Server:
 
     Raises:
         UsageError: An address cannot be listened on, or is open to everybody. MissingExtraError: A server's library
-            is not installed. ModelError, TargetError, InferenceError, IncompatibleError: The network cannot be run.
+            is not installed. ModelError, TargetError, InferenceError, IncompatibleError: The network cannot be run, or
+            not with these options.
     """
 
     def __init__(
@@ -105,7 +107,6 @@ class Server:
             way.require()
         artifact = model if isinstance(model, Artifact) else open_artifact(Path(model))
         device = target_for(target, dict(target_options or {}))
-        own_timeout = "timeout" in (target_options or {})
         self.pool = Pool(
             artifact,
             device,
@@ -114,7 +115,7 @@ class Server:
             sessions=sessions or (1 if in_process else usual_sessions(device)),
             queue=queue,
             batch=batch,
-            answer_seconds=ANSWER_SECONDS if answer_seconds is None and not own_timeout else answer_seconds,
+            answer_seconds=_answer_seconds(answer_seconds, device, target_options or {}, in_process=in_process),
             in_process=in_process,
         )
         self.service = Service(name or artifact.name, self.pool, Records(log))
@@ -266,6 +267,27 @@ def usual_runtime(artifact: Artifact, target: str) -> str:
 def usual_sessions(target: Target) -> int:
     """One for each core that this process may use, where they run on this machine; else one."""
     return min(len(os.sched_getaffinity(0)), MOST_SESSIONS) if target.side_by_side else 1
+
+
+def _answer_seconds(
+    seconds: float | None, target: Target, options: Mapping[str, Any], *, in_process: bool
+) -> float | None:
+    """How long a session may take for a batch; None for as long as the target's own setting says.
+
+    Raises:
+        IncompatibleError: A time was given, and no session could be begun anew after it.
+    """
+    if seconds is not None and in_process:
+        raise IncompatibleError(
+            "A network in the server's own process that hangs has the server hang: --answer-within cannot end it.",
+            "Leave out --answer-within, or --in-process.",
+        )
+    if seconds is not None and not target.side_by_side:
+        raise IncompatibleError(
+            f"--answer-within is for sessions of this machine, and the network runs at {target.address}.",
+            "Set the target's own limit: --target-option timeout=SECONDS.",
+        )
+    return ANSWER_SECONDS if seconds is None and "timeout" not in options else seconds
 
 
 def _array(name: str, values: Any) -> Array:
