@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from edgerig.cli.compiler_options import compiler_names
-from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
+from edgerig.cli.console import ConsoleProgress, print_json
 from edgerig.cli.options import (
     custom_layers,
     custom_option,
@@ -25,20 +24,14 @@ from edgerig.cli.options import (
     parse_shapes,
     shape_option,
 )
-from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
     from edgerig.compilers.chains import Chains, CompiledFile, Failure
-    from edgerig.compilers.sizes import SizeRow
     from edgerig.datasets.base import Dataset
-    from edgerig.errors import EdgerigError
 
 #: The names that the size table of the STM32 digit project gives to these.
 SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
-
-#: The format whose layers ``--explain`` tells of.
-C_SOURCE = "c-source"
 
 
 @click.command(name="compile")
@@ -88,24 +81,7 @@ C_SOURCE = "c-source"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
 def command(
-    model: Path,
-    targets: tuple[str, ...],
-    dataset: str | None,
-    dataset_option: tuple[str, ...],
-    dataset_root: Path | None,
-    task: str | None,
-    options: tuple[str, ...],
-    format_: str | None,
-    custom: str | None,
-    layout: Layout | None,
-    shape: tuple[str, ...],
-    cpu: str | None,
-    optimize: str | None,
-    budget: str | None,
-    name: str | None,
-    out: Path,
-    explain: bool,
-    as_json: bool,
+    model: Path, targets: tuple[str, ...], out: Path, explain: bool, as_json: bool, format_: str | None, **options: Any
 ) -> None:
     """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx, .pt2 ..), and say what that saves.
 
@@ -127,111 +103,89 @@ def command(
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --explain --out build/net
     """
+    from edgerig.cli.compile_view import document_of, error_of, show
     from edgerig.cli.signals import stop_on_termination
-    from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
     from edgerig.compilers.sizes import size_table
-    from edgerig.datasets.fitting import check_size
-    from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
+
+    load_format(format_)
+    job = _plan(model, targets, **options)
+    if explain:
+        _check_explained(job.chains)
+    stop_on_termination()
+    source, steps, failures = _compile(job, out)
+    rows = size_table(
+        (f"original ({source.format})", source.size),
+        [(SEED_NAMES.get(step.compiler, step.compiler), step.payload) for step in steps],
+    )
+    if as_json:
+        print_json(document_of(source, steps, rows, failures, explain))
+    show(steps, rows, explain)
+    if failures:
+        raise error_of(failures)
+
+
+class _Job(NamedTuple):
+    """What is to be compiled: the chains, the network as it was declared, shapes to fix by input, and the dataset."""
+
+    chains: Chains
+    source: Artifact
+    shapes: dict[str, list[int]]
+    data: Dataset | None
+
+
+def _plan(
+    model: Path,
+    targets: tuple[str, ...],
+    *,
+    dataset: str | None,
+    dataset_option: tuple[str, ...],
+    dataset_root: Path | None,
+    task: str | None,
+    options: tuple[str, ...],
+    custom: str | None,
+    layout: Layout | None,
+    shape: tuple[str, ...],
+    **short: str | None,
+) -> _Job:
+    """What the options ask for, checked before anything is compiled.
+
+    Args:
+        short: Settings of compilers that have an option of their own: ``cpu``, ``optimize``, ``budget``, ``name``.
+    """
+    from edgerig.compilers.chains import plan_chains
+    from edgerig.models.declared import declare
     from edgerig.models.files import open_artifact
 
     compilers = compiler_names(targets)
     find_here(*compilers, *([dataset] if dataset else []), *([task] if task else []))
-    load_format(format_)
     load_plugins("compiler", compilers)
     data = _dataset(dataset, dataset_option, dataset_root, task)
     source = declare(open_artifact(model, options=custom_layers(custom)), layout)
     shapes = parse_shapes(shape, [source.inputs])
-    short = {"cpu": cpu, "optimize": optimize, "budget": budget, "name": name}
     settings = {key: value for key, value in short.items() if value is not None}
     chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
-    if explain:
-        _check_explained(chains)
-    stop_on_termination()
-    progress = ConsoleProgress()
-    for reason in chains.skipped:
+    return _Job(chains, source, shapes, data)
+
+
+def _compile(job: _Job, out: Path) -> tuple[Artifact, list[CompiledFile], list[Failure]]:
+    """The network as it went into the compilers, what they made of it in ``out``, and those that failed."""
+    from edgerig.compilers.chains import compile_chains, for_dataset
+    from edgerig.datasets.fitting import check_size
+    from edgerig.models.declared import with_fixed_shapes, with_likely_layout
+
+    source, data, progress = job.source, job.data, ConsoleProgress()
+    for reason in job.chains.skipped:
         progress.log(f"left out {reason}")
     if data is not None:
         check_size(data, source)
         data.prepare(progress)
         source = for_dataset(source, data)
     with tempfile.TemporaryDirectory(prefix="edgerig-shapes-") as scratch:
-        if shapes:
-            source = with_fixed_shapes(source, shapes, Path(scratch))
+        if job.shapes:
+            source = with_fixed_shapes(source, job.shapes, Path(scratch))
         if data is not None:
             source = with_likely_layout(source, data)
-        steps, failures = compile_chains(chains, source, out, data, progress)
-    rows = size_table(
-        (f"original ({source.format})", source.size),
-        [(SEED_NAMES.get(step.compiler, step.compiler), step.payload) for step in steps],
-    )
-    if as_json:
-        print_json(_document(source, steps, rows, failures, explain))
-    _show(steps, rows, explain)
-    if failures:
-        raise _error(failures)
-
-
-def _show(steps: list[CompiledFile], rows: list[SizeRow], explain: bool) -> None:
-    """Files, sizes, fronts and, where asked for, kernels."""
-    for step in steps:
-        echo(f"{step.compiler}: {step.artifact.path}")
-    if steps:
-        echo()
-        echo(_size_text(rows))
-    _show_fronts(steps)
-    if explain:
-        _explain(steps)
-    else:
-        _show_notes(steps)
-
-
-def _show_notes(steps: list[CompiledFile]) -> None:
-    """What is worth knowing of generated C, which ``--explain`` tells with the rest."""
-    from edgerig.cli.explain_view import note_lines, read_manifest
-
-    for step in steps:
-        if step.artifact.format == C_SOURCE:
-            for line in note_lines(read_manifest(Path(step.artifact.path).parent)):
-                echo(line)
-
-
-def _show_fronts(steps: list[CompiledFile]) -> None:
-    """What the searches among ``steps`` went through."""
-    from edgerig.cli.front_view import front_lines
-
-    for step in steps:
-        for line in front_lines(step.artifact, terminal_width(sys.stderr)):
-            echo(line)
-
-
-def _size_text(rows: list[SizeRow]) -> str:
-    """The table of sizes as wide as the terminal is: where it is too narrow, a block for each file."""
-    from edgerig.compilers.sizes import HEADINGS, render_size_table, size_cells
-
-    text, width = render_size_table(rows), terminal_width(sys.stderr)
-    if max(map(len, text.splitlines())) <= width:
-        return text
-    columns = [Column(name, right=bool(name)) for name in HEADINGS]
-    return "\n".join(render_table(columns, size_cells(rows), width))
-
-
-def _check_explained(chains: Chains) -> None:
-    from edgerig.errors import UsageError
-
-    if all(chain[-1].makes != C_SOURCE for chain in chains.steps):
-        raise UsageError("--explain tells of kernels of C code, and none is made.", "Add --to c.")
-
-
-def _explain(steps: list[CompiledFile]) -> None:
-    from edgerig.cli.explain_view import counted, explanation, read_manifest
-
-    for step in steps:
-        if step.artifact.format == C_SOURCE:
-            echo()
-            folder = Path(step.artifact.path).parent
-            manifest = read_manifest(folder)
-            for line in explanation(manifest, counted(folder, manifest), terminal_width(sys.stderr)):
-                echo(line)
+        return source, *compile_chains(job.chains, source, out, data, progress)
 
 
 def _dataset(name: str | None, options: tuple[str, ...], root: Path | None, task: str | None) -> Dataset | None:
@@ -252,51 +206,9 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None, task
     return data
 
 
-def _document(
-    source: Artifact, steps: list[CompiledFile], rows: list[SizeRow], failures: list[Failure], explain: bool
-) -> dict[str, Any]:
-    from edgerig.cli.explain_view import counted_layers
+def _check_explained(chains: Chains) -> None:
+    from edgerig.cli.compile_view import C_SOURCE
+    from edgerig.errors import UsageError
 
-    return {
-        "original": source,
-        "artifacts": [
-            {
-                "compiler": step.compiler,
-                "path": step.artifact.path,
-                "description": str(_description(step.artifact)),
-                "bytes": step.payload,
-                "seconds": step.artifact.origins[-1].seconds,
-                "artifact": step.artifact,
-                **(
-                    {"layers": counted_layers(Path(step.artifact.path).parent)}
-                    if explain and step.artifact.format == C_SOURCE
-                    else {}
-                ),
-            }
-            for step in steps
-        ],
-        "sizes": rows,
-        "failures": failures,
-    }
-
-
-def _description(artifact: Artifact) -> Path:
-    """Where a file's description lies; C code brings its own."""
-    from edgerig.artifact import sidecar_path
-
-    path = Path(artifact.path)
-    return sidecar_path(path) if sidecar_path(path).is_file() else path
-
-
-def _error(failures: list[Failure]) -> EdgerigError:
-    from edgerig.errors import CompileError, ForeignTraceback
-
-    if len(failures) == 1:
-        error = CompileError(failures[0].message, failures[0].hint)
-    else:
-        lines = "\n".join(f"  - {failure.compiler}: {failure.message}" for failure in failures)
-        error = CompileError(f"{len(failures)} compilers failed:\n{lines}", "What the others made is kept.")
-    traces = [failure.trace for failure in failures if failure.trace is not None]
-    if traces:
-        error.__cause__ = ForeignTraceback("\n".join(traces))
-    return error
+    if all(chain[-1].makes != C_SOURCE for chain in chains.steps):
+        raise UsageError("--explain tells of kernels of C code, and none is made.", "Add --to c.")
