@@ -11,7 +11,7 @@ import pytest
 from onnx.external_data_helper import convert_model_to_external_data
 
 from edgerig.artifact import Artifact
-from edgerig.engine.stages import place_artifact
+from edgerig.engine.artifacts import place_artifact
 from edgerig.errors import ModelError
 from edgerig.external_data import self_contained
 from edgerig.files import sha256

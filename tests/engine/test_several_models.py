@@ -10,8 +10,8 @@ from tests.heard import Heard
 
 import edgerig
 from edgerig.artifact import Artifact, Origin
+from edgerig.engine.artifacts import place_artifact
 from edgerig.engine.references import Choice, choose_references
-from edgerig.engine.stages import place_artifact
 from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.report import build_report

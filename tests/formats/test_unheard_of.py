@@ -20,7 +20,7 @@ import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers.chains import compile_chains, plan_chains
 from edgerig.engine import dependencies
-from edgerig.engine.stages import place_artifact
+from edgerig.engine.artifacts import place_artifact
 from edgerig.errors import ArtifactCheckError, CompileError, EdgerigError, ModelError, UnknownNameError
 from edgerig.models.files import open_artifact
 from edgerig.progress import Progress

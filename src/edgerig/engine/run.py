@@ -16,6 +16,7 @@ from edgerig.cache import StageCache
 from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
+from edgerig.engine.artifacts import place_artifact
 from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
@@ -25,11 +26,12 @@ from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
 from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
+from edgerig.engine.reference_stages import ReferenceStages
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.sequences import about_state, check_state
-from edgerig.engine.stages import Stages, place_artifact
+from edgerig.engine.stages import Stages
 from edgerig.engine.summary import about_machines
 from edgerig.engine.turns import Turns, finished_before
 from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
@@ -146,6 +148,7 @@ class _Run:
         self.opened = False
         self.moved: Path | None = None
         self.stages = Stages(StageCache(), dataset, progress)
+        self.references = ReferenceStages(self.stages)
         self.failures = Failures(bundle)
         self.done: list[CellResult] = []
         self.shortages: list[str] = []
@@ -169,7 +172,7 @@ class _Run:
             for cell in self.plan.cells:
                 check_state(artifacts[chain_key(cell.model, cell.compilers)], cell.runtime.use)
             self._describe(models, artifacts, tests)
-            references = self.stages.references(self.plan.models, models | beside, tests)
+            references = self.references.run(self.plan.models, models | beside, tests)
             self._note_references(references, artifacts)
             self._measure(targets, artifacts, tests, references)
             self._report_failed_references()
@@ -314,7 +317,7 @@ class _Run:
 
     def _report_failed_references(self) -> None:
         """Report why a reference could not be run, unless a cell failed for the same reason and reports it."""
-        for name, reason in self.stages.failed_references:
+        for name, reason in self.references.failed:
             if not any(reason in note.message for note in self.failures.notes):
                 self.progress.log(f"reference {name}: {reason}")
 
