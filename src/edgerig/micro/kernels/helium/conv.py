@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from edgerig.micro.kernels.access import by_pixels, by_runs, itemsize, pooled_be
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.helium.scaling import NEEDS, rounding, scales_fit
-from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
+from edgerig.micro.kernels.portable.geometry import conv_and_pool, is_pointwise, pools_whole
 from edgerig.micro.kernels.refusals import Answer, require
 from edgerig.micro.options import Options
 
@@ -28,7 +29,7 @@ STEP, BLOCK = 16, 4
 #: Windows that are copied before any pixel is written: bytes that they may take, and how many at most, by thrift.
 _COLUMNS, _MOST = (2048, 1024, 0), 8
 
-_FILES = ("er_mve_conv.c", "er_mve_conv.S", "er_mve_copy.S")
+_FILES = ("er_mve_conv.h", "er_mve_conv.c", "er_mve_conv.S", "er_mve_copy.S")
 
 
 class ConvVectors(Kernel):
@@ -45,27 +46,7 @@ class ConvVectors(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D | FullyConnected)
-        scales = requantization(node)
-        matrix = node.weights.array.reshape(node.weights.shape[0], -1)
-        pixels = node.output.elements // len(matrix)
-        fields = conv_fields(matrix, scales, context)
-        run, x, y = f"er_mve_conv_{rounding(scales)}", context.read(node.input), context.write(node.output)
-        if isinstance(node, FullyConnected) or is_pointwise(node):
-            conv = context.struct("conv", "er_mve_conv", fields)
-            body = f"er_mve_pointwise_layer(&{conv}, {run}, {pixels}, {matrix.shape[1]}, {x}, {y});"
-            # Of a pair of pixels inputs are read again after some outputs were written.
-            batch, mixed = 2, True
-        else:
-            batch, mixed = batch_of(matrix.shape[1], pixels, context), False
-            window = window_struct(node, node.output, [fields, run], batch, context)
-            columns = context.scratch(batch * matrix.shape[1])
-            body = f"er_mve_window_layer(&{window}, {x}, {y}, {columns});"
-        lowered = calling(body, "er_mve_conv.h", *_FILES)
-        if isinstance(node, FullyConnected):
-            return lowered
-        begins = window_begins(node)
-        access = by_runs(node.output, node.input, begins, range(0, begins.size, batch), mixed)
-        return replace(lowered, accesses=(access,))
+        return lower_conv(node, _code(node, context), context)
 
 
 class ConvPoolVectors(Kernel):
@@ -85,23 +66,64 @@ class ConvPoolVectors(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = conv_and_pool(node)
-        scales = requantization(conv)
-        matrix = conv.weights.array.reshape(conv.weights.shape[0], -1)
-        fields = conv_fields(matrix, scales, context)
-        suffix, count = rounding(scales), math.prod(pool.window)
-        window = window_struct(conv, pool.output, [fields, f"er_mve_conv_{suffix}"], 2, context)
-        steps = initializer([f"er_mve_conv_pool_{suffix}", *pool.window, *pool.stride])
-        maximum = context.struct("pool", "er_mve_pool", steps)
-        columns = context.scratch((count + count % 2) * matrix.shape[1])
-        x, y = context.read(conv.input), context.write(pool.output)
-        lowered = calling(f"er_mve_pool_layer(&{window}, &{maximum}, {x}, {y}, {columns});", "er_mve_conv.h", *_FILES)
-        return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
+        return lower_pooled(conv, pool, _code(conv, context), context)
 
 
-def is_pointwise(node: Conv2D) -> bool:
-    """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
-    whole = node.weights.shape[1:] == node.input.shape[1:]
-    return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
+class ConvCode(NamedTuple):
+    """What is particular to the numbers of a convolution; the walks over its windows in er_mve_conv.c count in bytes.
+
+    Attributes:
+        fields: An er_mve_conv in C.
+        suffix: Of er_mve_conv_ and er_mve_conv_pool_, the functions for a pair of pixels.
+        window: Bytes of a window.
+        files: The header of those functions, and all sources.
+        ctype: Type of inputs and outputs in C.
+    """
+
+    fields: str
+    suffix: str
+    window: int
+    files: tuple[str, ...]
+    ctype: str = "int8_t"
+
+    def bytes_of(self, pointer: str, const: str = "") -> str:
+        """A pointer to inputs or outputs as one to bytes; to constant ones with ``const``, which ends in a space."""
+        return pointer if self.ctype == "int8_t" else f"({const}int8_t *){pointer}"
+
+
+def lower_conv(node: Conv2D | FullyConnected, code: ConvCode, context: Context) -> Lowered:
+    """The walk over the windows of a convolution, or over the rows that a dense layer takes."""
+    pixels = node.output.elements // node.weights.shape[0]
+    run = f"er_mve_conv_{code.suffix}"
+    x, y = code.bytes_of(context.read(node.input), "const "), code.bytes_of(context.write(node.output))
+    if isinstance(node, FullyConnected) or is_pointwise(node):
+        conv = context.struct("conv", "er_mve_conv", code.fields)
+        body = f"er_mve_pointwise_layer(&{conv}, {run}, {pixels}, {code.window}, {x}, {y});"
+        # Of a pair of pixels inputs are read again after some outputs were written.
+        batch, mixed = 2, True
+    else:
+        batch, mixed = batch_of(code.window, pixels, context), False
+        window = window_struct(node, node.output, [code.fields, run], batch, context)
+        columns = code.bytes_of(context.scratch(batch * code.window, code.ctype))
+        body = f"er_mve_window_layer(&{window}, {x}, {y}, {columns});"
+    lowered = calling(body, *code.files)
+    if isinstance(node, FullyConnected):
+        return lowered
+    begins = window_begins(node)
+    access = by_runs(node.output, node.input, begins, range(0, begins.size, batch), mixed)
+    return replace(lowered, accesses=(access,))
+
+
+def lower_pooled(conv: Conv2D, pool: MaxPool2D, code: ConvCode, context: Context) -> Lowered:
+    """The walk over the windows of a maximum, for each of which all of its convolution's windows are copied."""
+    count, run = math.prod(pool.window), f"er_mve_conv_{code.suffix}"
+    window = window_struct(conv, pool.output, [code.fields, run], 2, context)
+    steps = initializer([f"er_mve_conv_pool_{code.suffix}", *pool.window, *pool.stride])
+    maximum = context.struct("pool", "er_mve_pool", steps)
+    columns = code.bytes_of(context.scratch((count + count % 2) * code.window, code.ctype))
+    x, y = code.bytes_of(context.read(conv.input), "const "), code.bytes_of(context.write(pool.output))
+    lowered = calling(f"er_mve_pool_layer(&{window}, &{maximum}, {x}, {y}, {columns});", *code.files)
+    return replace(lowered, accesses=(by_pixels(pool.output, conv.input, pooled_begins(conv, pool)),))
 
 
 def batch_of(window: int, pixels: int, context: Context) -> int:
@@ -127,6 +149,13 @@ def window_struct(node: Conv2D, output: Value, first: list[str], batch: int, con
         initializer([node.kernel[0], wide, wide, node.dilation[0] * line]),
     ]
     return context.struct("window", "er_mve_window", initializer([*first, *numbers]))
+
+
+def _code(node: Conv2D | FullyConnected, context: Context) -> ConvCode:
+    """Of an int8 convolution or dense layer."""
+    scales = requantization(node)
+    matrix = node.weights.array.reshape(node.weights.shape[0], -1)
+    return ConvCode(conv_fields(matrix, scales, context), rounding(scales), matrix.shape[1], _FILES)
 
 
 def conv_fields(matrix: NDArray[np.int8], scales: Requantization, context: Context) -> str:

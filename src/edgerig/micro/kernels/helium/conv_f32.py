@@ -7,7 +7,6 @@ Instructions counted on QEMU's Cortex-M55: 0.41 a multiply-accumulate and 2 to 3
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import finite_range, real_range
 from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Weighted
-from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.dense.dense import is_dense
 from edgerig.micro.kernels.cortex_m.sources import calling
-from edgerig.micro.kernels.helium.conv import batch_of, is_pointwise, window_struct
+from edgerig.micro.kernels.helium.conv import ConvCode, lower_conv, lower_pooled
 from edgerig.micro.kernels.portable.float32 import bias_of
 from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
 from edgerig.micro.kernels.refusals import Answer, require
@@ -30,7 +28,7 @@ NEEDS = frozenset({"thumb2", "fpu", "mve"})
 #: Channels of a block and of a vector; bytes of a step of inputs, and of a float.
 _BLOCK, _LANES, _STEP, _FLOAT = 8, 4, 16, 4
 
-_FILES = ("er_mve_conv.c", "er_mve_conv_f32.S", "er_mve_limit_f32.inc", "er_mve_copy.S")
+_FILES = ("er_mve_conv_f32.h", "er_mve_conv.c", "er_mve_conv_f32.S", "er_mve_limit_f32.inc", "er_mve_copy.S")
 
 
 def floats(node: Weighted) -> bool:
@@ -50,26 +48,7 @@ class ConvVectorsF32(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D | FullyConnected)
-        pixels = node.output.elements // node.weights.shape[0]
-        window = _FLOAT * node.weights.elements // node.weights.shape[0]
-        fields = _fields(node, context)
-        x, y = f"(const int8_t *){context.read(node.input)}", f"(int8_t *){context.write(node.output)}"
-        if isinstance(node, FullyConnected) or is_pointwise(node):
-            conv = context.struct("conv", "er_mve_conv", fields)
-            body = f"er_mve_pointwise_layer(&{conv}, er_mve_conv_f32, {pixels}, {window}, {x}, {y});"
-            # Of a pair of pixels inputs are read again after some outputs were written.
-            batch, mixed = 2, True
-        else:
-            batch, mixed = batch_of(window, pixels, context), False
-            struct = window_struct(node, node.output, [fields, "er_mve_conv_f32"], batch, context)
-            columns = context.scratch(batch * window, "float")
-            body = f"er_mve_window_layer(&{struct}, {x}, {y}, (int8_t *){columns});"
-        lowered = calling(body, "er_mve_conv_f32.h", *_FILES)
-        if isinstance(node, FullyConnected):
-            return lowered
-        begins = window_begins(node)
-        access = by_runs(node.output, node.input, begins, range(0, begins.size, batch), mixed)
-        return replace(lowered, accesses=(access,))
+        return lower_conv(node, _code(node, context), context)
 
 
 class ConvPoolVectorsF32(Kernel):
@@ -85,15 +64,7 @@ class ConvPoolVectorsF32(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = conv_and_pool(node)
-        count, window = math.prod(pool.window), _FLOAT * conv.weights.elements // conv.weights.shape[0]
-        struct = window_struct(conv, pool.output, [_fields(conv, context), "er_mve_conv_f32"], 2, context)
-        steps = initializer(["er_mve_conv_pool_f32", *pool.window, *pool.stride])
-        maximum = context.struct("pool", "er_mve_pool", steps)
-        columns = context.scratch((count + count % 2) * window, "float")
-        x, y = f"(const int8_t *){context.read(conv.input)}", f"(int8_t *){context.write(pool.output)}"
-        body = f"er_mve_pool_layer(&{struct}, &{maximum}, {x}, {y}, (int8_t *){columns});"
-        access = by_pixels(pool.output, conv.input, pooled_begins(conv, pool))
-        return replace(calling(body, "er_mve_conv_f32.h", *_FILES), accesses=(access,))
+        return lower_pooled(conv, pool, _code(conv, context), context)
 
 
 class DenseVectorsF32(Kernel):
@@ -132,8 +103,8 @@ def limits(activation: str) -> int:
     return (1 if low > -math.inf else 0) | (2 if high < math.inf else 0)
 
 
-def _fields(node: Conv2D | FullyConnected, context: Context) -> str:
-    """An er_mve_conv in C, its sizes in bytes, its weights among the constants."""
+def _code(node: Conv2D | FullyConnected, context: Context) -> ConvCode:
+    """Of a float convolution or dense layer; its weights are put among the constants."""
     outputs = node.weights.shape[0]
     matrix = node.weights.array.reshape(outputs, -1)
     bias = np.zeros(outputs, np.float32) if node.bias is None else node.bias.array.reshape(-1)
@@ -141,9 +112,10 @@ def _fields(node: Conv2D | FullyConnected, context: Context) -> str:
     window = _FLOAT * matrix.shape[1]
     rounds = -(-window // _STEP) - 1
     bits = [int(np.float32(limit).view(np.int32)) for limit in finite_range(node.activation)]
-    return initializer(
+    fields = initializer(
         [f"(const int8_t *){packed}", _FLOAT * outputs, window - _STEP * rounds, rounds, limits(node.activation), *bits]
     )
+    return ConvCode(fields, "f32", window, _FILES, "float")
 
 
 def stream(matrix: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What portable convolutions of int8 and of float have in common: sizes, and max pooling fused into them."""
+"""What convolutions of int8 and of float have in common: sizes, windows, and max pooling fused into them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str,
         "pool_stride_y": step[0],
         "pool_stride_x": step[1],
     }
+
+
+def is_pointwise(node: Conv2D) -> bool:
+    """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
+    whole = node.weights.shape[1:] == node.input.shape[1:] and node.output.shape[1:3] == (1, 1)
+    return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
 
 
 def dense_sizes(node: FullyConnected) -> dict[str, Any]:

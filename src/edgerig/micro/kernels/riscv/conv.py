@@ -14,7 +14,7 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
 from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
+from edgerig.micro.kernels.portable.geometry import conv_and_pool, is_pointwise, pools_whole
 from edgerig.micro.kernels.refusals import Answer, exact, require
 from edgerig.micro.kernels.scalar.cores import RV32, in_blocks
 from edgerig.micro.kernels.scalar.scaling import Scaling, scaling_of
@@ -42,7 +42,7 @@ class ConvBlocks(Kernel):
         assert isinstance(scaling, Scaling)
         fields, run = _fields(node, scaling, context), f"er_rv_conv_{scaling.rounding}"
         x, y = context.read(node.input), context.write(node.output)
-        if isinstance(node, FullyConnected) or _is_pointwise(node):
+        if isinstance(node, FullyConnected) or is_pointwise(node):
             conv = context.struct("conv", "er_rv_conv", fields)
             pixels = node.output.elements // node.weights.shape[0]
             # Of four pixels inputs are read again after some outputs were written.
@@ -96,12 +96,6 @@ def _int8(node: Conv2D | FullyConnected) -> bool:
 def _inputs(node: Weighted) -> int:
     """Inputs that a pixel sees."""
     return math.prod(node.weights.shape[1:])
-
-
-def _is_pointwise(node: Conv2D) -> bool:
-    """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
-    whole = node.weights.shape[1:] == node.input.shape[1:] and node.output.shape[1:3] == (1, 1)
-    return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
 
 
 def _fields(node: Weighted, scaling: Scaling, context: Context) -> str:

@@ -18,10 +18,10 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, MaxPool2D, Node, Value, Weighted
 from edgerig.micro.kernels.access import by_pixels, by_runs, pooled_begins, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.portable.geometry import conv_and_pool, pools_whole
+from edgerig.micro.kernels.portable.geometry import conv_and_pool, is_pointwise, pools_whole
 from edgerig.micro.kernels.refusals import Answer, exact, require
 from edgerig.micro.kernels.scalar.cores import HERE, Core
-from edgerig.micro.kernels.scalar.dense import is_int8, is_pointwise
+from edgerig.micro.kernels.scalar.dense import is_int8
 from edgerig.micro.kernels.scalar.scaling import Scaling
 from edgerig.micro.options import Options
 

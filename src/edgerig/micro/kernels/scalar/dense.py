@@ -14,6 +14,7 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.access import by_pixels, window_begins
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.portable.geometry import is_pointwise
 from edgerig.micro.kernels.refusals import Answer, exact, require
 from edgerig.micro.kernels.scalar.cores import HERE, Core, in_blocks
 from edgerig.micro.kernels.scalar.scaling import Scaling
@@ -63,9 +64,3 @@ class DensePixels(Kernel):
 def is_int8(node: Conv2D | FullyConnected) -> bool:
     """Inputs, weights and outputs."""
     return {value.dtype for value in (node.input, node.weights, node.output)} == {"int8"}
-
-
-def is_pointwise(node: Conv2D) -> bool:
-    """Windows of one pixel, all of them one after the other; or one window that is the whole image."""
-    whole = node.weights.shape[1:] == node.input.shape[1:] and node.output.shape[1:3] == (1, 1)
-    return node.padding.none and (whole or (node.kernel == (1, 1) and node.stride == (1, 1)))
