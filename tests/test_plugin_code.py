@@ -9,8 +9,9 @@ import pytest
 
 import edgerig
 from edgerig import files, named_files, plugin_code
+from edgerig.engine.dependencies import of_plugin
 from edgerig.errors import SpecError
-from edgerig.plugin_code import ASIDE, NEVER, Code, _distributions_of, check_loaded, code_of, own_code
+from edgerig.plugin_code import ASIDE, NEVER, Code, _distributions_of, check_loaded, code_of, own_code, variables_of
 from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime
 
@@ -220,6 +221,31 @@ def test_files_that_a_module_names_count(beside: Beside, line: str, monkeypatch:
     for path in paths:
         path.write_text("Y = 2\n")
     assert code_of(beside.load()) != first
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os\nW = os.environ.get('MINE_WIDTH', '16')\n",
+        "import os\nW = os.environ['MINE_WIDTH'] if 'MINE_WIDTH' in os.environ else 16\n",
+        "from os import getenv\ndef later():\n    return getenv('MINE_WIDTH')\n",
+        "from os import environ as e\nNAME = 'MINE_WIDTH'\nW = e.get(NAME)\n",
+    ],
+)
+def test_environment_variables_that_a_module_reads_count(
+    beside: Beside, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside.write(beside.helper, "SIZE = 16\n" + line)
+    seen = []
+    for value in (None, "16", "4"):
+        monkeypatch.delenv("MINE_WIDTH", raising=False)
+        if value is not None:
+            monkeypatch.setenv("MINE_WIDTH", value)
+        assert variables_of(beside.load())["MINE_WIDTH"] == value
+        seen.append(files.digest(of_plugin(beside.load()(None))))
+    assert len(set(seen)) == 3
+    monkeypatch.setenv("MINE_UNREAD", "1")
+    assert files.digest(of_plugin(beside.load()(None))) == seen[-1]
 
 
 def test_modules_whose_names_are_worked_out_count_once_they_are_loaded(beside: Beside) -> None:

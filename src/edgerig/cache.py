@@ -40,8 +40,9 @@ class StageCache:
     missing or added) is built again.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
-        self.root = root or files.cache_folder() / "stages"
+    def __init__(self, root: Path | None = None, checksum: Callable[[Path], str] = files.sha256_file) -> None:
+        """``checksum``: of a file, its SHA-256; one that remembers saves reading files twice that are hashed anyway."""
+        self.root, self._checksum = root or files.cache_folder() / "stages", checksum
 
     @staticmethod
     def key(kind: str, **depends_on: Any) -> str:
@@ -115,7 +116,7 @@ class StageCache:
             return f"{name} is {'missing' if name in manifest.files else 'not one of its files'}"
         for name, expected in manifest.files.items():
             try:
-                if (folder / name).is_symlink() or files.sha256_file(folder / name) != expected:
+                if (folder / name).is_symlink() or self._checksum(folder / name) != expected:
                     return f"{name} was changed"
             except OSError as error:
                 return f"{name} cannot be read: {error.strerror}"

@@ -32,8 +32,15 @@ def sha256_file(path: Path) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON bytes that are equal for equal values: sorted keys, no spaces. All keys and hashes are made from it."""
-    return msgspec.json.encode(msgspec.to_builtins(value), order="sorted")
+    """JSON bytes that are equal for equal values alone: sorted keys and sets, no spaces. All keys and hashes are made
+    from it.
+
+    Infinity and NaN, which JSON lacks, are spelled out: as its null they would equal one another, and None.
+    """
+    plain = msgspec.to_builtins(value, order="deterministic")
+    if _not_finite(plain, "") is not None:
+        plain = _spelled(plain)
+    return msgspec.json.encode(plain, order="sorted")
 
 
 def digest(value: Any) -> str:
@@ -100,6 +107,15 @@ def check_finite(value: Any, what: str) -> None:
     bad = _not_finite(value, "")
     if bad is not None:
         raise StorageError(f"{what} was not written: {bad}, which is no finite number.")
+
+
+def _spelled(value: Any) -> Any:
+    """Plain values with each number that JSON lacks as an object of its name."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"not finite": str(value)}
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    return [_spelled(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _not_finite(value: Any, where: str) -> str | None:

@@ -1,5 +1,5 @@
-"""What Python code names in constants: modules that it imports, and files, such as a table beside a module, a script
-that it runs, a file it opens.
+"""What Python code names in constants: modules that it imports; files, such as a table beside a module, a script that
+it runs, a file it opens; and environment variables.
 
 A path counts as far as it is a constant: a text with a dot or a slash that is the name of a file, and the constant
 end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widths.json"``.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ LONGEST = 400
 MANY = 50
 #: Calls that join paths, besides the operator ``/``.
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
+#: What a source that reads environment variables has in it, and how their names look.
+_READS_VARIABLES = (b"environ", b"getenv")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -33,11 +37,13 @@ class Names(msgspec.Struct, frozen=True):
         imports: Top-level names of the modules that it imports, anywhere in it, as far as they are constants.
         computed: Whether it imports a computed name as well.
         texts: Texts that may be names of files.
+        variables: Texts that may be names of environment variables, where it reads such.
     """
 
     imports: frozenset[str] = frozenset()
     computed: bool = False
     texts: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
 
 
 #: What source files name, by their SHA-256: plugins of one package share its files, and each would be parsed again.
@@ -99,7 +105,8 @@ def _scan(source: bytes) -> Names:
         return Names()
     imports: set[str] = set()
     texts: set[str] = set()
-    computed = False
+    variables: set[str] = set()
+    computed, reads = False, any(word in source for word in _READS_VARIABLES)
     for node in _nodes(tree):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
@@ -112,7 +119,11 @@ def _scan(source: bytes) -> Names:
         text = _text_of(node)
         if text is not None:
             texts.add(text)
-    return Names(frozenset(name.partition(".")[0] for name in imports), computed, frozenset(texts))
+        value = getattr(node, "value", None) if reads and isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and _VARIABLE.fullmatch(value):
+            variables.add(value)
+    tops = frozenset(name.partition(".")[0] for name in imports)
+    return Names(tops, computed, frozenset(texts), frozenset(variables))
 
 
 def _nodes(tree: ast.Module) -> Iterator[ast.AST]:

@@ -54,11 +54,13 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class _Loaded(msgspec.Struct, frozen=True):
-    """The sources of a class as loaded: their SHA-256 by path; and the paths of files that they name."""
+    """The sources of a class as loaded: their SHA-256 by path; the paths of files that they name, and the environment
+    variables."""
 
     code: Code
     sources: dict[str, str]
     named: dict[str, Path]
+    variables: tuple[str, ...]
 
 
 _loaded: dict[type, _Loaded | None] = {}
@@ -81,12 +83,36 @@ def named_files(cls: type) -> dict[str, Path]:
     return entry.named if entry is not None else {}
 
 
+def variables_of(cls: type) -> dict[str, str | None]:
+    """The environment variables that the sources of ``cls`` name, as far as they are constants, with their values now:
+    None where one is not set."""
+    code_of(cls)
+    entry = _loaded[cls]
+    return {name: os.environ.get(name) for name in entry.variables} if entry is not None else {}
+
+
 def sources_of(module: str) -> tuple[Path, ...]:
     """The source files of a module of the user's, of its package, and of modules of the user's that these import;
     empty where it is installed or not there. Nothing is imported."""
-    top = module.partition(".")[0]
-    loaded = _follow(top, [top]) if _origin(top) is not None else None
+    loaded = _module(module)
     return tuple(sorted(map(Path, loaded.sources))) if loaded is not None else ()
+
+
+def files_of(module: str) -> tuple[Path, ...]:
+    """`sources_of`, and the files that these name."""
+    loaded = _module(module)
+    return tuple(sorted({*map(Path, loaded.sources), *loaded.named.values()})) if loaded is not None else ()
+
+
+def variables_of_module(module: str) -> dict[str, str | None]:
+    """As `variables_of`, of a module of the user's."""
+    loaded = _module(module)
+    return {name: os.environ.get(name) for name in loaded.variables} if loaded is not None else {}
+
+
+def _module(module: str) -> _Loaded | None:
+    top = module.partition(".")[0]
+    return _follow(top, [top]) if _origin(top) is not None else None
 
 
 def folder_of(name: str) -> Path | None:
@@ -180,6 +206,7 @@ def _follow(first: str, waiting: list[str]) -> _Loaded:
     hashes: dict[str, str] = {}
     paths: dict[str, str] = {}
     named: dict[str, Path] = {}
+    variables: set[str] = set()
     installed: set[str] = set()
     while waiting:
         top = waiting.pop()
@@ -203,9 +230,11 @@ def _follow(first: str, waiting: list[str]) -> _Loaded:
                 # A computed name may be that of any module of its folder that is loaded.
                 waiting += _loaded_from(path.parent) if names.computed else []
                 named |= existing(names.texts, path.parent)
+                variables |= names.variables
     named = {name: path for name, path in sorted(named.items()) if str(path) not in paths}
     sums = {name: files.sha256_file(path) for name, path in named.items()}
-    return _Loaded(Code(dict(sorted(hashes.items())), _versions(installed), sums), paths, named)
+    code = Code(dict(sorted(hashes.items())), _versions(installed), sums)
+    return _Loaded(code, paths, named, tuple(sorted(variables)))
 
 
 def _origin(top: str) -> Path | None:

@@ -82,9 +82,9 @@ class Plugin:
         Settings: The settings struct.
 
     The cache key of anything built with a plugin covers its settings (of a file or folder that one names, its content),
-    its module's source, the source of your modules that this imports, the files whose names are constants in these, and
-    the versions of installed packages. Other files that its results depend on, such as those with computed names, must
-    be returned by `reads`.
+    its module's source, the source of your modules that this imports, the files and environment variables whose names
+    are constants in these, and the versions of installed packages. Other files that its results depend on, such as
+    those with computed names, must be returned by `reads`.
     """
 
     name: ClassVar[str]

@@ -346,6 +346,29 @@ def test_a_board_of_ones_own_is_built_from_its_folder(network: Network, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("edited", ["code.c", "clock.h"])
+def test_sources_that_a_board_shares_with_others_count_wherever_they_lie(
+    edited: str, network: Network, tmp_path: Path
+) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "myboard"
+    shutil.copytree(BOARD.folder, mine)
+    shared.mkdir()
+    (shared / "clock.h").write_text("#define MINE 1u\n")
+    (shared / "code.c").write_text(
+        '#include "clock.h"\nextern volatile unsigned er_mine;\nvolatile unsigned er_mine = MINE;\n'
+        "__attribute__((used, constructor)) static void mine(void) { er_mine = MINE; }\n"
+    )
+    text = (mine / "board.toml").read_text()
+    (mine / "board.toml").write_text(text.replace("sources = [", 'sources = ["../shared/code.c", '))
+    (mine / "board.c").write_text((mine / "board.c").read_text().replace("../common/", ""))
+    before = build_firmware(load_board(str(mine)), network, None).folder
+    assert build_firmware(load_board(str(mine)), network, None).folder == before
+    path = shared / edited
+    path.write_text(path.read_text().replace("MINE 1u", "MINE 2u") + "/* edited */\n")
+    assert build_firmware(load_board(str(mine)), network, None).folder != before
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_each_optimization_makes_another_code(compiler: str, write_network: Any) -> None:
     network = write_network()

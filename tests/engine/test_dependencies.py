@@ -1,6 +1,7 @@
 """The rule of the stages' keys: whatever could change what is built changes the key, and nothing else does."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -19,9 +20,13 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.stages import Stages
+from edgerig.environments.requirements import named_requirement, requirements_of
 from edgerig.errors import UsageError
+from edgerig.formats import Format
+from edgerig.models.base import ModelWrapper
 from edgerig.plugins import make
 from edgerig.progress import Progress
+from edgerig.runtimes.base import Runtime
 from edgerig.testing import networks
 
 DATASET = """\
@@ -169,6 +174,35 @@ def test_files_named_in_settings_count_by_content_and_not_by_path(tmp_path: Path
     before = of(table=str(folder))
     (folder / "a").write_text("2")
     assert of(table=str(folder)) != before
+
+
+def test_settings_that_json_has_no_number_for_are_not_the_same() -> None:
+    """JSON's null stands for infinity, for NaN and for nothing at all."""
+    values: list[Any] = [math.inf, -math.inf, math.nan, None, "inf", 1.0, [math.inf], [-math.inf]]
+    keys = {StageCache.key("k", settings={"limit": value}) for value in values}
+    assert len(keys) == len(values)
+    assert StageCache.key("k", limit=math.nan) == StageCache.key("k", limit=float("nan"))
+
+
+#: Packages of the extras that make and run nothing.
+OTHERS = {
+    "numpy", "edgerig", "tensorboardx", "click", "jinja2", "msgspec", "psutil", "pyyaml", "rich", "pyserial", "ziglang",
+    "unicorn", "pyelftools",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("noun", ["compiler", "runtime", "format", "model"])
+def test_versions_of_all_that_edgerigs_own_plugins_need_count(noun: str) -> None:
+    bases: dict[str, type[plugins.Plugin]] = {
+        "compiler": ModelCompiler, "runtime": Runtime, "format": Format, "model": ModelWrapper
+    }  # fmt: skip
+    needed = set()
+    for name in plugins.names(noun):
+        plugin = plugins.find(noun, name, bases[noun])
+        if plugin.__module__.startswith("edgerig."):
+            needed |= {plugin.extra} - {None}
+    packages = {named_requirement(text)[0] for extra in needed for text in requirements_of(extra)}
+    assert packages - OTHERS <= set(dependencies.BUILDERS)
 
 
 def test_a_folder_in_the_working_folder_counts_for_a_users_plugin(

@@ -16,6 +16,7 @@ from edgerig.boards.board import Board, firmware_folder
 from edgerig.boards.config import write_config, write_console, write_memory, write_sample
 from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Console, Firmware, Network, read_firmware
 from edgerig.boards.network import check_digits, check_kernels
+from edgerig.boards.objects import files_read
 from edgerig.boards.sizes import measure, open_elf, table
 from edgerig.boards.toolchain import Toolchain, find_toolchain, is_riscv
 from edgerig.cache import StageCache
@@ -264,8 +265,20 @@ def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Too
         _digest_of(Path(network.folder), (".",)).encode(),
         # The compiler's command line affects the result.
         _digest_of(Path(__file__).parent, (".",)).encode(),
+        files.digest(_outside(board)).encode(),
     ]
     return files.sha256(b" ".join(parts))[:32]
+
+
+def _outside(board: Board) -> list[str]:
+    """SHA-256 of the board's own sources that lie outside of its folder, and of what these include."""
+    folder, common = Path(board.folder).resolve(), firmware_folder() / "boards" / "common"
+    paths: set[Path] = set()
+    for name in board.sources:
+        source = (folder / name).resolve()
+        if source.is_file():
+            paths |= files_read(source, (f"-I{common}",))
+    return [files.sha256_file(path) for path in sorted(paths) if not path.resolve().is_relative_to(folder)]
 
 
 def _digest_of(folder: Path, parts: tuple[str, ...]) -> str:

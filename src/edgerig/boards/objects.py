@@ -31,7 +31,7 @@ def object_key(source: Path, flags: Sequence[str], compiler: str) -> str | None:
     if any(flag.startswith("-g") and flag != "-g0" for flag in flags):
         # Debug information names files by their paths.
         return None
-    folders = [flag.removeprefix(kind) for kind in _FOLDER_FLAGS for flag in flags if flag.startswith(kind)]
+    folders = _folders(flags)
     parts = [compiler, source.name, *(flag for flag in flags if not flag.startswith(_FOLDER_FLAGS))]
     numbers = {str(source): 0}
     waiting = [str(source)]
@@ -52,6 +52,24 @@ def object_key(source: Path, flags: Sequence[str], compiler: str) -> str | None:
                 waiting.append(header)
             parts.append(f"{name} is {numbers[header]}")
     return files.digest(parts)
+
+
+def files_read(source: Path, flags: Sequence[str]) -> set[Path]:
+    """``source`` and every file that it includes, directly or not; of headers those that lie in folders of ``flags``
+    or beside the file that includes them, and none that a macro names."""
+    folders = _folders(flags)
+    paths, waiting = {str(source)}, [str(source)]
+    while waiting:
+        path = waiting.pop()
+        for _, header in _headers(Path(path).read_bytes(), str(Path(path).parent), folders):
+            if header is not None and header not in paths:
+                paths.add(header)
+                waiting.append(header)
+    return set(map(Path, paths))
+
+
+def _folders(flags: Sequence[str]) -> list[str]:
+    return [flag.removeprefix(kind) for kind in _FOLDER_FLAGS for flag in flags if flag.startswith(kind)]
 
 
 def _headers(text: bytes, here: str, folders: Sequence[str]) -> Iterator[tuple[str | None, str | None]]:

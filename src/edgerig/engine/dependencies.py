@@ -25,36 +25,53 @@ from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
 from edgerig.installed import version
-from edgerig.plugin_code import code_of, named_files, own_code
+from edgerig.plugin_code import code_of, named_files, own_code, variables_of
 from edgerig.plugins import Plugin, make
 from edgerig.runtimes.base import Runtime
 
 #: Libraries whose version changes what a stage builds.
 BUILDERS = (
     "ai-edge-litert",
+    "ai-edge-quantizer",
     "apache-tvm",
+    "cuda-python",
     "executorch",
     "flatbuffers",
     "iree-base-compiler",
     "iree-base-runtime",
     "jax",
+    "jax2onnx",
     "jaxlib",
     "keras",
     "litert-converter",
     "litert-quantizer",
+    "litert-torch",
     "ml-dtypes",
     "mnn",
     "ncnn",
     "nncf",
     "numpy",
     "onnx",
+    "onnx-ir",
     "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxscript",
     "openvino",
     "pillow",
     "pnnx",
+    "protobuf",
+    "scikit-learn",
     "scipy",
+    "skl2onnx",
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorrt",
     "tflite-micro",
+    "torch",
+    "torchao",
+    "torchvision",
     "tract",
+    "ziglang",
 )
 #: Prefixes of variables that set how Keras and JAX compute. edgerig chooses the backend; another one is refused.
 VARIABLES = ("KERAS_", "JAX_", "XLA_")
@@ -112,6 +129,7 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
         # Read now: the module may have read these files when it was loaded, or may read them later.
         "named": {name: _content(path) for name, path in named_files(cls).items()},
+        "variables": variables_of(cls),
     }
 
 
@@ -127,6 +145,7 @@ def of_code(plugin: Plugin) -> dict[str, Any]:
         "class": f"{cls.__module__}:{cls.__qualname__}",
         "files": code.files if code is not None else _unread.setdefault(cls, uuid.uuid4().hex),
         "versions": code.versions if code is not None else {},
+        "variables": variables_of(cls),
         "reads": [_content(path) for path in plugin.reads()],
     }
 
@@ -170,15 +189,16 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
 
 
 def of_artifact(artifact: Artifact) -> dict[str, Any]:
-    """Everything that describes an artifact except its path and build time; and the plugin that reads it. Its hash
-    covers all of its files."""
+    """Everything that describes an artifact except its path and build time; the plugin that reads it; and the engine of
+    its format, which may convert it, such as TensorFlow in an interpreter of its own. Its hash covers all of its
+    files."""
     origins = tuple(msgspec.structs.replace(origin, seconds=None) for origin in artifact.origins)
     described: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(artifact, path="", origins=origins))
-    return {**described, "format": of_plugin(artifact.file_format)}
+    return {**described, "format": of_format(artifact)}
 
 
 def of_format(artifact: Artifact) -> list[dict[str, Any]]:
-    """The plugins that the float predictions of a network depend on: its format, and that format's default runtime."""
+    """The plugins of a network's format: itself, and its default runtime."""
     format = artifact.file_format
     return [of_plugin(format), *([of_plugin(make("runtime", format.runtime, Runtime))] if format.runtime else [])]
 

@@ -105,9 +105,9 @@ class Keras(Format):
     def reads(self) -> tuple[Path, ...]:
         if not self.settings.custom:
             return ()
-        from edgerig.plugin_code import sources_of
+        from edgerig.plugin_code import files_of
 
-        return sources_of(self.settings.custom)
+        return files_of(self.settings.custom)
 
     def _specification(self, path: Path) -> Specification | None:
         """Only with layers of the user's, whose shapes Keras knows and the file may not tell."""

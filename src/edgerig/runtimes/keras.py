@@ -15,7 +15,7 @@ from edgerig.measure.census import Census
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras, stateless, tensor_specs
-from edgerig.plugin_code import sources_of
+from edgerig.plugin_code import files_of
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
 
@@ -43,8 +43,8 @@ class Keras(Runtime):
     invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
 
     def reads(self) -> tuple[Path, ...]:
-        """The sources of the module with the layers of the user's own."""
-        return sources_of(self.settings.custom) if self.settings.custom is not None else ()
+        """The sources of the module with the layers of the user's own, and the files that these name."""
+        return files_of(self.settings.custom) if self.settings.custom is not None else ()
 
     @classmethod
     def version(cls) -> str:

@@ -47,12 +47,40 @@ def test_plain_files_of_the_named_folders_alone_are_unpacked(tmp_path: Path, own
     )
     folder = unpacked("set", [source], ["images"], Progress())
     assert folder.is_relative_to(own_cache)
-    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()) == [
+    assert sorted(str(path.relative_to(folder)) for path in folder.glob("*/**/*") if not path.is_dir()) == [
         "images/a.jpg",
         "images/deep/b.jpg",
     ]
     (tmp_path / "a.tar.gz").unlink()
     assert unpacked("set", [source], ["images"], Progress()) == folder, "it is there"
+
+
+class Spoken(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def log(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "missing", "more"])
+def test_what_is_not_as_it_was_unpacked_is_unpacked_again_and_that_is_said(
+    tmp_path: Path, own_cache: Path, damage: str
+) -> None:
+    source = archive(tmp_path / "a.tar.gz", {"images/a.jpg": b"abc", "images/b.jpg": b"b"})
+    progress = Spoken()
+    path = unpacked("set", [source], ["images"], progress) / "images" / "a.jpg"
+    {
+        "changed": lambda: path.write_bytes(b"abd"),
+        "cut": lambda: path.write_bytes(b""),
+        "missing": path.unlink,
+        "more": lambda: path.with_name("c.jpg").write_bytes(b"c"),
+    }[damage]()
+    assert progress.said == []
+    folder = unpacked("set", [source], ["images"], progress)
+    assert {path.name: path.read_bytes() for path in (folder / "images").iterdir()} == {"a.jpg": b"abc", "b.jpg": b"b"}
+    (told,) = progress.said
+    assert "set in the cache is damaged (images/" in told
 
 
 def test_an_archive_that_cannot_be_read_leaves_no_folder(tmp_path: Path, own_cache: Path) -> None:
@@ -63,7 +91,7 @@ def test_an_archive_that_cannot_be_read_leaves_no_folder(tmp_path: Path, own_cac
         path.write_bytes(data)
         with pytest.raises(SourceError, match=r"cut\.tar\.gz cannot be unpacked"):
             unpacked("set", [Source(str(path), sha256(data))], ["images"], Progress())
-        assert list((own_cache / "datasets").iterdir()) == []
+        assert [path.name for path in (own_cache / "datasets").iterdir()] == ["locks"]
 
 
 def test_pets_are_fetched_from_a_server_and_gone_on_with(
@@ -97,7 +125,7 @@ def test_pets_are_fetched_from_a_server_and_gone_on_with(
     monkeypatch.setattr(pet, "ARCHIVES", tuple(sources))
     with pytest.raises(SourceError, match="broke off"):
         Pet(PetSettings(download=True)).prepare()
-    assert not (own_cache / "datasets").exists()
+    assert [path.name for path in (own_cache / "datasets").iterdir()] == ["locks"]
     dataset = Pet(PetSettings(download=True, size=16))
     assert dataset.classes == ("Abyssinian", "american_bulldog", "Bengal")
     assert len(dataset.split("test")) == 9

@@ -142,6 +142,30 @@ def test_the_code_of_a_class_beside_the_workflow_counts(bench: Bench) -> None:
     assert states(bench.run()) == {"a": "unchanged"}
     (bench.folder / "mine.py").write_text(MODULE.format("# edited"))
     assert states(bench.run()) == {"a": "run"}
+    # As does what the code reads.
+    (bench.folder / "mine.py").write_text(MODULE.format("T = Path(__file__).with_name('t.json')"))
+    for text in ("1", "2"):
+        (bench.folder / "t.json").write_text(text)
+        assert states(bench.run()) == {"a": "run"}
+
+
+@pytest.mark.parametrize("named", ["custom: own_layers", "runtime: {use: keras, custom: own_layers}", "x: own_layers"])
+def test_modules_that_a_rig_file_names_count_with_what_they_read(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, module, table = tmp_path / "rig.yaml", tmp_path / "own_layers.py", tmp_path / "t.json"
+    rig.write_text(f"model: {{file: net.keras}}\n{named}\n")
+    module.write_text("import os\nN = os.environ.get('OWN_LAYERS')\nT = open('t.json')\n")
+    table.write_text("1")
+    seen = [content_of(rig)]
+    assert content_of(rig) == seen[0]
+    table.write_text("2")
+    seen.append(content_of(rig))
+    monkeypatch.setenv("OWN_LAYERS", "3")
+    seen.append(content_of(rig))
+    module.write_text(module.read_text() + "# edited\n")
+    seen.append(content_of(rig))
+    assert len(set(seen)) == 4
 
 
 def test_a_wrong_call_is_not_tried_again(bench: Bench) -> None:

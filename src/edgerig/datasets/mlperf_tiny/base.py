@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig import files, plugins
 from edgerig.artifact import Preprocessing
+from edgerig.cache import StageCache
 from edgerig.datasets.base import Dataset, Samples, SplitName
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.datasets.mlperf_tiny.sample_folder import (
@@ -24,9 +23,9 @@ from edgerig.datasets.mlperf_tiny.sample_folder import (
     stored_values,
 )
 from edgerig.datasets.mlperf_tiny.seeded import write_seeded
-from edgerig.datasets.samples import FileSamples
+from edgerig.datasets.samples import FileSamples, content_sum
 from edgerig.datasets.splits import stratified_split
-from edgerig.errors import DatasetError, SpecError, storing
+from edgerig.errors import DatasetError, SpecError
 from edgerig.progress import Progress
 
 #: Share of the training samples to validate with where there is no folder for that.
@@ -141,23 +140,15 @@ class TinyClasses(TinyDataset):
 
 
 def seeded_folder(name: str, per_class: int) -> Path:
-    """The folder of a benchmark with samples made from a seed, in the cache; made where it is not there.
+    """The folder of a benchmark with samples made from a seed, in the cache; made where it is not there as it was made.
 
     Raises:
         StorageError: It cannot be written.
     """
-    root = files.cache_folder() / "mlperf-tiny" / f"seeded-{SEEDED_VERSION}-{per_class}"
-    folder = root / name
-    if not folder.is_dir():
-        with storing(root):
-            root.mkdir(parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=".work-", dir=root))
-        try:
-            complete = write_seeded(work, name, per_class)
-            with storing(folder):
-                # Another process may have been quicker: what it made is the same.
-                if not folder.is_dir():
-                    complete.replace(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    return folder
+
+    def build(work: Path) -> None:
+        write_seeded(work, name, per_class)
+
+    cache = StageCache(files.cache_folder() / "mlperf-tiny", content_sum)
+    key = f"seeded-{SEEDED_VERSION}-{per_class}-{name}"
+    return cache.get_or_build(key, build)[0] / name

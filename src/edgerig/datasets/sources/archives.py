@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from edgerig import files
+from edgerig.cache import StageCache
+from edgerig.datasets.samples import content_sum
 from edgerig.datasets.sources.cache import Source, fetch_all
-from edgerig.errors import SourceError, storing
+from edgerig.errors import SourceError
 from edgerig.progress import Progress
 
 
 def unpacked(name: str, sources: Sequence[Source], folders: Sequence[str], progress: Progress) -> Path:
-    """The folder with what is in the archives: fetched and unpacked if it is not there yet.
+    """The folder with what is in the archives: fetched and unpacked if it is not there yet, or not as it was.
 
     Args:
         name: Of the folder, to which the archives' sums add.
@@ -28,30 +29,18 @@ def unpacked(name: str, sources: Sequence[Source], folders: Sequence[str], progr
         StorageError: The cache folder cannot be written.
     """
     digest = files.digest([[source.address, source.sha256] for source in sources])
-    folder = files.cache_folder() / "datasets" / f"{name}-{digest[:12]}"
-    if folder.is_dir():
-        return folder
-    archives = fetch_all(sources, progress)
-    with storing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            for archive in archives:
-                _unpack(archive, work, folders, progress)
-            _settle(work, folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    return folder
 
+    def build(work: Path) -> None:
+        for archive in fetch_all(sources, progress):
+            _unpack(archive, work, folders, progress)
 
-def _settle(work: Path, folder: Path) -> None:
-    """Give a whole folder its name, at once; another process may have been faster."""
-    work.chmod(0o755)
-    try:
-        work.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
+    # The fingerprint of samples needs the sums of their files as well.
+    cache = StageCache(files.cache_folder() / "datasets", content_sum)
+    return cache.get_or_build(
+        f"{name}-{digest[:12]}",
+        build,
+        damaged=lambda fault: progress.log(f"{name} in the cache is damaged ({fault}); it is unpacked again"),
+    )[0]
 
 
 def _unpack(archive: Path, work: Path, folders: Sequence[str], progress: Progress) -> None:

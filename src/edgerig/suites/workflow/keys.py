@@ -21,12 +21,15 @@ from edgerig.boards.board import firmware_folder
 from edgerig.cache import StageCache
 from edgerig.engine import dependencies
 from edgerig.errors import SpecError
-from edgerig.plugin_code import own_code, sources_of
+from edgerig.plugin_code import files_of, own_code, variables_of_module
 from edgerig.rig.document import read_document
 from edgerig.suites.workflow.contents import entries_of, identity_of
 from edgerig.suites.workflow.types import PlannedStep
 
 _CLASS = re.compile(r"(?:^|=)([A-Za-z_][\w.]*):[A-Za-z_]\w*$")
+#: The option, and the setting of a rig file, that names a module with layers of the user's own.
+_CUSTOM = "custom"
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _YAML = (".yaml", ".yml")
 #: Commands that build C sources which lie outside of the package.
 LINKING = frozenset({"firmware", "digits", "run", "gate", "bench"})
@@ -68,7 +71,7 @@ def keys_of(step: PlannedStep, inputs: Mapping[str, str], folder: Path, targets:
 def content_of(path: Path) -> str:
     """The identity of an input that is a file or a folder.
 
-    Of a rig file that is also the content of the files and of the code of classes that it names.
+    Of a rig file that is also the content of the files and of the code of classes and modules that it names.
 
     Raises:
         StorageError: It cannot be read.
@@ -110,17 +113,36 @@ def _is_there(word: str) -> bool:
     return len(word) < LONGEST_PATH and "\0" not in word and Path(word).is_absolute() and Path(word).exists()
 
 
-def _code(words: Sequence[str], folder: Path) -> dict[str, str]:
-    """SHA-256 of the source files of classes that are named as ``module:Class``, by path relative to ``folder``."""
-    modules = {match[1] for word in words if (match := _CLASS.search(word)) is not None}
+def _code(words: Sequence[str], folder: Path) -> dict[str, str | None]:
+    """What the classes and modules of the user's depend on which a command names: SHA-256 of their source files and of
+    the files that these name, by path relative to ``folder``, and the environment variables that they read."""
+    modules = set(_modules(words, folder))
     if not modules:
         return {}
     with _importable(folder):
-        sources = {source for module in modules for source in sources_of(module)}
-    return {
-        (str(source.relative_to(folder)) if source.is_relative_to(folder) else source.name): files.sha256_file(source)
-        for source in sorted(sources)
+        paths = {path for module in modules for path in files_of(module)}
+        variables = [variables_of_module(module) for module in modules]
+    sums: dict[str, str | None] = {
+        (str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name): files.sha256_file(path)
+        for path in sorted(paths)
     }
+    return sums | {f"${name}": value for each in variables for name, value in each.items()}
+
+
+def _modules(words: Sequence[str], folder: Path) -> Iterator[str]:
+    """Modules that words of a command name: of classes, ``module:Class``, and those that lie in ``folder``."""
+    option = ""
+    for word in words:
+        value = word.partition("=")[2] or word
+        match = _CLASS.search(word)
+        if match is not None:
+            yield match[1]
+        elif _MODULE.fullmatch(value):
+            top = folder / value.partition(".")[0]
+            beside = top.with_suffix(".py").is_file() or (top / "__init__.py").is_file()
+            if beside or _CUSTOM in (option, word.partition("=")[0].lstrip("-")):
+                yield value
+        option = word.lstrip("-")
 
 
 @contextlib.contextmanager
@@ -134,8 +156,10 @@ def _importable(folder: Path) -> Iterator[None]:
 
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        for item in value.values():
+        for key, item in value.items():
             yield from _texts(item)
+            if key == _CUSTOM and isinstance(item, str):
+                yield f"{key}={item}"
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
