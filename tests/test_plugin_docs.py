@@ -204,6 +204,14 @@ def test_the_tables_of_a_page_name_hooks_that_there_are(name: str) -> None:
             assert hook in known, f"docs/plugins/{name}.md: there is no {hook}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_table_tells_of_each_hook_once(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
+        entries = [row.split("|")[1].strip() for row in table.splitlines()]
+        twice = {entry for entry in entries if entry and entries.count(entry) > 1}
+        assert not twice, f"{page.name}: {twice}"
+
+
 def _annotated(base: type) -> set[str]:
     return {name for parent in base.__mro__ for name in inspect.get_annotations(parent)}
 

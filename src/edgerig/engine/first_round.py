@@ -25,7 +25,7 @@ from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.score import score
 from edgerig.engine.sequences import keeps_state
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
-from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
+from edgerig.engine.steady import NANOSECOND, Enough, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
 from edgerig.measure.census import Census
 from edgerig.measure.firmware import Counts, FirmwareReport
@@ -187,7 +187,10 @@ def _run(context: CellContext) -> _FirstPass:
         deployment.ask("before the samples", lambda session: begin_utilisation(session, measure.utilisation))
         with context.progress.task(context.cell.id, len(samples)) as task:
             reference = context.reference.predictions
-            steady = steady_pass(deployment, journal, samples, reference, measure.round_seconds, task.advance)
+            # Of samples that run again an exact target tells the same numbers again.
+            seconds = 0.0 if context.target.exact else measure.round_seconds
+            enough = Enough(seconds, measure.round_inferences)
+            steady = steady_pass(deployment, journal, samples, reference, enough, task.advance)
         utilisation = deployment.ask("after the samples", lambda session: utilisation_of(session, measure.utilisation))
         waiting = waited(deployment.longest_wait)
         counts, firmware = deployment.session.counts(), deployment.session.firmware()

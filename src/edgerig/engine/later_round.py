@@ -26,7 +26,6 @@ from edgerig.engine.sequences import sequences_of
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import (
     FEWEST,
-    MAX_INFERENCES,
     NANOSECOND,
     digest_of,
     first_inputs,
@@ -37,7 +36,6 @@ from edgerig.errors import EdgerigError
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import summarize
 from edgerig.results.types import CellResult, Round
-from edgerig.rig.types import FEWEST_ROUNDS
 from edgerig.tasks.base import Task
 
 Array = NDArray[Any]
@@ -155,7 +153,7 @@ def inferences_of(result: CellResult, context: CellContext) -> int:
     """Number of inferences of a later round: its share of the seconds, at the first round's median latency."""
     measure, first = context.measure, result.rounds[0].steady
     assert first is not None
-    most = max(FEWEST, MAX_INFERENCES // (measure.planned_rounds or FEWEST_ROUNDS))
+    most = max(FEWEST, measure.round_inferences)
     wanted = math.ceil(measure.round_seconds / first.median) if first.median > 0 else most
     in_turn = context.offline.inferences if context.offline else 1
     return max(min(max(wanted, FEWEST), most, max(first.n, wanted)), in_turn)

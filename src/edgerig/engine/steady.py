@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,8 +28,6 @@ from edgerig.targets.base import DeviceRun
 
 Array = NDArray[Any]
 NANOSECOND = 1e-9
-#: Largest number of repeated inferences of a cell: enough for any statistics.
-MAX_INFERENCES = 100_000
 #: Limit on repeating by the host's clock, as a multiple of the seconds to measure.
 PATIENCE = 5.0
 #: Largest number of samples that are repeated.
@@ -38,6 +36,13 @@ REPEATED = 1000
 FEWEST = 30
 #: Number of samples whose outputs are compared between a round and the first.
 PROBES = 16
+
+
+class Enough(NamedTuple):
+    """What a round measures by running samples again: seconds of inference, or so many inferences if they are less."""
+
+    seconds: float
+    inferences: int
 
 
 class Steady(msgspec.Struct, frozen=True):
@@ -70,10 +75,10 @@ def steady_pass(
     journal: Journal,
     samples: EvaluationSamples,
     reference: Array | None,
-    seconds: float,
+    enough: Enough,
     advance: Callable[[int], None],
 ) -> Steady:
-    """Every sample once, for the predictions; then some again until ``seconds`` of inference are measured.
+    """Every sample once, for the predictions; then some again until there are ``enough`` times.
 
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
@@ -129,12 +134,10 @@ def steady_pass(
     finite.check(journal.joined("finite") > 0, judged.watched)
     times = [journal.joined("times_ns")]
     # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
-    left = seconds - _typical(times[0])
+    left = enough.seconds - _typical(times[0])
     if left > 0:
-        repeated = first_inputs(samples, artifact)
-        times += [
-            run.times_ns for run in repeat_until(deployment, repeated, left, MAX_INFERENCES - len(times[0]), sequences)
-        ]
+        repeated, most = first_inputs(samples, artifact), enough.inferences - len(times[0])
+        times += [run.times_ns for run in repeat_until(deployment, repeated, left, most, sequences)]
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
     kept = {name: journal.joined(name) for name in journal.kept}
     return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)

@@ -16,6 +16,8 @@ from edgerig.rig.load import MAX_STREAMS, check_rate, load_problems, parse_secon
 
 #: Fewest rounds of `rounds: auto`: an interval over fewer says little.
 FEWEST_ROUNDS = 5
+#: Largest number of repeated inferences of a cell, in all of its rounds: enough for any statistics.
+MOST_INFERENCES = 100_000
 
 Described = msgspec.Meta
 
@@ -269,7 +271,17 @@ class Measure(Settings, frozen=True, kw_only=True):
     @property
     def round_seconds(self) -> float:
         """Seconds of inference that a round measures: its share of ``seconds``."""
-        return self.seconds / (self.planned_rounds or FEWEST_ROUNDS)
+        return self.seconds / self._sharing
+
+    @property
+    def round_inferences(self) -> int:
+        """Most inferences that a round measures by running samples again: its share of `MOST_INFERENCES`."""
+        return max(1, MOST_INFERENCES // self._sharing)
+
+    @property
+    def _sharing(self) -> int:
+        """Number of rounds that share what a cell measures; of ``auto`` at least so many are measured."""
+        return self.planned_rounds or FEWEST_ROUNDS
 
 
 class Block(msgspec.Struct, frozen=True):

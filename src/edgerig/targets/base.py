@@ -173,7 +173,8 @@ class Target(Plugin, ABC):
         side_by_side: Whether it can hold several networks at once, each in a process of its own.
         parallel: Whether a run may have several sessions there at once although it is not ``side_by_side``, as far as
             that is known without asking the device (`allow_sessions`).
-        exact: Whether each session tells exactly the same numbers, so that one round is enough.
+        exact: Whether each session tells exactly the same numbers for the same sample, so that one round is enough, and
+            no sample need run again.
         chooses_interpreter: Whether the runtime's setting ``python`` says which interpreter runs it there.
     """
 
