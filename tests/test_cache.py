@@ -95,6 +95,36 @@ def test_two_processes_build_it_once(tmp_path: Path) -> None:
     assert counter.read_text() == "x"
 
 
+@pytest.mark.parametrize("key", ["ab12", "cd34"])
+def test_what_a_killed_builder_left_goes_with_the_next_build_and_a_live_one_keeps_its_own(
+    tmp_path: Path, key: str
+) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from edgerig.cache import StageCache\n"
+        "def build(work):\n"
+        "    (work / 'half').write_text('half'); print('building', flush=True); time.sleep(60)\n"
+        f"StageCache(Path({str(tmp_path)!r})).get_or_build(sys.argv[1], build)\n"
+    )
+    builders = [
+        subprocess.Popen([sys.executable, "-c", code, name], stdout=subprocess.PIPE, text=True)
+        for name in ("ab12", "ef56")
+    ]
+    for builder in builders:
+        with builder.stdout or sys.stdin as output:
+            assert output.readline() == "building\n"
+    killed, live = builders
+    killed.kill()
+    killed.wait()
+    try:
+        StageCache(tmp_path).get_or_build(key, lambda work: (work / "whole").write_text("x") and None)
+        (left,) = tmp_path.glob("tmp-*")
+        assert left.name.startswith("tmp-ef56")
+        assert (left / "half").exists()
+    finally:
+        live.kill()
+        live.wait()
+
+
 def test_a_builder_killed_in_the_middle_leaves_no_stage(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from edgerig.cache import StageCache\n"

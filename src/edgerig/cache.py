@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from edgerig import files
-from edgerig.errors import storing
+from edgerig.errors import StorageError, storing
 
 _logger = logging.getLogger(__name__)
 
 #: Name of the file in each stage that lists the others.
 MANIFEST = ".stage.json"
+#: What the names of folders begin with that stages are built in.
+_TEMPORARY = "tmp-"
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +127,7 @@ class StageCache:
     def _remove(self, final: Path) -> None:
         """Rename a stage, so that no process finds half of it, then delete it."""
         with storing(final):
-            aside = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.root))
+            aside = self._temporary(final.name)
             final.rename(aside / "damaged")
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -137,21 +139,37 @@ class StageCache:
                 work = self.root / f"partial-{key}"
                 work.mkdir(exist_ok=True)
             else:
-                work = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.root))
+                self._sweep(key)
+                work = self._temporary(key)
         try:
             yield work
         finally:
             if not resumable:
                 shutil.rmtree(work, ignore_errors=True)
 
+    def _temporary(self, key: str) -> Path:
+        """A folder for the builder of a stage, who has its lock."""
+        return Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{key}-", dir=self.root))
+
+    def _sweep(self, own: str) -> None:
+        """Remove the folders of builders that were killed: nobody has the lock of their stage, or this one, of ``own``,
+        has."""
+        for left in self.root.glob(f"{_TEMPORARY}*"):
+            key = left.name.removeprefix(_TEMPORARY).rpartition("-")[0]
+            with contextlib.ExitStack() as held, contextlib.suppress(StorageError, BlockingIOError):
+                if key != own:
+                    held.enter_context(self._lock(key, wait=False))
+                shutil.rmtree(left, ignore_errors=True)
+
     @contextlib.contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        """Allows one builder per stage at a time; others wait and then find it built."""
+    def _lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Allows one builder per stage at a time; others wait and then find it built, or `BlockingIOError` is raised
+        without ``wait``."""
         with storing(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root / "locks" / key, os.O_CREAT | os.O_RDWR, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
         finally:
             os.close(handle)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import math
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,11 @@ from edgerig.text import harmless_json
 
 #: Bytes of the digest before what is stored checked.
 _DIGEST = 64
+#: What the name of a folder begins with that a process holds, and the file in it that is locked.
+HELD_PREFIX = "edgerig-"
+_HELD = "held"
+#: A folder younger than this may not have got its lock yet.
+_YOUNG_SECONDS = 60.0
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -225,3 +234,46 @@ def state_folder() -> Path:
     if own:
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser() / "edgerig"
+
+
+def held_folder(parent: Path | None = None) -> tuple[Path, int]:
+    """A new folder in ``parent``, or in that for temporary files, and the descriptor of a lock that marks it as in use.
+
+    In the latter those are removed whose process was killed before it could remove them.
+
+    Raises:
+        StorageError: There is no room, or no permission.
+    """
+    with storing(parent or tempfile.gettempdir()):
+        if parent is None:
+            _sweep(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=HELD_PREFIX, dir=parent))
+        held = os.open(folder / _HELD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    locked(held)
+    return folder, held
+
+
+@cache
+def _sweep(temporary: Path) -> None:
+    """Remove the folders there that nobody holds any more."""
+    for left in temporary.glob(HELD_PREFIX + "*"):
+        try:
+            if left.lstat().st_uid != os.getuid() or time.time() - left.lstat().st_mtime < _YOUNG_SECONDS:
+                continue
+            descriptor = os.open(left / _HELD, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            if locked(descriptor):
+                shutil.rmtree(left, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def locked(descriptor: int) -> bool:
+    """Whether a file could be locked for this process; it is until the descriptor is closed."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.bounded import work
@@ -43,6 +44,32 @@ def test_a_child_that_died_while_it_was_idle_is_replaced() -> None:
         assert call._shared is not None
         call._shared.process.wait()
         assert isolated("The work", CompileError, work.process_id) != first
+
+
+@pytest.mark.parametrize("ends", ["done", "stopped", "killed", "crashed"])
+def test_temporary_files_of_a_child_go_with_it_however_it_ends(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    call.end_worker()
+    with bounded(Limits(silence=0.5)):
+        if ends == "done":
+            assert isolated("The work", CompileError, work.temporary, 0).startswith(str(tmp_path))
+        elif ends == "stopped":
+            with pytest.raises(CompileError, match="no progress"):
+                isolated("The work", CompileError, work.temporary, 60)
+        else:
+            child = isolated("The work", CompileError, work.process_id)
+            isolated("The work", CompileError, work.temporary, 0)
+            if ends == "killed":
+                os.kill(child, signal.SIGKILL)
+            else:
+                with pytest.raises(CompileError, match="SIGSEGV"):
+                    isolated("The work", CompileError, work.die, "")
+        assert list(tmp_path.iterdir()) == [] or ends in ("done", "killed")
+        call.end_worker()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_work_of_another_thread_does_not_wait() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -144,3 +145,11 @@ def start_another_and_hang(path: Path) -> None:
     process = subprocess.Popen(["sleep", "600"])
     path.write_text(str(process.pid))
     time.sleep(600)
+
+
+def temporary(seconds: float) -> str:
+    """Leave a temporary folder behind."""
+    folder = tempfile.mkdtemp(prefix="edgerig-compile-")
+    Path(folder, "half").write_text("half")
+    time.sleep(seconds)
+    return folder

@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 
 from edgerig import child_logs
-from edgerig.agent.scratch import session_folder
 from edgerig.environments.interpreter import Interpreter
 from edgerig.environments.source import module_path
 from edgerig.errors import TargetError
+from edgerig.files import held_folder
 from edgerig.wire.ownership import TOKEN_VARIABLE
 
 _logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class WorkerProcess:
         limits: WorkerLimits | None = None,
         interpreter: Interpreter | None = None,
     ) -> None:
-        self.folder, self._held = session_folder(parent_folder)
+        self.folder, self._held = held_folder(parent_folder)
         self._environment = own_environment(interpreter)
         words = [interpreter.executable if interpreter else sys.executable, "-P", "-m", "edgerig.agent.worker"]
         words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]

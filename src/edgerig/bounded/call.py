@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -97,6 +98,7 @@ def _worker() -> Worker:
     from edgerig.bounded.worker import Worker
 
     if _shared is None or not _shared.alive:
+        end_worker()
         _shared = Worker()
         atexit.unregister(end_worker)
         atexit.register(end_worker)
@@ -107,5 +109,6 @@ def end_worker() -> None:
     """End the child of this program, if there is one."""
     global _shared
     worker, _shared = _shared, None
-    if worker is not None and worker.alive:
+    # Of a process that was forked, it is the other one's.
+    if worker is not None and worker.owner == os.getpid():
         worker.close()

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from edgerig.bounded.run_queue import QueueTime
 from edgerig.environments.interpreter import Interpreter
 from edgerig.environments.source import module_path
 from edgerig.errors import EdgerigError, ForeignTraceback
+from edgerig.files import held_folder
 
 #: Seconds between two checks of a working child.
 TICK = 0.1
@@ -39,6 +41,8 @@ _logger = logging.getLogger(__name__)
 #: Bytes that are kept of the engines' output.
 MOST_WORDS = 1 << 20
 _LAST_LINES = 3
+#: The variable that says where temporary files go.
+_TEMPORARY = "TMPDIR"
 
 
 class Worker:
@@ -51,6 +55,8 @@ class Worker:
     def __init__(self, interpreter: Interpreter | None = None) -> None:
         ours, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        # What it leaves there when it is killed goes with it.
+        self._scratch, self._held = held_folder()
         self._interpreter = interpreter
         command = [
             interpreter.executable if interpreter else sys.executable,
@@ -72,6 +78,9 @@ class Worker:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        except BaseException:
+            self._clear()
+            raise
         finally:
             theirs.close()
         self.owner = os.getpid()
@@ -83,10 +92,10 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         """The child's environment: with our module path, or of another interpreter edgerig and the user's modules."""
+        own = {**os.environ, _TEMPORARY: str(self._scratch)}
         if self._interpreter is None:
-            return {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
-        own = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
-        return {**own, "PYTHONPATH": module_path()}
+            return {**own, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
+        return {**{key: value for key, value in own.items() if key != "PYTHONHOME"}, "PYTHONPATH": module_path()}
 
     @property
     def alive(self) -> bool:
@@ -114,7 +123,10 @@ class Worker:
         file = io.BytesIO()
         pickler = RequestPickler(file)
         pickler.dump((function, tuple(arguments)))
-        surroundings: dict[str, Any] = {"folder": str(Path.cwd()), "environment": dict(os.environ)}
+        surroundings: dict[str, Any] = {
+            "folder": str(Path.cwd()),
+            "environment": {**os.environ, _TEMPORARY: str(self._scratch)},
+        }
         # Another interpreter keeps the path that it was started with.
         surroundings["path"] = sys.path if self._interpreter is None else None
         if self._interpreter is not None:
@@ -155,7 +167,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self._words.close()
+        self._clear()
 
     def kill(self) -> None:
         """Kill it, and what it has started, which is of its session."""
@@ -163,7 +175,14 @@ class Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._channel.socket.close()
+        self._clear()
+
+    def _clear(self) -> None:
         self._words.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._held >= 0:
+            os.close(self._held)
+        self._held = -1
 
     # ---- during a call
 
