@@ -22,7 +22,6 @@ def names(tmp_path, monkeypatch):
     conftest = Path(__file__).parent.parent / "models" / "conftest.py"
     (tmp_path / "rigparts.py").write_text(conftest.read_text())
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("edgerig.cli.signals.stop_on_termination", lambda: None)
     return "rigparts:TinyNet", "rigparts:Patterns"
 
 

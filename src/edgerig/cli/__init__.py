@@ -15,6 +15,7 @@ import click
 from edgerig import __version__
 from edgerig.bounded import bounded
 from edgerig.cli.log_options import add_log_options, apply_log_options, log_failure
+from edgerig.cli.signals import end_at_once, stop_on_termination
 from edgerig.errors import EdgerigError, Interrupted, StorageError
 from edgerig.text import harmless, one_line
 
@@ -119,10 +120,17 @@ def main(args: list[str] | None = None) -> None:
     # If a stream is closed (`>&-`), Python sets it to None.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    own = args is None
+    if own:
+        stop_on_termination()
     try:
-        with bounded():
-            code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
-        sys.stdout.flush()
+        try:
+            with bounded():
+                code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
+            sys.stdout.flush()
+        finally:
+            if own:
+                end_at_once()
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:
@@ -132,11 +140,11 @@ def main(args: list[str] | None = None) -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted("Stopped."), arguments)
-        if args is None:
+        if own:
             _leave_jax(code)
     except EdgerigError as error:
         code = _fail(error, arguments)
-        if isinstance(error, Interrupted) and args is None:
+        if isinstance(error, Interrupted) and own:
             _leave_jax(code)
     except BrokenPipeError:
         # The reader of standard output has ended, as in `edgerig list datasets | head -1`.

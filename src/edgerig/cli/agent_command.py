@@ -248,9 +248,7 @@ def _log(message: str) -> None:
 
 
 def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
-    from edgerig.cli.signals import stop_on_termination
 
-    stop_on_termination()
     if until_eof:
         _stop_at_eof(agent.stop)
     try:

@@ -71,10 +71,8 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     """
     from edgerig.cli.compare_sources import read_source
     from edgerig.cli.compare_view import show_comparison
-    from edgerig.cli.signals import stop_on_termination
 
     first, second = read_source(a), read_source(b)
-    stop_on_termination()
     words = shlex.join(["edgerig", *sys.argv[1:]])
     if first.bundle is None or second.bundle is None or live:
         folder = out if out is not None else Path("runs") / "compare"

@@ -104,14 +104,12 @@ def command(
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --explain --out build/net
     """
     from edgerig.cli.compile_view import document_of, error_of, show
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.compilers.sizes import size_table
 
     load_format(format_)
     job = _plan(model, targets, **options)
     if explain:
         _check_explained(job.chains)
-    stop_on_termination()
     source, steps, failures = _compile(job, out)
     rows = size_table(
         (f"original ({source.format})", source.size),

@@ -50,7 +50,6 @@ def capture(
       edgerig data capture street.mp4 --every 500ms --to data/street
     """
     from edgerig.cli.console import ConsoleProgress
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.errors import UsageError
     from edgerig.rig.load import parse_seconds
     from edgerig.serve.video.capture.choosing import Choice
@@ -75,7 +74,6 @@ def capture(
     versions, number = open_dataset(to, writing=True, credentials=credentials)
     if number is not None:
         raise UsageError(f"{to} names a version, and a new one gets the next number.", f"Give --to {versions.address}.")
-    stop_on_termination()
     choice = Choice(every=distance, when_changed=when_changed, most=count)
     captured = run(video, versions, choice, ConsoleProgress(), name=camera, format=format_, seconds=seconds, note=note)
     say(f"{counted(captured.pictures, 'picture')} of {video.shown}, {captured.sent:,} sent")

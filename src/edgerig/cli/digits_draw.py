@@ -39,13 +39,11 @@ def command(model: Path | None, targets: tuple[str, ...], out: Path) -> None:
     from contextlib import ExitStack
 
     from edgerig.cli.options import find_here
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.errors import UsageError
     from edgerig.serve.desktop_screen import open_screen
 
     if targets and model is None:
         raise UsageError("--target says where a network runs, and there is none.", "Name it with --model.")
-    stop_on_termination()
     find_here(*targets)
     with ExitStack() as stack:
         screen = stack.enter_context(open_screen())

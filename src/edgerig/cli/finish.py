@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
-from edgerig.cli.signals import stop_on_termination
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.api import DEFAULT_OUT
 from edgerig.engine.run import Options, execute
@@ -35,7 +34,6 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_
         as_json: Print the results as one JSON document, besides.
         open_page: Open the report in the browser.
     """
-    stop_on_termination()
     folder = out if out is not None else DEFAULT_OUT / plan.rig.name
     words = shlex.join(["edgerig", *sys.argv[1:]])
     with reporting_failures():

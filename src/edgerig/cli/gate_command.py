@@ -71,7 +71,6 @@ def command(
       edgerig gate rig.yaml --baseline main --inconclusive retry
       edgerig gate rig.yaml --baseline runs/main --set 'gate.latency=25 %' --only 'int8-*'
     """
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
     from edgerig.engine.gate import GateOptions, run_gate
     from edgerig.errors import EdgerigError, Interrupted
@@ -79,7 +78,6 @@ def command(
 
     try:
         plan = make(rig, only=only, settings=settings)
-        stop_on_termination()
         options = GateOptions(
             out=out if out is not None else Path("runs") / "gate",
             resume=resume,

@@ -70,10 +70,8 @@ def command(address: str, token_file: Path | None, no_commit: bool, **options: A
     """
     apply_log_options(click.get_current_context(), base=logs.VERBOSE)
     from edgerig.cli.console import say
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.serve.labels.server import LabelServer
 
-    stop_on_termination()
     server = LabelServer(address, token=read_token(token_file, options["tls"]), commit=not no_commit, **options)
     try:
         say(f"listening on {str(server.address).removeprefix('tcp://')} (http)")

@@ -40,7 +40,6 @@ def command(
       edgerig mlperf-tiny data ic01 --from cifar10 --out datasets
       edgerig mlperf-tiny data sww01 --seeded 20 --out seeded
     """
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.datasets.mlperf_tiny.building import build_folder
     from edgerig.datasets.mlperf_tiny.labels import LABELS_FILE
@@ -49,7 +48,6 @@ def command(
     name = benchmark_named(benchmark).name
     if (source is None) == (seeded is None):
         raise UsageError("Samples come from a data set (--from) or a seed (--seeded): give one of the two.")
-    stop_on_termination()
     if seeded is not None:
         if (out / name / "train" / LABELS_FILE).exists():
             raise UsageError(f"{out / name} holds samples already.", "Choose another --out, or remove that folder.")

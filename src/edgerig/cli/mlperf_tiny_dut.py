@@ -86,7 +86,6 @@ def command(
     """
     from edgerig.cli.console import echo, say
     from edgerig.cli.options import find_here, parse_options
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.suites.mlperf_tiny.device.address import open_line
     from edgerig.suites.mlperf_tiny.device.console import DeviceConsole
@@ -96,7 +95,6 @@ def command(
     from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
     from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
 
-    stop_on_termination()
     benchmark = benchmark_named(benchmark_name)
     check_pin(pin, mode)
     find_here(*filter(None, [runtime]))

@@ -108,13 +108,11 @@ def command(
 
     from edgerig.cli.console import ConsoleProgress, print_json
     from edgerig.cli.options import parse_options
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.suites.mlperf_tiny.runner.address import Mode
     from edgerig.suites.mlperf_tiny.runner.run import run_session
     from edgerig.suites.mlperf_tiny.runner.settings import RunSettings
 
-    stop_on_termination()
     settings = RunSettings(
         benchmark=benchmark_named(benchmark),
         mode=msgspec.convert(mode, Mode),

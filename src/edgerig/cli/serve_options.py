@@ -121,9 +121,7 @@ def start_server(
 
 def serve_until_stopped(start: Callable[[], Server], stop_within: float) -> None:
     """Serve until Ctrl-C or SIGTERM, then finish what was accepted."""
-    from edgerig.cli.signals import stop_on_termination
 
-    stop_on_termination()
     _allow_descriptors()
     try:
         server: Server = start()

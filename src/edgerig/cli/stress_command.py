@@ -88,14 +88,12 @@ def command(address: str, protocol: str | None, plot: Path | None, as_json: bool
       edgerig stress 127.0.0.1:8081 --protocol oip-grpc --connections 20 --requests 500
     """
     from edgerig.cli.console import ConsoleProgress
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.errors import UsageError
     from edgerig.serve.stress.run import StoppedLoad, stress
 
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"--plot {plot}: the picture is an SVG file.", "Give a name that ends in .svg.")
     load = load_of(address, protocol, **options)
-    stop_on_termination()
     try:
         result = stress(load, ConsoleProgress())
     except StoppedLoad as stopped:

@@ -82,7 +82,6 @@ def command(
       edgerig train mobilenetv2 --dataset folder --dataset-root photos --model-option alpha=0.5
     """
     from edgerig import plugins
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.datasets.base import Dataset
     from edgerig.models.base import ModelWrapper, TrainSettings
 
@@ -93,7 +92,6 @@ def command(
     chosen = {**wrapper.usual, **{key: value for key, value in settings.items() if value is not None}}
     training = plugins.convert_settings(TrainSettings, chosen, "edgerig train")
     assert isinstance(training, TrainSettings)
-    stop_on_termination()
     artifact = wrapper.train(data, training, out, resume=resume, logdir=logdir, progress=ConsoleProgress())
     if as_json:
         print_json(_summary(artifact))

@@ -53,12 +53,10 @@ def command(
       edgerig workflow run workflow.yaml --only test --store s3://lab/results
     """
     from edgerig.cache import StageCache
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.cli.workflow_view import result_rows, show_results
     from edgerig.suites.workflow.run import RunOptions, check_results, run_workflow
 
     workflow = read_workflow(file, parameters, settings)
-    stop_on_termination()
     options = RunOptions(out=out_folder(workflow, out), only=only, jobs=jobs, retries=retries, store=store)
     results = run_workflow(workflow, options, ConsoleProgress(), StageCache())
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.datasets.conftest import ServeHttps
+from tests.heard import Heard
 
 from edgerig.datasets import pet
 from edgerig.datasets.pet import Pet, PetSettings
@@ -55,20 +56,12 @@ def test_plain_files_of_the_named_folders_alone_are_unpacked(tmp_path: Path, own
     assert unpacked("set", [source], ["images"], Progress()) == folder, "it is there"
 
 
-class Spoken(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def log(self, text: str) -> None:
-        self.said.append(text)
-
-
 @pytest.mark.parametrize("damage", ["changed", "cut", "missing", "more"])
 def test_what_is_not_as_it_was_unpacked_is_unpacked_again_and_that_is_said(
     tmp_path: Path, own_cache: Path, damage: str
 ) -> None:
     source = archive(tmp_path / "a.tar.gz", {"images/a.jpg": b"abc", "images/b.jpg": b"b"})
-    progress = Spoken()
+    progress = Heard()
     path = unpacked("set", [source], ["images"], progress) / "images" / "a.jpg"
     {
         "changed": lambda: path.write_bytes(b"abd"),
@@ -76,10 +69,10 @@ def test_what_is_not_as_it_was_unpacked_is_unpacked_again_and_that_is_said(
         "missing": path.unlink,
         "more": lambda: path.with_name("c.jpg").write_bytes(b"c"),
     }[damage]()
-    assert progress.said == []
+    assert progress.lines == []
     folder = unpacked("set", [source], ["images"], progress)
     assert {path.name: path.read_bytes() for path in (folder / "images").iterdir()} == {"a.jpg": b"abc", "b.jpg": b"b"}
-    (told,) = progress.said
+    (told,) = progress.lines
     assert "set in the cache is damaged (images/" in told
 
 
