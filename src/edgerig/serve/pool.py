@@ -264,11 +264,11 @@ class Pool:
         request = Request(rows, raw, done)
         if not (together or self._running or self._requests) and request.count <= self.batch:
             # Nobody else asks: it need not wait for the end of this round of the loop, and for others to go with it.
-            idle = next((lane for lane in self._lanes if lane.up and lane.slots == SLOTS), None)
-            if idle is not None:
-                self._give(idle, Batch([request]))
-                self._wait_for(idle, request)
-                return request
+            for lane in self._lanes:
+                if lane.up and lane.slots == SLOTS:
+                    self._give(lane, Batch([request]))
+                    self._wait_for(lane, request)
+                    return request
         self._requests.append(request)
         self.waiting += request.count
         self._schedule()

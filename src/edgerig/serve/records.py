@@ -65,6 +65,7 @@ class Records:
         #: Number of requests and of samples by way and result (``ok`` or the error's type).
         self.requests: dict[tuple[str, str], list[int]] = {}
         self.histograms = {name: Histogram() for name in ("handler", "queue", "network")}
+        self._histograms = self.histograms["handler"], self.histograms["queue"], self.histograms["network"]
         self.statistics = RequestStatistics()
         #: Open connections by way.
         self.connections: dict[str, int] = {}
@@ -90,10 +91,11 @@ class Records:
             counts = self.requests[way, result] = [0, 0]
         counts[0] += requests
         counts[1] += samples
-        self.histograms["handler"].add(times.handler_ns * 1e-9, requests)
+        handler, queue, network = self._histograms
+        handler.add(times.handler_ns * 1e-9, requests)
         if result == "ok":
-            self.histograms["queue"].add(times.queue_ns * 1e-9, requests)
-            self.histograms["network"].add(times.network_ns * 1e-9, requests)
+            queue.add(times.queue_ns * 1e-9, requests)
+            network.add(times.network_ns * 1e-9, requests)
             self.statistics.answered(
                 requests, samples, times.handler_ns, times.queue_ns, times.network_ns, *conversion_ns
             )

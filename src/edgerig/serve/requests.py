@@ -131,7 +131,7 @@ class Batch:
 
     def __init__(self, requests: list[Request]) -> None:
         self.requests, self.raw = requests, requests[0].raw
-        self.count = sum([request.count for request in requests])
+        self.count = requests[0].count if len(requests) == 1 else sum([request.count for request in requests])
         self.input_ns = 0
 
     def answer(

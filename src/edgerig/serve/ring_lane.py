@@ -119,6 +119,9 @@ class RingLane:
         except EdgerigError as error:
             self._lost(error)
             return
+        if len(ended) == 1 and isinstance(ended[0], Ran):
+            self._end_first(ended[0])
+            return
         lost = next((position for position, result in enumerate(ended) if isinstance(result, TargetError)), len(ended))
         # All of them before anybody is told: none may ever get another batch's result.
         batches = [self._batches.popleft() for _ in ended[:lost]]
@@ -130,6 +133,13 @@ class RingLane:
             loss = ended[lost]
             assert isinstance(loss, TargetError)
             self._lost(loss)
+
+    def _end_first(self, ran: Ran) -> None:
+        """What is usual: one batch has its results."""
+        batch = self._batches.popleft()
+        if self._batches:
+            self._since = self._loop.time()
+        self._done(self, batch, self._results(batch, ran))
 
     def _results(self, batch: Batch, ran: Ran) -> Results | Exception:
         start = time.perf_counter_ns()

@@ -65,7 +65,7 @@ class Slot:
 
     Attributes:
         times: Shape (rows,), int64. inputs, outputs: For each tensor an array (rows, *call_shape).
-        first_inputs, first_outputs: Of these the first inference, (1, *call_shape).
+        first_times, first_inputs, first_outputs: Of these the first inference, (1,) and (1, *call_shape).
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Slot:
     ) -> None:
         self._memory, self._first = memory, first
         self.times: NDArray[np.int64] = np.ndarray((rows,), np.int64, memory, first + HEAD_BYTES)
+        self.first_times = self.times[:1]
         offset = first + _aligned(HEAD_BYTES + 8 * rows)
         arrays: list[NDArray[Any]] = []
         for spec in (*inputs, *outputs):

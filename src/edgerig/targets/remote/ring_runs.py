@@ -117,8 +117,12 @@ class RingRuns:
 
     def begin(self, inputs: Sequence[Array]) -> None:
         """Run samples, behind those that were begun before; arrays (n, *call_shape), in the inputs' dtypes."""
-        self._work.append(_Work(inputs))
-        self._write()
+        work = _Work(inputs)
+        self._work.append(work)
+        if len(self._work) == 1:
+            self._write_work(work)
+        else:
+            self._write()
 
     def run(self, inputs: Sequence[Array]) -> Ran:
         """Run samples and wait for them, where nothing else is under way; for a thread, and no event loop.
@@ -152,10 +156,11 @@ class RingRuns:
     def _write(self) -> None:
         """Write as much into the ring as it has room for."""
         for work in self._work:
-            while work.written < work.count and work.error is None:
-                if len(self._sent) == self._slots:
-                    return
-                self._write_part(work)
+            self._write_work(work)
+
+    def _write_work(self, work: _Work) -> None:
+        while work.written < work.count and work.error is None and len(self._sent) < self._slots:
+            self._write_part(work)
 
     def _write_part(self, work: _Work) -> None:
         first, count = work.written, min(self._rows, work.count - work.written)
@@ -209,11 +214,12 @@ class RingRuns:
         if failure:
             reported = answers.decoded(slot.failure(failure), TracedFailure, "RING", self._client.who)
             return messages.error_of(reported, answer=True)
-        times = slot.times[:rows].copy()
+        single = rows == 1
+        times = slot.first_times.copy() if single else slot.times[:rows].copy()
         span = time.perf_counter_ns() - start
-        if rows > 1 or not 0 < int(times[0]) <= span:
+        if not single or not 0 < int(times[0]) <= span:
             answers.check_times(times, self._clock, span, self._client.who)
-        outputs = slot.first_outputs if rows == 1 else [array[:rows] for array in slot.outputs]
+        outputs = slot.first_outputs if single else [array[:rows] for array in slot.outputs]
         return Ran(tuple([array.copy() for array in outputs]), times)
 
     def _nonsense(self, what: str) -> AnswerError:
