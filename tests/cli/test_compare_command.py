@@ -32,6 +32,8 @@ def call(capfd, tmp_path, monkeypatch):
         (("runs/old#x", "a.tflite"), "There is no runs/old#x"),
         (("a.tflite", "b.tflite", "--target", "sim:stm32f999"), "stm32f999"),
         (("a.tflite", "b.tflite", "--runtime", "nothing"), "nothing"),
+        (("a.tflite", "b.tflite", "--runtime-option", "thread=2"), "Did you mean 'threads'?"),
+        (("a.tflite", "b.tflite", "--shape", "x=0"), "--shape 'x=0'"),
         (("a.tflite", "b.tflite", "--pairs", "3"), "4<=x<=20"),
     ],
 )

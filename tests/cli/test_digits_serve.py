@@ -13,8 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerig.cli import main
 from edgerig.testing import networks
 from edgerig.wire.digits import FbComm
+
+
+def test_settings_of_the_runtime_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10)
+    with pytest.raises(SystemExit) as ended:
+        main(["digits", "serve", "--model", str(net), "--listen", "127.0.0.1:0", "--runtime-option", "thread=2"])
+    assert ended.value.code == 2
+    assert "Did you mean 'threads'?" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -42,9 +42,12 @@ def test_a_strict_run_fails_by_a_clock_that_drifts(tmp_path: Path, capsys: pytes
     data = write_keywords(tmp_path / "data")
     # Its clock goes on by 10 ms an inference, and no time passes.
     with ScriptedDevice(results=by_first_byte, us_per_inference=10_000) as scripted:
-        words = ("--mode", "performance", "--window", "1")
+        words = ("--mode", "performance", "--window", "1", "--warm-up", "3")
         assert call(scripted, data, tmp_path / "lax", *words) == 0
-        assert "too fast" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "too fast" in told
+        assert "--warm-up is deprecated" in told
+        assert json.loads((tmp_path / "lax" / "edgerig" / "summary.json").read_text())["windows"][0]["warm_up"] == 3
         assert call(scripted, data, tmp_path / "strict", *words, "--strict") == 1
         assert "A strict run fails: The device's clock" in capsys.readouterr().err
     assert (tmp_path / "strict" / "results.txt").exists()

@@ -114,6 +114,7 @@ class AgentGroup(click.Group):
 )
 @click.option(
     "--streams",
+    metavar="N",
     type=click.IntRange(1, 256),
     default=8,
     show_default=True,

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import FiniteRange
+from edgerig.cli.device_options import runtime_settings, target_settings, threads_option
+from edgerig.cli.options import (
+    FiniteRange,
+    custom_option,
+    dataset_settings,
+    find_here,
+    format_option,
+    layout_option,
+    load_format,
+    load_plugins,
+    shape_option,
+)
 
 if TYPE_CHECKING:
     from edgerig.cli.compare_sources import Source
@@ -21,19 +32,34 @@ if TYPE_CHECKING:
 @click.command(name="compare")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--dataset", default="random", show_default=True, help="What to run; `edgerig list datasets` names them.")
-@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
 @click.option(
-    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+    "--dataset",
+    default="random",
+    show_default=True,
+    metavar="NAME",
+    help="What to run; `edgerig list datasets` names them.",
 )
-@click.option("--target", default="local", show_default=True, help="The one device that both run on.")
-@click.option("--target-option", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
-@click.option("--runtime", help="litert, onnxruntime, tflm, micro.  [default: the usual one of each file]")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
+@dataset_settings
+@click.option(
+    "--target", default="local", show_default=True, metavar="ADDRESS", help="The one device that both run on."
+)
+@target_settings
+@click.option(
+    "--runtime",
+    metavar="NAME",
+    help="litert, onnxruntime, tflm, micro ..: `edgerig list runtimes`.  [default: the usual one of each file]",
+)
+@runtime_settings
+@threads_option
+@format_option
+@custom_option
+@layout_option
+@shape_option
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples for quality.  [default: 1000, or all]")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, of rigs and bundles.")
 @click.option(
     "--margin",
+    metavar="SHARE",
     type=FiniteRange(0, 1, min_open=True),
     default=0.02,
     show_default=True,
@@ -41,6 +67,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--quality-margin",
+    metavar="SHARE",
     type=FiniteRange(0, 1, min_open=True),
     default=0.005,
     show_default=True,
@@ -48,7 +75,12 @@ if TYPE_CHECKING:
 )
 @click.option("--pairs", type=click.IntRange(4, 20), default=20, show_default=True, help="Pairs at most.")
 @click.option("--live", is_flag=True, help="Measure the networks of two bundles anew, in pairs.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to keep what is measured.  [default: runs/compare]")
+@click.option(
+    "--out",
+    metavar="DIRECTORY",
+    type=click.Path(path_type=Path),
+    help="Where to keep what is measured.  [default: runs/compare]",
+)
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write the comparison as a page to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON document.")
 def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: Path | None, **given: Any) -> None:
@@ -72,6 +104,9 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     from edgerig.cli.compare_sources import read_source
     from edgerig.cli.compare_view import show_comparison
 
+    find_here(given["dataset"], given["target"], *filter(None, [given["runtime"]]))
+    load_format(given.pop("format_"))
+    load_plugins("runtime", [*filter(None, [given["runtime"]])])
     first, second = read_source(a), read_source(b)
     words = shlex.join(["edgerig", *sys.argv[1:]])
     if first.bundle is None or second.bundle is None or live:

@@ -60,7 +60,8 @@ def plan_source(source: Source, given: dict[str, Any]) -> Plan:
     Raises:
         IncompatibleError: A bundle has several cells, and none was chosen.
     """
-    from edgerig.cli import bench_command
+    from edgerig.cli.bench_command import command as bench
+    from edgerig.cli.bench_rig import bench_rig
     from edgerig.engine.api import plan
 
     if source.is_rig:
@@ -72,10 +73,10 @@ def plan_source(source: Source, given: dict[str, Any]) -> Plan:
         assert source.bundle is not None
         cell = _cell(source)
         file, runtime, target = kept_file(source.bundle, cell), runtime or cell.runtime, cell.target
-    options = bench_command.command.make_context("bench", [str(file)]).params
+    options = bench.make_context("bench", [str(file)]).params
     options |= {name: value for name, value in given.items() if name in options}
     options |= {"runtimes": (runtime,) if runtime else (), "targets": (target,)}
-    return plan(bench_command.bench_rig([file], options))
+    return plan(bench_rig([file], options))
 
 
 def _cell(source: Source) -> CellResult:

@@ -46,7 +46,9 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     "compilers` names them.",
 )
 @click.option(
-    "--dataset", help="What to calibrate or train with (its training split); `edgerig list datasets` names them."
+    "--dataset",
+    metavar="NAME",
+    help="What to calibrate or train with (its training split); `edgerig list datasets` names them.",
 )
 @dataset_settings
 @click.option(

@@ -15,7 +15,9 @@ from edgerig.cli.options import FiniteRange
 @click.option(
     "--target", required=True, metavar="ADDRESS", help="digits://HOST:PORT, serial:///dev/ttyUSB0 or sim:stm32f746."
 )
-@click.option("--model", type=click.Path(path_type=Path), help="The network of a simulated board: a .tflite file.")
+@click.option(
+    "--model", metavar="FILE", type=click.Path(path_type=Path), help="The network of a simulated board: a .tflite file."
+)
 @click.option(
     "--ink",
     type=click.Choice(["auto", "dark", "light"]),
@@ -24,7 +26,12 @@ from edgerig.cli.options import FiniteRange
     help="What of an image is the digit; auto goes by the image's edge, which is paper.",
 )
 @click.option(
-    "--timeout", type=FiniteRange(0.1, 3600.0), default=10.0, show_default=True, help="Seconds that an answer may take."
+    "--timeout",
+    metavar="SECONDS",
+    type=FiniteRange(0.1, 3600.0),
+    default=10.0,
+    show_default=True,
+    help="Seconds that an answer may take.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def command(picture: Path, target: str, model: Path | None, ink: Any, timeout: float, as_json: bool) -> None:

@@ -10,7 +10,11 @@ import click
 
 @click.command(name="build")
 @click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="A .tflite file of 784 numbers to 10, as of MNIST."
+    "--model",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .tflite file of 784 numbers to 10, as of MNIST.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The program's file.")
 @click.option(

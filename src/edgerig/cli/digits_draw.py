@@ -13,14 +13,14 @@ import click
     "--target",
     "targets",
     multiple=True,
-    metavar="TARGET",
+    metavar="ADDRESS",
     help="Where it runs: local, tcp://HOST:PORT, sim:stm32f746; may be repeated, for a choice.  [default: local]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    metavar="DIR",
+    metavar="DIRECTORY",
     help="Where pictures are saved.  [default: the current folder]",
 )
 def command(model: Path | None, targets: tuple[str, ...], out: Path) -> None:

@@ -13,7 +13,13 @@ from edgerig.cli.serve_options import serve_until_stopped, serving_options, star
 
 
 @click.command(name="serve")
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="A network of 28x28 values, ten scores.")
+@click.option(
+    "--model",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A network of 28x28 values, ten scores.",
+)
 @click.option(
     "--listen",
     default="127.0.0.1:32001",

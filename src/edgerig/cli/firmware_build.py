@@ -28,7 +28,9 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
                 show_default=True,
                 help="What it says on its lines: the wire and CMD=1 to 4, or MLPerf Tiny's commands on both.",
             ),
-            click.option("--benchmark", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"),
+            click.option(
+                "--benchmark", metavar="NAME", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"
+            ),
             click.option(
                 "--mode",
                 type=click.Choice(["performance", "energy"]),
@@ -79,7 +81,7 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
                 type=click.Path(path_type=Path),
                 help="A drawn digit for CMD=2: an image, or 784 numbers as .txt, .npy or .h.  [default: one of MNIST]",
             ),
-            click.option("--kernels", help="CPU to choose kernels for, such as portable."),
+            click.option("--kernels", metavar="CPU", help="CPU to choose kernels for, such as portable."),
         ]
     ):
         function = option(function)

@@ -60,7 +60,11 @@ def boards(as_json: bool) -> None:
 @command.command()
 @click.option("--board", required=True, help="The board's name; a wrong one lists those that there are.")
 @click.option(
-    "--model", required=True, type=click.Path(path_type=Path), help="A .tflite file, or a folder of generated C."
+    "--model",
+    metavar="PATH",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .tflite file, or a folder of generated C.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The firmware's folder.")
 @build_options
@@ -141,7 +145,7 @@ def size(folder: Path, symbols: int, rate: float | None, board: str | None, as_j
 
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--tool", help="openocd, pyocd or st-flash.  [default: the first that is installed]")
+@click.option("--tool", metavar="NAME", help="openocd, pyocd or st-flash.  [default: the first that is installed]")
 @click.option("--board", help="The board's folder, where it is one of yours.")
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> None:
@@ -200,10 +204,15 @@ def gdb(address: str, folder: Path, port: int | None, commands: tuple[str, ...],
 @command.command()
 @click.argument("address")
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="What to build in, where the board is simulated or emulated."
+    "--model",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What to build in, where the board is simulated or emulated.",
 )
 @build_options
-@click.option("--timeout", type=FiniteRange(min=0, min_open=True), default=60.0, help="Seconds to an answer.")
+@click.option(
+    "--timeout", metavar="SECONDS", type=FiniteRange(min=0, min_open=True), default=60.0, help="Seconds to an answer."
+)
 @click.option("--raw", is_flag=True, help="Pass on control characters as the board sends them; a terminal obeys them.")
 @click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
 def console(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command(name="gate")
 @click.argument("rig", type=click.Path(path_type=Path))
 @click.option("--baseline", required=True, metavar="BUNDLE|NAME", help="The bundle to compare with, or its name.")
-@click.option("--out", type=click.Path(path_type=Path), help="The new bundle's folder.  [default: runs/gate]")
+@click.option(
+    "--out", metavar="DIRECTORY", type=click.Path(path_type=Path), help="The new bundle's folder.  [default: runs/gate]"
+)
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value: --set 'gate.latency=5 %'.")

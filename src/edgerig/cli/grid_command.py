@@ -53,7 +53,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at once.")
 @click.option(
-    "--timeout", type=FiniteRange(0.0, 86400.0, min_open=True), default=120.0, show_default=True, metavar="S",
+    "--timeout", type=FiniteRange(0.0, 86400.0, min_open=True), default=120.0, show_default=True, metavar="SECONDS",
     help="Most seconds of a cell.",
 )  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Run again what is in the cache.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgerig.results.history.entries import RunEntry
     from edgerig.results.history.store import Series
 
-_RIG = click.option("--rig", help="Only runs of the rig of that name.")
+_RIG = click.option("--rig", metavar="NAME", help="Only runs of the rig of that name.")
 
 
 @click.group(name="history")
@@ -98,7 +98,7 @@ def list_(runs: Path, tests: tuple[str, ...], rig: str | None, as_json: bool) ->
 @runs_option
 @tests_option
 @_RIG
-@click.option("--metric", help="Only that metric, such as latency.")
+@click.option("--metric", metavar="NAME", help="Only that metric, such as latency.")
 @click.option("--json", "as_json", is_flag=True, help="Print the series as one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every point as a row of CSV, in SI units.")
 def series(
@@ -134,8 +134,10 @@ def series(
 @runs_option
 @tests_option
 @_RIG
-@click.option("--metric", help="Only that metric, such as latency.")
-@click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: history.html in --runs]")
+@click.option("--metric", metavar="NAME", help="Only that metric, such as latency.")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path), help="The page.  [default: history.html in --runs]"
+)
 def page(runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None, out: Path | None) -> None:
     """Write a page with a chart for each series, changes of level marked."""
     from edgerig.files import write_text
@@ -172,7 +174,7 @@ def add(runs: Path, bundles: tuple[Path, ...]) -> None:
 @command.command("mlflow")
 @runs_option
 @click.option("--to", required=True, metavar="URI", help="http://host:5000, or sqlite:///mlflow.db.")
-@click.option("--experiment", help="MLflow's experiment.  [default: the name of each run's rig]")
+@click.option("--experiment", metavar="NAME", help="MLflow's experiment.  [default: the name of each run's rig]")
 @click.argument("bundles", metavar="[BUNDLE]...", nargs=-1, type=click.Path(path_type=Path))
 def mlflow(runs: Path, to: str, experiment: str | None, bundles: tuple[Path, ...]) -> None:
     """Copy finished runs to MLflow, by default all of the history that are not there yet.

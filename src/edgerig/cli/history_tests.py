@@ -34,7 +34,7 @@ tests_option = click.option(
 @click.argument("file", type=click.Path(path_type=Path))
 @runs_option
 @tests_option
-@click.option("--name", help="Only tests of that name.")
+@click.option("--name", metavar="NAME", help="Only tests of that name.")
 def export(file: Path, runs: Path, tests: tuple[str, ...], name: str | None) -> None:
     """Write the recorded tests as one JSON list to FILE, such as tests.json, the oldest first.
 

@@ -17,16 +17,24 @@ LOAD_OPTIONS = ("streams", "rate", "latency_bound", "percentile", "load_seconds"
 def load_options(command: Command) -> Command:
     """Add the options to ``command``."""
     options = (
-        click.option("--streams", type=int, metavar="K", help="Sessions at once, in the scenarios streams and server."),
-        click.option("--rate", type=FiniteRange(), metavar="R", help="Arrivals a second in the scenario server."),
+        click.option("--streams", type=int, metavar="N", help="Sessions at once, in the scenarios streams and server."),
+        click.option("--rate", type=FiniteRange(), metavar="RATE", help="Arrivals a second in the scenario server."),
         click.option(
             "--latency-bound",
             metavar="TIME",
             help="Longest latency in the scenario server, such as '50 ms': without --rate, the highest rate is sought.",
         ),
-        click.option("--percentile", type=FiniteRange(), help="Of the latency that the bound is for.  [default: 99]"),
         click.option(
-            "--load-seconds", type=FiniteRange(), help="Of a round, or each rate that is tried.  [default: 3]"
+            "--percentile",
+            metavar="PERCENT",
+            type=FiniteRange(),
+            help="Of the latency that the bound is for.  [default: 99]",
+        ),
+        click.option(
+            "--load-seconds",
+            metavar="SECONDS",
+            type=FiniteRange(),
+            help="Of a round, or each rate that is tried.  [default: 3]",
         ),
         click.option("--arrival-seed", type=int, help="Of the random arrivals.  [default: 0]"),
     )

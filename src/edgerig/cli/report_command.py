@@ -24,6 +24,7 @@ from edgerig.cli.console import echo, print_json
 )
 @click.option(
     "--out",
+    metavar="FILE",
     type=click.Path(path_type=Path),
     help="The file to write; as CSV also a folder, which gets a file for every table.  "
     "[default: <bundle>/report.html; report.html for several bundles]",

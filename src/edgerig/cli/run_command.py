@@ -12,7 +12,12 @@ from edgerig.cli.options import rounds_option
 
 @click.command(name="run")
 @click.argument("rig", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/<name of the rig>]")
+@click.option(
+    "--out",
+    metavar="DIRECTORY",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder.  [default: runs/<name of the rig>]",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")

@@ -27,7 +27,7 @@ from edgerig.cli.serve_video import video_options, video_way
     "--page-target",
     "page_targets",
     multiple=True,
-    metavar="TARGET",
+    metavar="ADDRESS",
     help="A further target that the page to draw digits on offers, such as sim:stm32f746; may be repeated.",
 )
 @video_options

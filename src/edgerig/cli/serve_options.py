@@ -14,6 +14,7 @@ import click
 
 from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
+from edgerig.cli.device_options import runtime_settings, target_settings
 from edgerig.cli.options import FiniteRange, find_here, format_option, load_format, parse_options
 
 if TYPE_CHECKING:
@@ -26,11 +27,16 @@ _OPTIONS = (
     click.option(
         "--name", metavar="NAME", help="What clients call the network.  [default: the file's name, no suffix]"
     ),
-    click.option("--target", default="local", show_default=True, help="Where it runs: local, tcp://HOST:PORT, sim:..."),
     click.option(
-        "--target-option", multiple=True, metavar="KEY=VALUE", help="A setting of the target; may be repeated."
+        "--target",
+        default="local",
+        show_default=True,
+        metavar="ADDRESS",
+        help="Where it runs: local, tcp://HOST:PORT, sim:stm32f746 ..",
     ),
+    target_settings,
     click.option("--runtime", metavar="NAME", help="The engine there.  [default: the usual one of the file's format]"),
+    runtime_settings,
     click.option(
         "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each session."
     ),
@@ -47,6 +53,7 @@ _OPTIONS = (
     ),
     click.option(
         "--batch",
+        metavar="N",
         type=click.IntRange(min=1),
         default=64,
         show_default=True,
@@ -96,6 +103,7 @@ def start_server(
     model: Path,
     *,
     target_option: tuple[str, ...],
+    runtime_option: tuple[str, ...],
     token_file: Path | None,
     threads: int,
     format_: str | None,
@@ -111,7 +119,10 @@ def start_server(
     return Server(
         model,
         target_options=parse_options(target_option, "--target-option"),
-        options={"threads": threads} if threads != 1 else {},
+        options={
+            **({"threads": threads} if threads != 1 else {}),
+            **parse_options(runtime_option, "--runtime-option"),
+        },
         tls=tls,
         token=read_token(token_file, tls),
         log=_opened(access_log),

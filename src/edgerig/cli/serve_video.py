@@ -63,6 +63,7 @@ _OPTIONS = (
     ),
     click.option(
         "--box-score",
+        metavar="SCORE",
         type=FiniteRange(0, 1),
         default=0.5,
         show_default=True,

@@ -33,7 +33,7 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 @click.option(
     "--rate",
     type=FiniteRange(LOWEST_RATE, HIGHEST_RATE),
-    metavar="R",
+    metavar="RATE",
     help="Requests per second of all together, at random times (Poisson), however slow the server is; latencies count "
     "from when a request was due.  [default: each connection asks again as soon as it was answered]",
 )
@@ -43,7 +43,7 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
     type=FiniteRange(0.0, LONGEST_TIMEOUT, min_open=True),
     default=10.0,
     show_default=True,
-    metavar="S",
+    metavar="SECONDS",
     help="Most seconds of a request.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="How many make the load.  [default: by load and CPUs]")

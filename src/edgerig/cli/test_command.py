@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import echo, print_json
+from edgerig.cli.device_options import (
+    runtime_settings,
+    runtimes_option,
+    target_settings,
+    targets_option,
+    threads_option,
+)
 from edgerig.cli.load_options import LOAD_OPTIONS
 from edgerig.cli.options import (
     custom_option,
@@ -31,7 +38,6 @@ _OF_BENCH: dict[str, Any] = {
     "no_profile": True,
     "ranges": (),
     "states": (),
-    "runtime_option": (),
     **dict.fromkeys(LOAD_OPTIONS),
 }
 
@@ -39,30 +45,31 @@ _OF_BENCH: dict[str, Any] = {
 @click.command(name="test")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--dataset", required=True, help="A dataset by name (`edgerig list datasets`), or the address of a version of one."
+    "--dataset",
+    required=True,
+    metavar="NAME",
+    help="A dataset by name (`edgerig list datasets`), or the address of a version of one.",
 )
 @dataset_settings
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    help="local, tcp://HOST:PORT, sim:stm32f746 ..; may be repeated.  [default: local]",
-)
-@click.option("--target-option", multiple=True, metavar="KEY=VALUE", help="A setting of the targets.")
-@click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm, micro; may be repeated.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
+@targets_option
+@target_settings
+@runtimes_option
+@runtime_settings
+@threads_option
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: all]")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Samples of a batch.  [default: the file's own]")
 @click.option("--task", metavar="NAME", help="What judges, instead of the dataset's own task.")
 @click.option("--task-option", multiple=True, metavar="KEY=VALUE", help="A setting of --task; may be repeated.")
 @rounds_option
-@click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
+@click.option(
+    "--reference", metavar="FILE", type=click.Path(path_type=Path), help="Float model file to compare predictions with."
+)
 @format_option
 @custom_option
 @layout_option
 @shape_option
 @click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.")
-@click.option("--name", metavar="TEXT", help="Of the series that the test belongs to.  [default: the file's name]")
+@click.option("--name", metavar="NAME", help="Of the series that the test belongs to.  [default: the file's name]")
 @click.option("--description", default="", metavar="TEXT", help="Anything that the record is to say.")
 @click.option(
     "--history",
@@ -71,7 +78,12 @@ _OF_BENCH: dict[str, Any] = {
     metavar="ADDRESS",
     help="Where the test is recorded: a folder that others may write, too, or an address in a store.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/test-<name>-<time>]")
+@click.option(
+    "--out",
+    metavar="DIRECTORY",
+    type=click.Path(path_type=Path),
+    help="The bundle's folder.  [default: runs/test-<name>-<time>]",
+)
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as one JSON document.")
 def command(
@@ -100,7 +112,7 @@ def command(
       edgerig history list
       edgerig history export tests.json
     """
-    from edgerig.cli.bench_command import bench_rig
+    from edgerig.cli.bench_rig import bench_rig
     from edgerig.cli.finish import run_plan
     from edgerig.engine.api import plan as make
     from edgerig.errors import EdgerigError, Interrupted, UsageError

@@ -22,7 +22,7 @@ POSITIVE = FiniteRange(min=0, min_open=True)
 
 @click.command(name="train")
 @click.argument("model")
-@click.option("--dataset", required=True, help="What to learn; `edgerig list datasets` names them.")
+@click.option("--dataset", metavar="NAME", required=True, help="What to learn; `edgerig list datasets` names them.")
 @dataset_settings
 @click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
 @click.option(
@@ -31,9 +31,10 @@ POSITIVE = FiniteRange(min=0, min_open=True)
     help="Passes over the training split; 0: an untrained network.  [default: 3]",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 32]")
-@click.option("--learning-rate", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
+@click.option("--learning-rate", metavar="RATE", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
 @click.option(
     "--learning-rate-decay",
+    metavar="FACTOR",
     type=FiniteRange(min=0, max=1, min_open=True),
     help="Factor on the learning rate after each epoch.  [default: 1.0]",
 )

@@ -18,7 +18,11 @@ from edgerig.cli.workflow_options import read_workflow, workflow_options
 )
 @click.option("--store", metavar="ADDRESS", help="Where the steps share results: s3://BUCKET/PREFIX, or a folder.")
 @click.option(
-    "--image", default="edgerig", show_default=True, help="Of argo and job: the container image of the steps."
+    "--image",
+    metavar="NAME",
+    default="edgerig",
+    show_default=True,
+    help="Of argo and job: the container image of the steps.",
 )
 @click.option(
     "--file",
