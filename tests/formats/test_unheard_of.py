@@ -155,7 +155,7 @@ def test_keys_of_caches_depend_on_every_file(parted: Artifact, name: str) -> Non
 
 
 def test_the_code_of_a_format_is_in_the_keys(parted: Artifact) -> None:
-    assert "odd_nets" in dependencies.of_artifact(parted)["format"]["code"]["files"]
+    assert "odd_nets" in dependencies.of_artifact(parted)["format"][0]["code"]["files"]
 
 
 def test_a_copy_in_a_bundle_is_taken_if_it_is_whole_and_mended_if_not(parted: Artifact, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.errors import EdgerigError, ModelError
 from edgerig.formats import payload
+from edgerig.formats.others import check_content
 from edgerig.plugins import Plugin
 from edgerig.tensors import TensorSpec
 from edgerig.text import cause_of
@@ -92,6 +93,8 @@ class Format(Plugin, ABC):
                 members = (path, *self._files(path)) if self.storage == "files" else (path,)
             for item in members:
                 self._check_member(item, path)
+        if self.storage != "folder":
+            self._check_content(path)
         return members
 
     def payload(self, path: Path) -> bytes:
@@ -104,6 +107,7 @@ class Format(Plugin, ABC):
         """
         with self._reading(path):
             if self.storage == "file":
+                self._check_content(path)
                 return self._payload(path)
             root = path if self.storage == "folder" else path.parent
             return payload.pack((item.relative_to(root).as_posix(), item) for item in self.files(path))
@@ -257,9 +261,19 @@ class Format(Plugin, ABC):
                 "Is it complete, and of that format? Make or fetch it again.",
             ) from error
 
+    def _check_content(self, path: Path) -> None:
+        # Of a stranger's format nothing is known.
+        if type(self).__module__.startswith("edgerig."):
+            check_content(path, self.suffixes)
+
     def _check_member(self, item: Path, path: Path) -> None:
         """Check that a file of the network exists, and is inside its folder: no link may lead out of it."""
         root = path if self.storage == "folder" else path.parent
+        if item != path and path.exists() and not item.exists():
+            raise ModelError(
+                f"{path.name} needs {item.name}, which is not there.",
+                "All files of a network must lie beside it or below: copy them there.",
+            )
         item.stat()
         if not item.is_file():
             raise ModelError(f"{item} is no file, and a network of the format {self.name!r} needs one.")

@@ -9,6 +9,7 @@ from typing import Any
 from edgerig import plugins
 from edgerig.errors import ModelError, SpecError, UnknownNameError
 from edgerig.formats.base import LOADED, Format
+from edgerig.formats.others import BY_SUFFIX, Other, other_file
 
 #: The group of suffixes, without the dot, that differ from their format's name.
 SUFFIX_GROUP = "edgerig.suffixes"
@@ -19,21 +20,6 @@ _ANOTHER = (
 _OWN = "Use a .keras, .h5, .tflite, .onnx or .pt2 file."
 #: The file that makes a folder a SavedModel of TensorFlow.
 SAVED_MODEL = "saved_model.pb"
-#: The usual content of files with other suffixes, and how to get a file that edgerig accepts.
-_OTHERS = {
-    ".pb": (
-        "a graph of TensorFlow, which edgerig does not read",
-        "If it lies in a SavedModel, give that folder: `edgerig compile FOLDER --to float32`. "
-        "A frozen graph goes by way of tf.compat.v1.lite.TFLiteConverter.from_frozen_graph.",
-    ),
-    **dict.fromkeys(
-        (".pt", ".pth"),
-        (
-            "a file of PyTorch, which edgerig does not read",
-            "Export the network: torch.onnx.export(model, x, 'x.onnx').",
-        ),
-    ),
-}
 
 
 def named(name: str, options: Mapping[str, Any] | None = None) -> Format:
@@ -91,10 +77,9 @@ def format_of(path: Path) -> Format:
     format = with_suffix(path.suffix)
     if format is not None and (format.storage == "folder" or not path.is_dir()):
         return format
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() not in BY_SUFFIX:
         raise _folder(path)
-    what, hint = _OTHERS.get(path.suffix.lower(), ("not a model file that edgerig knows", _known()))
-    raise ModelError(f"{path.name}: {what}.", hint)
+    raise _unknown(path, other_file(path))
 
 
 def with_suffix(suffix: str) -> Format | None:
@@ -128,6 +113,12 @@ def _known() -> str:
     loaded = {cls.name: cls.__module__ for cls in LOADED.values() if cls.is_model}
     others = sorted(name for name, module in (installed | loaded).items() if not module.startswith("edgerig."))
     return f"{_OWN} " + (f"Formats of plugins: {', '.join(others)}. " if others else "") + _ANOTHER
+
+
+def _unknown(path: Path, other: Other | None) -> ModelError:
+    if other is None:
+        return ModelError(f"{path.name}: not a model file that edgerig knows.", _known())
+    return ModelError(f"{path.name}: {other.what}.", other.hint)
 
 
 def _folder(path: Path) -> ModelError:

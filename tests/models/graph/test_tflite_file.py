@@ -184,7 +184,7 @@ def test_a_lie_is_told_by_name(tiny_tflite: Path, lie: Any, words: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("content", [b"TFL3", b"\0\0\0\0TFL", b"PK\3\4 a zip archive", b"\x08\x07\x12 an ONNX file?"])
+@pytest.mark.parametrize("content", [b"TFL3", b"\0\0\0\0TFL", b"\x08\x07\x12 an ONNX file?"])
 def test_other_files_are_told_by_their_magic(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(content)
