@@ -87,6 +87,14 @@ class Origin(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
     seconds: float | None = None
 
+    @property
+    def zero_weights(self) -> tuple[float, float] | None:
+        """The shares of weights that were 0 before this step and after it; None where its record has no such."""
+        match self.options.get(ZERO_WEIGHTS):
+            case [float() | int() as before, float() | int() as after]:
+                return float(before), float(after)
+        return None
+
 
 class Artifact(msgspec.Struct, frozen=True):
     """A deployable network: one file, several, or a folder, depending on its format.

@@ -207,7 +207,10 @@ def read_board(path: Path) -> Board:
     try:
         board = _described(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SpecError(f"{path} does not describe a board: {error}.") from error
+        raise SpecError(
+            f"{path} does not describe a board: {error}.",
+            "docs/boards.md tells what stands in it: see A board of your own.",
+        ) from error
     return msgspec.structs.replace(
         board, name=path.parent.name, folder=str(path.parent), kernels=board.kernels or board.cpu
     )

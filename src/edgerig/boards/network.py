@@ -150,7 +150,10 @@ def with_digit(network: Network, digit: NDArray[np.float32], name: str) -> Netwo
     inputs = manifest.inputs
     if len(inputs) != 1 or int(np.prod(inputs[0].shape)) != PIXELS:
         shapes = ", ".join("x".join(map(str, spec.shape)) for spec in inputs)
-        raise IncompatibleError(f"The network takes no digit: its input is {shapes}, not {PIXELS} numbers.")
+        raise IncompatibleError(
+            f"The network takes no digit: its input is {shapes}, not {PIXELS} numbers.",
+            "Leave --sample out, or give a network of drawn digits.",
+        )
     return msgspec.structs.replace(network, sample=_quantized(digit, inputs[0]), sample_name=name)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, random_settings
-from edgerig.cli.compiler_options import able_runtimes, compiler_entries, output_of, usual_runtime, without_runtime
+from edgerig.cli.compiler_options import able_runtimes, compiler_entries, output_of, without_runtime
 from edgerig.cli.load_options import LOAD_OPTIONS
 from edgerig.cli.options import (
     custom_layers,
@@ -25,6 +25,7 @@ from edgerig.plugins import find
 from edgerig.results.naming import folder_name
 from edgerig.results.variant_names import distinct_names
 from edgerig.runtimes.base import Runtime
+from edgerig.targets.resolve import usual_runtime
 
 
 def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:

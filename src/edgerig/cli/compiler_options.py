@@ -72,14 +72,6 @@ def output_of(entry: Any, format: str) -> str | None:
     return format
 
 
-def usual_runtime(format: str, target: str) -> str | None:
-    """The runtime of files of ``format`` on ``target`` where none is named; None where there is no usual one."""
-    from edgerig.formats import named
-    from edgerig.targets.resolve import default_runtime
-
-    return default_runtime(target) or named(format).runtime
-
-
 def able_runtimes(format: str) -> str:
     """A sentence that proposes the runtimes which run files of ``format``, without its full stop."""
     from edgerig.plugins import find, names

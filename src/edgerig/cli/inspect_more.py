@@ -107,7 +107,10 @@ def check_figures(model: Path, stated: Sequence[tuple[str, int]], analysis: Anal
     from edgerig.models.graph.expectations import mismatch
 
     if stated and analysis is None:
-        raise IncompatibleError(f"{model.name} does not tell its operators, so that nothing can be counted.")
+        raise IncompatibleError(
+            f"{model.name} does not tell its operators, so that nothing can be counted.",
+            "Leave --expect out, or inspect the network that this file was compiled from.",
+        )
     if analysis is None:
         return
     problems = [problem for figure, number in stated if (problem := mismatch(figure, number, analysis))]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from edgerig import formats
-from edgerig.artifact import ZERO_WEIGHTS, Artifact, Origin
+from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated, isolated_in
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
 from edgerig.compilers.zeros import SPARSITY, zeros_record
@@ -259,13 +259,13 @@ def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byte
 def _tell_zeros(compiled: Artifact, progress: Progress) -> None:
     """How many weights are 0 in a network that is or was pruned, and how many before. The file is named, as several of
     a chain may have the network's name."""
-    record, file = compiled.origins[-1].options, Path(compiled.path).name
-    if ZERO_WEIGHTS in record:
-        before, after = record[ZERO_WEIGHTS]
+    origin, file = compiled.origins[-1], Path(compiled.path).name
+    if origin.zero_weights is not None:
+        before, after = origin.zero_weights
         lost = "; others were removed or are no longer 0" if after < before else ""
         progress.log(f"{file}: {after:.2%} of the weights are 0, {before:.2%} before it{lost}")
-    elif SPARSITY in record:
-        progress.log(f"{file}: {record[SPARSITY]:.2%} of the weights are 0")
+    elif SPARSITY in origin.options:
+        progress.log(f"{file}: {origin.options[SPARSITY]:.2%} of the weights are 0")
 
 
 def _compile(

@@ -54,10 +54,10 @@ def was_pruned(artifact: Artifact) -> bool:
 def share_before(origins: Sequence[Origin]) -> float | None:
     """The last share of weights that are 0 which was counted; None where none was."""
     for origin in reversed(origins):
-        if ZERO_WEIGHTS in origin.options:
-            return float(origin.options[ZERO_WEIGHTS][1])
-        if SPARSITY in origin.options:
-            return float(origin.options[SPARSITY])
+        if origin.zero_weights is not None:
+            return origin.zero_weights[1]
+        if isinstance(share := origin.options.get(SPARSITY), float):
+            return share
     return None
 
 

@@ -97,7 +97,7 @@ def network_inputs(name: str, inputs: Sequence[TensorSpec]) -> NetworkInputs:
         IncompatibleError: The network has no input, no batch axis, axes of unknown size, or is too large.
     """
     if not inputs:
-        raise IncompatibleError(f"{name} has no input: there is nothing to feed.")
+        raise IncompatibleError(f"{name} has no input: there is nothing to feed.", "Export the network with an input.")
     for spec in inputs:
         check_fixed(name, spec)
     size = 4 * sum(spec.elements for spec in inputs)

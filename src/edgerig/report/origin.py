@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.artifact import ZERO_WEIGHTS, Artifact, Preprocessing, TensorSpec
+from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.report.model import OriginRow
 from edgerig.report.units import compact, exact, show
 from edgerig.report.values import Fact
@@ -32,9 +32,8 @@ def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
 def _zero_weights(artifact: Artifact) -> tuple[Fact, ...]:
     """The share of weights that are 0 as it was last counted, of a network that was pruned."""
     for origin in reversed(artifact.origins):
-        shares = origin.options.get(ZERO_WEIGHTS)
-        if isinstance(shares, list) and len(shares) == 2:
-            before, after = shares
+        if origin.zero_weights is not None:
+            before, after = origin.zero_weights
             return (Fact("weights that are 0", f"{after:.2%} after {origin.tool}, {before:.2%} before it"),)
     return ()
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from edgerig.artifact import Artifact
 from edgerig.errors import EdgerigError, IncompatibleError, TargetError
-from edgerig.formats import named
 from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.serve.drawing import SIDE, Picture
 from edgerig.serve.pool import Pool
 from edgerig.serve.tensors import NetworkTensors
-from edgerig.targets.resolve import default_runtime, target_for
+from edgerig.targets.resolve import runtime_for, target_for
 
 #: Outputs of a network of digits.
 DIGITS = 10
@@ -121,10 +120,7 @@ def open_pool(artifact: Artifact, address: str, runtime: str | None = None) -> P
         EdgerigError: The target is not there, or does not run the network.
     """
     target = target_for(address, {})
-    usual = runtime or default_runtime(address) or named(artifact.format).runtime
-    if usual is None:
-        raise IncompatibleError(f"{artifact.name} is a {artifact.format} file, of which there is no usual runtime.")
-    pool = Pool(artifact, target, usual)
+    pool = Pool(artifact, target, runtime or runtime_for(artifact, address))
     try:
         pool.open()
     except BaseException:

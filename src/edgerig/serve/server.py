@@ -17,7 +17,6 @@ import numpy as np
 from edgerig.agent.address import Address, parse_address
 from edgerig.artifact import Artifact
 from edgerig.errors import IncompatibleError, MissingExtraError, Overloaded, RequestError, UsageError
-from edgerig.formats import named
 from edgerig.models.files import open_artifact
 from edgerig.serve import http
 from edgerig.serve.listening import Access, listen_at
@@ -32,7 +31,7 @@ from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
 from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
 from edgerig.serve.ways.page import Page
 from edgerig.targets.base import Target
-from edgerig.targets.resolve import default_runtime, target_for
+from edgerig.targets.resolve import runtime_for, target_for
 
 T = TypeVar("T")
 #: The HTTP port where none is said.
@@ -110,7 +109,7 @@ class Server:
         self.pool = Pool(
             artifact,
             device,
-            runtime or usual_runtime(artifact, target),
+            runtime or runtime_for(artifact, target),
             options,
             sessions=sessions or (1 if in_process else usual_sessions(device)),
             queue=queue,
@@ -247,21 +246,6 @@ def default_ways(page_targets: Sequence[str] = (), view: ViewSettings | None = N
     except MissingExtraError:
         return ways
     return *ways, grpc
-
-
-def usual_runtime(artifact: Artifact, target: str) -> str:
-    """The only runtime of the target, or the usual one of the file's format.
-
-    Raises:
-        IncompatibleError: There is none.
-    """
-    usual = default_runtime(target) or named(artifact.format).runtime
-    if usual is None:
-        raise IncompatibleError(
-            f"{artifact.name} is a {artifact.format} file, of which there is no usual runtime.",
-            "Name a runtime that runs it, or compile it first: edgerig compile.",
-        )
-    return usual
 
 
 def usual_sessions(target: Target) -> int:

@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 from edgerig.agent.address import PORT
-from edgerig.errors import UnknownNameError, nearest
+from edgerig.artifact import Artifact
+from edgerig.errors import IncompatibleError, UnknownNameError, nearest
+from edgerig.formats import named
 from edgerig.plugins import convert_settings, find, look_again, names
 from edgerig.targets.base import Target
 
@@ -37,6 +39,26 @@ def plugin_of(address: str) -> type[Target]:
 def default_runtime(address: str) -> str | None:
     """The runtime of a target that has only one, such as a board."""
     return plugin_of(address).runtime
+
+
+def usual_runtime(format: str, address: str) -> str | None:
+    """The runtime of networks of ``format`` at ``address`` where none is named; None where there is no usual one."""
+    return default_runtime(address) or named(format).runtime
+
+
+def runtime_for(artifact: Artifact, address: str) -> str:
+    """The usual runtime of a network's file at ``address``.
+
+    Raises:
+        IncompatibleError: There is none.
+    """
+    usual = usual_runtime(artifact.format, address)
+    if usual is None:
+        raise IncompatibleError(
+            f"{artifact.name} is a {artifact.format} file, of which there is no usual runtime.",
+            "Name a runtime that runs it, or compile it first: edgerig compile.",
+        )
+    return usual
 
 
 def target_for(address: str, options: dict[str, Any] | None = None) -> Target:

@@ -128,7 +128,10 @@ class Anomaly(Task):
         by_output = self.settings.score == "output" or (self.settings.score == "auto" and values.shape[1] == 1)
         if by_output:
             if values.shape[1] != 1:
-                raise IncompatibleError(f"The network gives {values.shape[1]} values a sample, and one is the score.")
+                raise IncompatibleError(
+                    f"The network gives {values.shape[1]} values a sample, and one is the score.",
+                    "Set score to reconstruction, or judge another output: --output NAME.",
+                )
             return values
         if not wanted.shape[1]:
             raise _unsaid()

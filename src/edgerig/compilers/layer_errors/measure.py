@@ -128,7 +128,8 @@ def _paired_inputs(deployed: Graph, reference: Graph) -> list[int]:
     if deployed.format != reference.format:
         raise IncompatibleError(
             f"{deployed.name} is a {deployed.format} network and its float one is {reference.format}: their tensors "
-            "have other layouts."
+            "have other layouts.",
+            "Compare it with the float network in its own format.",
         )
     ours = {deployed.tensors[index].name: index for index in deployed.inputs}
     theirs = {reference.tensors[index].name: index for index in reference.inputs}

@@ -8,7 +8,6 @@ half up, by a multiplier that makes this what LiteRT has in double precision (`d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -250,9 +249,3 @@ def _wrap32(value: Any) -> NDArray[np.int64]:
 
 def _f32(value: float) -> float:
     return float(np.float32(value))
-
-
-def same_quantization(values: Sequence[Value]) -> bool:
-    """All of one type, scale and zero point."""
-    first = values[0]
-    return all(value.dtype == first.dtype and value.quantization == first.quantization for value in values)

@@ -174,7 +174,10 @@ def decode_record(name: str, data: bytes) -> RecordedTest:
     try:
         version = msgspec.json.decode(data, type=_Version).version
         if version != RECORD_VERSION:
-            raise StorageError(f"{name} has layout {version}, and this edgerig reads {RECORD_VERSION}.")
+            raise StorageError(
+                f"{name} has layout {version}, and this edgerig reads {RECORD_VERSION}.",
+                "Read it with the edgerig that wrote it, or a later one.",
+            )
         record = msgspec.json.decode(data, type=RecordedTest)
         check_numbers(record)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:

@@ -19,11 +19,10 @@ from edgerig.serve.labels.pictures import pixels_of
 from edgerig.serve.labels.raster import runs_of
 from edgerig.serve.labels.rooms import Room
 from edgerig.serve.pool import Pool
-from edgerig.serve.server import usual_runtime
 from edgerig.serve.video.answers import Answer, class_map_of_frame, map_indices
 from edgerig.serve.video.pipeline import NetworkView
 from edgerig.serve.video.settings import VideoSettings
-from edgerig.targets.resolve import target_for
+from edgerig.targets.resolve import runtime_for, target_for
 from edgerig.tasks.class_maps import MOST_CLASSES
 from edgerig.text import cause_of
 
@@ -72,7 +71,7 @@ class Prefiller:
         self.classes, sentence = _mapping(self.view.names, classes, self.view.task)
         self.told = (*self.view.told, sentence)
         self._id = "prefill:" + hashlib.sha256(artifact.sha256.encode()).hexdigest()[:16]
-        self._pool = Pool(artifact, target_for("local", {}), usual_runtime(artifact, "local"), sessions=1)
+        self._pool = Pool(artifact, target_for("local", {}), runtime_for(artifact, "local"), sessions=1)
         self._pool.open()
         self._wanted: collections.deque[Room] = collections.deque()
         self._there = asyncio.Event()

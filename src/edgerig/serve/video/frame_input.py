@@ -68,7 +68,8 @@ class FrameInput:
             preprocessing = msgspec.structs.replace(preprocessing, resize=(height, width), fit=fitting)
         elif preprocessing.resize != (height, width):
             raise IncompatibleError(
-                f"The network's description resizes to {preprocessing.resize}, and its input is {height}x{width}."
+                f"The network's description resizes to {preprocessing.resize}, and its input is {height}x{width}.",
+                "Is it the description of another file? Remove it from beside the network, or compile that again.",
             )
         self.preprocessing = preprocessing
         self.told = self._sentence(known, sized)
