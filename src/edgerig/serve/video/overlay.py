@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from edgerig.datasets.placement import Placement
 from edgerig.serve.video.answers import Answer, is_whole, map_indices, shares_of
 from edgerig.serve.video.frame import Pixels
+from edgerig.serve.video.texts import Texts
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -19,17 +19,11 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 #: Class of pixels that the network did not see: it has no colour.
 OUTSIDE = 255
-#: Height of text as a share of the frame's, and its least and greatest, in pixels.
-TEXT, SMALLEST, LARGEST = 1 / 30, 11, 40
 #: Classes that are named at most; and the share of pixels from which a mask's class is.
 NAMED, SHARE = 6, 0.005
 #: Boxes that are drawn at most.
 MOST_BOXES = 100
-#: Parts that texts are drawn in: times and shares change with each frame, their digits and what is between them do not.
-PARTS = re.compile(r"\d|\D+")
-#: Pictures of such parts that are remembered.
-STRIPS = 200
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+WHITE = (255, 255, 255)
 
 
 def blend(
@@ -95,9 +89,8 @@ class Overlay:
 
     def __init__(self, names: Sequence[str], colours: NDArray[np.uint8]) -> None:
         self.names, self.colours = tuple(names), colours
-        self._fonts: dict[int, FreeTypeFont] = {}
+        self._texts = Texts(self.names)
         self._indices: dict[tuple[int, ...], tuple[Array, Array]] = {}
-        self._strips: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, pixels: Pixels, answer: Answer, at: Placement, lines: Sequence[str]) -> Any:
         """A Pillow image of the frame with everything drawn on it.
@@ -113,16 +106,16 @@ class Overlay:
         if answer.class_map is not None:
             pixels, texts = self._mask(pixels, answer.class_map, at)
         image = Image.fromarray(pixels)
-        font = self._font(image.height)
+        font = self._texts.font(image.height)
         if answer.boxes is not None:
             self._boxes(image, font, answer)
         if answer.scores is not None:
             texts = [(self._scored(answer.scores, int(i)), WHITE) for i in np.argsort(-answer.scores)[:3]]
         step = round(font.size * 1.35)
         for row, (text, colour) in enumerate(texts):
-            self._text(image, (4, 4 + row * step), text, font, colour)
+            self._texts.draw(image, (4, 4 + row * step), text, font, colour)
         for row, text in enumerate(reversed(lines)):
-            self._text(image, (4, image.height - 4 - (row + 1) * step), text, font, WHITE)
+            self._texts.draw(image, (4, image.height - 4 - (row + 1) * step), text, font, WHITE)
         return image
 
     def _places(self, class_map: NDArray[np.uint8], at: Placement, height: int, width: int) -> tuple[Array, Array]:
@@ -157,7 +150,7 @@ class Overlay:
             corners = [left, top, left + max(1, width - 1), top + max(1, height - 1)]
             draw.rectangle(corners, outline=colour, width=thickness)
             above = max(0, top - font.size * 1.3)
-            self._text(image, (left, above), f"{self._name(int(label))}: {100 * score:.0f} %", font, colour)
+            self._texts.draw(image, (left, above), f"{self._name(int(label))}: {100 * score:.0f} %", font, colour)
 
     def _scored(self, scores: NDArray[np.float32], number: int) -> str:
         return f"{self._name(number)}: {100 * scores[number]:.0f} %"
@@ -168,41 +161,6 @@ class Overlay:
     def _colour(self, number: int) -> tuple[int, int, int]:
         red, green, blue = (int(value) for value in self.colours[number % 256])
         return (red, green, blue) if red or green or blue else WHITE
-
-    def _text(
-        self, image: Any, corner: tuple[float, float], text: str, font: FreeTypeFont, colour: tuple[int, int, int]
-    ) -> None:
-        """Text on a dark ground, so that it is read on any frame."""
-        left, top = max(0, round(corner[0]) - 3), max(0, round(corner[1]) - 2)
-        parts = [self._strip(part, font, colour) for part in PARTS.findall(text)]
-        width = sum(part.width for part in parts)
-        image.paste(BLACK, (left, top, left + width + 6, top + round(font.size * 1.3) + 2))
-        at = left + 3
-        for part in parts:
-            image.paste(part, (at, top))
-            at += part.width
-
-    def _strip(self, text: str, font: FreeTypeFont, colour: tuple[int, int, int]) -> Any:
-        """A picture of a part of a text; the last ones are remembered: to draw them takes longer than all the rest."""
-        from PIL import Image, ImageDraw
-
-        key = (text, font.size, colour)
-        strip = self._strips.get(key)
-        if strip is None:
-            strip = Image.new("RGB", (round(font.getlength(text)), round(font.size * 1.3) + 2), BLACK)
-            ImageDraw.Draw(strip).text((0, 1), text, font=font, fill=colour)
-            if len(self._strips) >= STRIPS:
-                self._strips = {}
-            self._strips[key] = strip
-        return strip
-
-    def _font(self, height: int) -> FreeTypeFont:
-        from PIL import ImageFont
-
-        size = min(LARGEST, max(SMALLEST, round(height * TEXT)))
-        if size not in self._fonts:
-            self._fonts[size] = ImageFont.load_default(size)  # type: ignore[assignment]
-        return self._fonts[size]
 
 
 def jpeg_of(image: Any, quality: int = 80) -> bytes:
