@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -47,6 +47,41 @@ def test_optional_lists_and_lists_of_words_are_read_alike_and_texts_stay() -> No
 def test_what_is_no_list_of_numbers_is_told_with_its_key(written: Any) -> None:
     with pytest.raises(SpecError, match=r"dataset 'random': shape"):
         convert_settings(ListSettings, {"shape": written}, "dataset 'random'")
+
+
+class NumberSettings(Settings, frozen=True, kw_only=True):
+    samples: int | None = None
+    rounds: int | Literal["auto"] = 1
+    rate: float = 1.0
+    sizes: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    classes: list[str] = msgspec.field(default_factory=list)
+
+
+@pytest.mark.parametrize("options", [{"samples": 1.0}, {"samples": "1.000"}, {"rounds": 5.0}, {"sizes": {"a": [3.0]}}])
+def test_a_decimal_point_makes_no_whole_number(options: dict[str, Any]) -> None:
+    """``1.000`` is a thousand where the point separates thousands, and would be run as one sample."""
+    with pytest.raises(SpecError, match="has a decimal point, where a whole number is asked for"):
+        convert_settings(NumberSettings, options, "measure")
+
+
+def test_whole_numbers_and_real_ones_are_read_as_they_are_written() -> None:
+    options = {"samples": "1e3", "rounds": "7", "rate": "1.000", "sizes": {"a": [3]}}
+    settings = convert_settings(NumberSettings, options, "measure")
+    assert settings == NumberSettings(samples=1000, rounds=7, rate=1.0, sizes={"a": (3,)})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rate": "1,5"}, "decimals have a point"),
+        ({"samples": "1,000"}, "thousands nothing"),
+        ({"rounds": "three"}, "'three' is neither a number nor 'auto'"),
+        ({"classes": ["maybe", True]}, "put quotes around them"),
+    ],
+)
+def test_how_to_write_a_value_is_told_with_what_is_wrong_of_it(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        convert_settings(NumberSettings, options, "measure")
 
 
 def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:

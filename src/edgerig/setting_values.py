@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -15,6 +15,8 @@ from edgerig.errors import nearest
 
 #: What `describe` gives in the place of the default of a setting that has none.
 REQUIRED = "required"
+#: A number with commas, as some languages write decimals and others thousands.
+_WITH_COMMAS = re.compile(r"[-+]?\d+(,\d+)+(\.\d+)?")
 
 
 def wrong_value(kind: type[Struct], field: msgspec.structs.FieldInfo, value: Any) -> str | None:
@@ -28,7 +30,11 @@ def wrong_value(kind: type[Struct], field: msgspec.structs.FieldInfo, value: Any
     except msgspec.ValidationError as error:
         text = str(error)
         path = f" - at `$.{key}"
-        return readable(text.replace(" - at `$", path, 1) if " - at `$" in text else f"{text}{path}`", kind)
+        problem = readable(text.replace(" - at `$", path, 1) if " - at `$" in text else f"{text}{path}`", kind)
+        return problem + _how_to_write(value, text)
+    dotted = _whole_by_rounding(value, converted)
+    if dotted is not None:
+        return f"{key}: {dotted} has a decimal point, where a whole number is asked for (1.000 is one, no thousand)"
     try:
         if key in checks and converted is not None:
             checks[key](converted)
@@ -47,6 +53,32 @@ def listed(value: Any, key: str, kind: type[Struct]) -> Any:
         numbers = re.fullmatch(r"\d+(x\d+)+", bare) is not None
         return [part.strip() for part in re.split("x" if numbers else ",", bare) if part.strip()]
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _whole_by_rounding(value: Any, converted: Any) -> float | str | None:
+    """A number with a decimal point in ``value`` that ``converted`` has as a whole one, None if there is none.
+
+    ``1.000`` is a thousand to some who write it, and 1 to YAML: a run of one sample looks like one of a thousand.
+    """
+    if isinstance(converted, int) and not isinstance(converted, bool):
+        pointed = isinstance(value, float) or (isinstance(value, str) and "." in value and "e" not in value.lower())
+        return value if pointed else None
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, list | tuple) and isinstance(converted, list | tuple):
+        pairs = zip(value, converted, strict=False)
+    elif isinstance(value, dict) and isinstance(converted, dict):
+        pairs = ((value[key], converted[key]) for key in value.keys() & converted.keys())
+    return next((number for pair in pairs if (number := _whole_by_rounding(*pair)) is not None), None)
+
+
+def _how_to_write(value: Any, problem: str) -> str:
+    """What to write instead, where a value is written as YAML does not read it; else an empty text."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, str) and _WITH_COMMAS.fullmatch(part.strip()) for part in parts):
+        return "; decimals have a point (1.5), thousands nothing (1000)"
+    if "`str" in problem and "got `bool`" in problem:
+        return "; YAML reads yes, no, on and off as true or false: put quotes around them"
+    return ""
 
 
 @functools.cache
@@ -71,11 +103,14 @@ def readable(problem: str, kind: type[Struct]) -> str:
         return missing_text(text.split("`")[1], kind)
     key = where.rstrip("`")
     if text.startswith("Invalid enum value"):
-        allowed = _words(_hints(kind).get(re.split(r"[.\[]", key)[0]))
+        hint = _hints(kind).get(re.split(r"[.\[]", key)[0])
+        allowed = _words(hint)
         if allowed:
             value = text.removeprefix("Invalid enum value ")
             near = nearest(value.strip("'"), [word for word in allowed if isinstance(word, str)])
             text = f"{value} is none of {', '.join(map(repr, allowed))}"
+            if _takes_numbers(hint):
+                text = f"{value} is neither a number nor {' or '.join(map(repr, allowed))}"
             text += f"; did you mean {near!r}?" if near else ""
     text = text[:1].lower() + text[1:]
     return f"{key}: {text}" if key else text
@@ -92,6 +127,11 @@ def _words(hint: Any) -> list[str | int]:
     if get_origin(hint) is Literal:
         return [value for value in get_args(hint) if isinstance(value, str | int)]
     return [word for part in get_args(hint) for word in _words(part)]
+
+
+def _takes_numbers(hint: Any) -> bool:
+    """Whether a type allows numbers beside the words that it lists."""
+    return hint in (int, float) or (get_origin(hint) is not Literal and any(map(_takes_numbers, get_args(hint))))
 
 
 def describe(kind: type[Struct]) -> Iterator[tuple[str, str, str]]:

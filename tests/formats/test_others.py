@@ -35,7 +35,8 @@ FILES: dict[str, tuple[bytes, tuple[str, ...], str, str]] = {
     "pickled tensors": (pickle.dumps({}), ("net.pth", "net.pt"), "run code", "torch.export"),
     "weights": (b"12345678{}", ("net.safetensors", "net.ckpt"), "weights alone", "torch.export"),
     "for a chip": (b"RKNN", ("net.rknn", "net.hef"), "its own chip", "compiled from"),
-    "nothing known": (b"nc: 80", ("best.yaml", "net"), "not a model file", ".tflite"),
+    "a rig": (b"model: net.tflite", ("rig.yaml", "rig.yml"), "a rig file", "edgerig run"),
+    "nothing known": (b"nc: 80", ("best.words", "net"), "not a model file", ".tflite"),
 }
 
 

@@ -113,6 +113,9 @@ def bomb(levels: int, width: int = 10) -> str:
         ("a: 1." + "0" * 5000, "a number of 5,002 characters"),
         # Sexagesimal, which takes the square of its length to read.
         ("a: 1" + ":1" * 3_000_000, "a number of 6,000,001 characters"),
+        ("a: 0100", "0100 is an octal number"),
+        ("a: [1, -007]", "-007 is an octal number"),
+        ("a: 1:30", "1:30 counts in sixties"),
         ("a: 2001-99-99", "not valid YAML"),
         ("a: {[b, c]: 1}", "as a key; keys are words"),
         ("? {b: c}\n: 1", "as a key; keys are words"),
@@ -154,3 +157,19 @@ def test_a_model_file_or_a_folder_in_place_of_a_rig_file_is_told_what_to_do(tmp_
     with pytest.raises(SpecError, match="Is a directory") as caught:
         read_document(tmp_path)
     assert "rig file itself" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_told_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "rig.yaml"
+    path.write_bytes("name: für\n".encode(encoding))
+    with pytest.raises(SpecError, match="Save it as UTF-8"):
+        read_document(path)
+
+
+def test_a_file_of_windows_is_read_as_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "rig.yaml"
+    path.write_bytes(b"\xef\xbb\xbfname: x\r\nmeasure:\r\n  samples: 3\r\n")
+    document = read_document(path)
+    assert document.data == {"name": "x", "measure": {"samples": 3}}
+    assert document.line(("measure", "samples")) == 3

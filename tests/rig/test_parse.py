@@ -66,6 +66,9 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ({"measure": {"sample": 3}}, "Did you mean 'samples'?"),
         ({"measure": [1]}, "must be a mapping"),
         ({"measure": {"samples": 0}}, "measure: samples: expected `int` >= 1"),
+        ({"measure": {"samples": 1.0}}, "measure: samples: 1.0 has a decimal point"),
+        ({"measure": {"width": 2}}, "is as wide as the latency itself; two percent are 0.02 or 2 %"),
+        ({"matrix": [{"runtimes": ["litert"], "targets": ["pi:7433"]}]}, "Write tcp://pi:7433."),
         (
             {"matrix": [{"runtimes": ["litert"], "compilers": [{"use": "int8", "input_type": "int4"}]}]},
             "input_type: 'int4' is none of 'int8', 'uint8', 'float32'",

@@ -59,6 +59,7 @@ _CHIP = Other(
     "Give the network that it was compiled from.",
 )
 _ARRAYS = Other("arrays, and no network", "A dataset of these is run by: --dataset npz.")
+_RIG = Other("a rig file or a workflow, and no network", "edgerig run RIG, or edgerig workflow run FILE.")
 _ARCHIVE = Other("an archive", "Unpack it, and give the file with the network in it.")
 _TREES = Other(
     "a file of trees that edgerig does not read",
@@ -85,6 +86,7 @@ BY_SUFFIX = {
     **dict.fromkeys((".gguf", ".ggml"), _LANGUAGE),
     **dict.fromkeys((".rknn", ".hef", ".dlc", ".kmodel", ".nb", ".cvimodel", ".blob", ".tmfile"), _CHIP),
     **dict.fromkeys((".npz", ".npy", ".mat"), _ARRAYS),
+    **dict.fromkeys((".yaml", ".yml"), _RIG),
     **dict.fromkeys((".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".7z", ".zst"), _ARCHIVE),
     **dict.fromkeys((".cbm", ".lgb"), _TREES),
 }

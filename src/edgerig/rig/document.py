@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ MAX_DEPTH = 32
 #: Longest number in characters. YAML 1.1 also reads ``1:30:00`` as a number, in quadratic time.
 MAX_NUMBER = 100
 NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+#: What YAML 1.1 reads to the base of eight.
+OCTAL = re.compile(r"[-+]?0[0-7_]+")
 #: Uses libyaml where available: ten times as fast, and the same values.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -87,7 +90,7 @@ def read_document(path: Path, kind: str = RIG_FILE, needs: str = "model, dataset
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SpecError(f"Cannot read the {kind} {path}: {reason}.", _hint_for(path, kind)) from error
+        raise SpecError(f"Cannot read the {kind} {path}: {reason}.", _hint_for(path, kind, error)) from error
     if len(data) > MAX_BYTES:
         raise SpecError(f"{path.name} has more than {MAX_BYTES:,} B: that is no {kind}.")
     lines: dict[Location, int] = {}
@@ -98,14 +101,17 @@ def read_document(path: Path, kind: str = RIG_FILE, needs: str = "model, dataset
     return Document(content, path.name, path.resolve().parent, lines)
 
 
-def _hint_for(path: Path, kind: str) -> str:
+def _hint_for(path: Path, kind: str, error: OSError | ValueError) -> str:
     """A hint for a file that cannot be read."""
+    # JSON is YAML, too.
+    is_model = path.exists() and path.suffix != ".json" and with_suffix(path.suffix) is not None
+    if isinstance(error, UnicodeError) and not is_model:
+        return "Save it as UTF-8: editors have it among the encodings, PowerShell as Out-File -Encoding utf8."
     if kind != RIG_FILE:
         return f"Is the path right? A {kind} is a text in YAML."
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
-    # JSON is YAML, too.
-    if path.exists() and path.suffix != ".json" and with_suffix(path.suffix) is not None:
+    if is_model:
         return f"That is a model file; measure it: edgerig bench {shlex.quote(str(path))}"
     return "Is the path right? A rig file is a text in YAML: docs/rig-file.md."
 
@@ -116,7 +122,7 @@ def parse_scalar(text: str) -> Any:
         node = _compose(text, "--set")
         return _Plain("--set", {}).value(node, ()) if node is not None else None
     except SpecError as error:
-        raise SpecError(f"{text[:80]!r} is not a YAML value: {error.message}") from error
+        raise SpecError(f"{text[:80]!r} is not a YAML value: {error.message}", error.hint) from error
 
 
 def plain_copy(data: dict[str, Any]) -> dict[str, Any]:
@@ -262,8 +268,8 @@ class _Plain:
         return result
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
-        if node.tag in NUMBER_TAGS and len(node.value) > MAX_NUMBER:
-            raise SpecError(f"{self.name}:{line}: {node.value[:20]}… is a number of {len(node.value):,} characters.")
+        if node.tag in NUMBER_TAGS:
+            self._check_number(node.value, line)
         try:
             value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -273,3 +279,18 @@ class _Plain:
         if isinstance(value, float) and not math.isfinite(value):
             raise SpecError(f"{self.name}:{line}: {node.value} is not a finite number.")
         return value
+
+    def _check_number(self, text: str, line: int) -> None:
+        """Refuse what YAML 1.1 reads as another number than a person does: 0100 as 64, 1:30 as 90.
+
+        Raises:
+            SpecError: It is such a number, or one of very many digits.
+        """
+        if len(text) > MAX_NUMBER:
+            raise SpecError(f"{self.name}:{line}: {text[:20]}… is a number of {len(text):,} characters.")
+        reason = "is an octal number in YAML" if OCTAL.fullmatch(text) else ""
+        reason = "counts in sixties in YAML" if ":" in text else reason
+        if reason:
+            raise SpecError(
+                f"{self.name}:{line}: {text} {reason}.", "Write a decimal number; put quotes around it if it is a text."
+            )

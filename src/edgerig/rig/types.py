@@ -26,7 +26,7 @@ def _share(value: float | str) -> float:
     """A share of 1 from ``0.02``, ``"0.02"`` or ``"2 %"``.
 
     Raises:
-        ValueError: It is no share above 0.
+        ValueError: It is no share between 0 and 1.
     """
     text = str(value).strip()
     try:
@@ -35,6 +35,8 @@ def _share(value: float | str) -> float:
         raise ValueError(f"width: {text[:40]!r} is no share of the latency, such as 0.02 or 2 %") from None
     if not 0 < share < float("inf"):
         raise ValueError(f"width: {text[:40]!r} is not above 0")
+    if share >= 1:
+        raise ValueError(f"width: {text[:40]!r} is as wide as the latency itself; two percent are 0.02 or 2 %")
     return share
 
 

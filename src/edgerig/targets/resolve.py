@@ -31,6 +31,10 @@ def plugin_of(address: str) -> type[Target]:
         if not separator and re.fullmatch(r"[\w.-]+", address) and nearest(address, known) is None:
             error.hint = f"Is it a machine in the network? Write tcp://{address}:{PORT}. {error.hint}"
         raise error
+    if family not in known and re.fullmatch(r"[\w.-]+:\d+", address):
+        error = UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
+        error.hint = f"Write tcp://{address}. {error.hint}"
+        raise error
     plugin = find("target", scheme if separator else family if family in known else address, Target)
     plugin.check_address(address)
     return plugin
