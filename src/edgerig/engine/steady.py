@@ -25,6 +25,7 @@ from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.sequences import Sequences, sequences_of
 from edgerig.engine.stored_rows import release
 from edgerig.targets.base import DeviceRun
+from edgerig.tasks.base import Task
 
 Array = NDArray[Any]
 NANOSECOND = 1e-9
@@ -83,38 +84,23 @@ def steady_pass(
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
     artifact, network = deployment.artifact, inputs_of(deployment.artifact)
-    batch, task = journal.batch, samples.task
-    everything = deployment.session.load_report.outputs
-    judged = judged_outputs(artifact, task, len(everything))
-    specs = judged.of(everything)
+    task, decoder = samples.task, _Decoder(deployment, samples.task, journal.batch)
     advance(journal.samples)
     before, after = HostTime("reading samples"), HostTime("taking results")
-    finite = Finite(everything)
-    # Some shapes only the engine knows, once it has run.
-    unknown = any(size < 1 for position in judged.positions for size in specs[position].shape)
     mark, spent = time.perf_counter(), 0.0
     sequences = sequences_of(samples, artifact)
     deployment.resume(sequences, samples.rows_in(slice(0, journal.samples)))
     for part, inputs in samples.chunks(artifact, journal.samples):
-        quantized, total = network.quantized(inputs), len(inputs[0])
+        quantized = left = network.quantized(inputs)
         before.add(time.perf_counter() - mark, part.stop - part.start)
         fit = network.fit_counts(inputs, quantized)
-        first, waiting, whole = part.start, total, WholeSamples(task, samples.windows_in(part))
-        earlier = samples.rows_in(slice(0, part.start)) // batch
+        first, whole = part.start, WholeSamples(task, samples.windows_in(part))
+        earlier = samples.rows_in(slice(0, part.start)) // journal.batch
         for run in deployment.batches(network.calls(quantized), earlier, lambda _: None, sequences):
             mark = time.perf_counter()
-            finite.look(run.outputs)
-            outputs = Dequantized(judged.of(run.outputs), specs, batch, waiting)
-            sound = outputs.finite(judged.positions)
-            count = len(sound)
-            if unknown:
-                task.check(outputs.as_given(), judged.position, batch, artifact.left_out)
-                unknown = False
-            rows = slice(total - waiting, total - waiting + count)
-            fed = partial(fed_values, task, network.specs, [array[rows] for array in quantized])
-            predictions = task.predictions(outputs, judged.position, fed)
-            portion = whole.add(Portion(predictions, run.times_ns, sound, fit[:count]))
-            fit, waiting, spent = fit[count:], waiting - count, spent + time.perf_counter() - mark
+            decoded = decoder.decoded(run, left, fit)
+            portion, count = whole.add(decoded), len(decoded.sound)
+            left, fit, spent = [array[count:] for array in left], fit[count:], spent + time.perf_counter() - mark
             if portion is None:
                 continue
             chosen = slice(first, first + len(portion.sound))
@@ -127,20 +113,67 @@ def steady_pass(
             first = chosen.stop
             advance(len(portion.sound))
         # The next chunk must not be read while this one is still held.
-        del inputs, quantized, fed
+        del inputs, quantized, left
         if reference is not None:
             release(reference)
         mark = time.perf_counter()
-    finite.check(journal.joined("finite") > 0, judged.watched)
+    decoder.check_finite(journal.joined("finite") > 0)
     times = [journal.joined("times_ns")]
     # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
-    left = enough.seconds - _typical(times[0])
-    if left > 0:
+    seconds = enough.seconds - _typical(times[0])
+    if seconds > 0:
         repeated, most = first_inputs(samples, artifact), enough.inferences - len(times[0])
-        times += [run.times_ns for run in repeat_until(deployment, repeated, left, most, sequences)]
+        times += [run.times_ns for run in repeat_until(deployment, repeated, seconds, most, sequences)]
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
     kept = {name: journal.joined(name) for name in journal.kept}
     return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)
+
+
+class _Decoder:
+    """Makes predictions of the outputs of a network's runs, and looks at whether outputs are as they must be.
+
+    Args:
+        batch: Samples of an inference.
+    """
+
+    def __init__(self, deployment: Deployment, task: Task, batch: int) -> None:
+        self._artifact, self._task, self._batch = deployment.artifact, task, batch
+        outputs = deployment.session.load_report.outputs
+        self._judged = judged_outputs(self._artifact, task, len(outputs))
+        self._specs, self._finite = self._judged.of(outputs), Finite(outputs)
+        self._inputs = inputs_of(self._artifact).specs
+        # Some shapes only the engine knows, once it has run.
+        self._unchecked = any(size < 1 for position in self._judged.positions for size in self._specs[position].shape)
+
+    def decoded(self, run: DeviceRun, fed: Sequence[Array], fit: NDArray[np.float64]) -> Portion:
+        """The results of a run.
+
+        Args:
+            run: Of the first of the samples that follow, as many as it holds.
+            fed: What the network is fed of samples: an array (n, ...) for each input.
+            fit: Counts of these, (n, counts), see `Journal`.
+
+        Raises:
+            IncompatibleError: The outputs do not fit the task, which could not be known before.
+        """
+        task, judged = self._task, self._judged
+        self._finite.look(run.outputs)
+        outputs = Dequantized(judged.of(run.outputs), self._specs, self._batch, len(fed[0]))
+        sound = outputs.finite(judged.positions)
+        count = len(sound)
+        if self._unchecked:
+            task.check(outputs.as_given(), judged.position, self._batch, self._artifact.left_out)
+            self._unchecked = False
+        given = partial(fed_values, task, self._inputs, [array[:count] for array in fed])
+        return Portion(task.predictions(outputs, judged.position, given), run.times_ns, sound, fit[:count])
+
+    def check_finite(self, finite: NDArray[np.bool_]) -> None:
+        """Check whether the outputs of the n samples were ``finite``, shape (n,).
+
+        Raises:
+            InferenceError: Some were not.
+        """
+        self._finite.check(finite, self._judged.watched)
 
 
 def repeat_until(

@@ -17,7 +17,7 @@ class CutLayer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer.
 
     Attributes:
-        name: The layer, as in `edgerig.results.layers.types.LayerKey`.
+        name: The layer, as in `edgerig.measure.layer_key.LayerKey`.
         operators: Indices of its operators in the file, those that tell it from the cut before.
         time: Seconds an inference that the network takes longer with this layer; unavailable where a cut did not run.
             Its interval is that between rounds, and may reach below 0.

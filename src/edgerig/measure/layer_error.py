@@ -20,7 +20,7 @@ class LayerError(msgspec.Struct, frozen=True, kw_only=True):
     the layer alone: its input is the float network's, in the types of the file.
 
     Attributes:
-        name: The layer, as in `edgerig.results.layers.types.LayerKey`.
+        name: The layer, as in `edgerig.measure.layer_key.LayerKey`.
         operators: Indices of its operators in the file, conversions left out.
         tensor: The tensor that was compared; empty where none was.
         sqnr: Signal to quantization noise, ``10 log10(sum(x**2) / sum((y - x)**2))`` over all values and samples, in

@@ -18,7 +18,8 @@ from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.access import NOTHING, Access
 from edgerig.micro.kernels.base import THRIFT, Context
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
-from edgerig.micro.memory.arena import AliasSets, Memory, Step, plan_memory
+from edgerig.micro.memory.aliases import AliasSets
+from edgerig.micro.memory.arena import Memory, Step, plan_memory
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage
 from edgerig.micro.select import Choice

@@ -11,7 +11,7 @@ from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, Nod
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
 from edgerig.micro.kernels.refusals import Answer, Refusal
-from edgerig.micro.memory.arena import AliasSets, needs_code
+from edgerig.micro.memory.aliases import AliasSets, needs_code
 from edgerig.micro.options import Options
 
 #: Weights of a depthwise convolution that may take a byte each where they are packed and flash is to be saved.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Program
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.memory.arena import views
+from edgerig.micro.memory.aliases import views
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage, chains, in_bands, stage_of
 from edgerig.micro.planning import Planned, Planner, access_of, fastest, most_thrifty

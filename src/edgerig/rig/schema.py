@@ -14,6 +14,7 @@ from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_LIST = {"type": "array", "minItems": 1}
 
 
 def rig_schema() -> dict[str, Any]:
@@ -21,53 +22,7 @@ def rig_schema() -> dict[str, Any]:
     definitions = {noun: _part(noun) for noun in ("dataset", "task", "compiler", "runtime")}
     definitions["target"] = _target()
     definitions["model"] = _model()
-    entry = {"type": "array", "minItems": 1}
-    block = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["runtimes"],
-        "properties": {
-            "models": {
-                "anyOf": [{"type": "string"}, {**entry, "items": {"type": "string"}}],
-                "description": "names of models; default: all",
-            },
-            "compilers": {
-                **entry,
-                "items": {"anyOf": [{"$ref": "#/$defs/compiler"}, _chain()]},
-                "description": "compilers, or chains of them such as prune+int8; default: the file as it is",
-            },
-            "runtimes": {**entry, "items": {"$ref": "#/$defs/runtime"}},
-            "targets": {**entry, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
-            "samples": {
-                "type": "integer",
-                "minimum": 1,
-                "description": "test samples of these cells, where those of 'measure' are too many for a slow device",
-            },
-        },
-    }
-    rig: dict[str, Any] = {
-        "name": {"type": "string", "description": "what to call the run"},
-        "model": {"$ref": "#/$defs/model"},
-        "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
-        "dataset": {"$ref": "#/$defs/dataset"},
-        "task": {
-            "anyOf": [{"$ref": "#/$defs/task"}],
-            "description": "what judges instead of the dataset's own task; none for speed alone",
-        },
-        "matrix": {
-            "description": (
-                "every compiler with every runtime on every target, block by block; default: the model as it is, "
-                "on its usual runtime, on this machine"
-            ),
-            "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
-        },
-        "measure": _settings(Measure),
-        "gate": _gate(),
-        "plugin_folders": {
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-            "description": "folders with modules of your own classes, besides the rig file's",
-        },
-    }
+    rig = _rig()
     single = {"required": ["dataset"], "oneOf": [{"required": ["model"]}, {"required": ["models"]}]}
     # What several rigs have in common may be settings alone, without the name of a dataset.
     shared = {"anyOf": [{"$ref": "#/$defs/dataset"}, {"type": "object", "not": {"required": ["use"]}}]}
@@ -90,7 +45,61 @@ def rig_schema() -> dict[str, Any]:
             },
             "suite": {"enum": list(SUITES), "description": "the table that several rigs end in"},
         },
-        "$defs": {**definitions, "block": block, "part": part},
+        "$defs": {**definitions, "block": _block(), "part": part},
+    }
+
+
+def _rig() -> dict[str, Any]:
+    """The keys of a rig."""
+    return {
+        "name": {"type": "string", "description": "what to call the run"},
+        "model": {"$ref": "#/$defs/model"},
+        "models": {**_LIST, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
+        "dataset": {"$ref": "#/$defs/dataset"},
+        "task": {
+            "anyOf": [{"$ref": "#/$defs/task"}],
+            "description": "what judges instead of the dataset's own task; none for speed alone",
+        },
+        "matrix": {
+            "description": (
+                "every compiler with every runtime on every target, block by block; default: the model as it is, "
+                "on its usual runtime, on this machine"
+            ),
+            "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
+        },
+        "measure": _settings(Measure),
+        "gate": _gate(),
+        "plugin_folders": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "folders with modules of your own classes, besides the rig file's",
+        },
+    }
+
+
+def _block() -> dict[str, Any]:
+    """A block of the matrix."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["runtimes"],
+        "properties": {
+            "models": {
+                "anyOf": [{"type": "string"}, {**_LIST, "items": {"type": "string"}}],
+                "description": "names of models; default: all",
+            },
+            "compilers": {
+                **_LIST,
+                "items": {"anyOf": [{"$ref": "#/$defs/compiler"}, _chain()]},
+                "description": "compilers, or chains of them such as prune+int8; default: the file as it is",
+            },
+            "runtimes": {**_LIST, "items": {"$ref": "#/$defs/runtime"}},
+            "targets": {**_LIST, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
+            "samples": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "test samples of these cells, where those of 'measure' are too many for a slow device",
+            },
+        },
     }
 
 

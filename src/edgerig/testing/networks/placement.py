@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.kernels.base import Context
-from edgerig.micro.memory.arena import AliasSets, Memory, Step
+from edgerig.micro.memory.aliases import AliasSets
+from edgerig.micro.memory.arena import Memory, Step
 from edgerig.micro.memory.planner import Buffer, Plan, padded
 from edgerig.micro.options import Options
 
