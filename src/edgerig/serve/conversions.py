@@ -24,7 +24,7 @@ Conversion = Callable[[Array], Array]
 LEAST_SCALE = 1e-18
 #: Elements up to which that is quicker: more of them make arithmetic the larger part.
 FEW = 8192
-_REAL = np.dtype(np.float32)
+_REAL, _BYTE, _SHORT = np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.int16)
 #: The float32 below 0.5, see `edgerig.datasets.preprocess`.
 _BELOW_HALF = np.array(np.nextafter(np.float32(0.5), np.float32(0)))
 _BELOW_HALF_BITS, _SIGN = _BELOW_HALF.view(np.uint32), np.array(1 << 31, np.uint32)
@@ -68,7 +68,7 @@ def quantizer(spec: TensorSpec) -> Conversion:
             np.add(real, half, real)
         real.clip(least, most, real)
         # Cut off to an integer of 9 bits with its sign; its lowest 8 are right once the zero point is added to them.
-        q: Array = real.astype(np.int16).astype(dtype)
+        q: Array = real.astype(_BYTE).view(dtype) if unsigned else real.astype(_SHORT).astype(dtype)
         np.add(q, shift, q)
         return q
 
@@ -115,7 +115,7 @@ def dequantizer(spec: TensorSpec) -> Conversion:
     if not _one_scale(spec) or dtype.itemsize > 1 or dtype.kind not in "iu":
         return lambda y: dequantize(y, spec)
     real = dequantize(np.arange(256, dtype=np.uint8).view(dtype), spec)
-    return lambda y: real.take(y.view(np.uint8)) if y.size <= FEW else dequantize(y, spec)
+    return lambda y: real.take(y.view(_BYTE)) if y.size <= FEW else dequantize(y, spec)
 
 
 def _one_scale(spec: TensorSpec) -> bool:

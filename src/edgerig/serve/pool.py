@@ -210,20 +210,8 @@ class Pool:
         count = len(rows[0])
         if count > self.queue:
             raise RequestError(f"{count} samples came at once; at most {self.queue} can wait.", "Send fewer at once.")
-        if count <= self.batch or self.each_alone:
-            return await self._run(rows, raw)
-        tasks = [
-            asyncio.ensure_future(self._run(tuple(array[first : first + self.batch] for array in rows), raw))
-            for first in range(0, count, self.batch)
-        ]
-        try:
-            return joined(await asyncio.gather(*tasks), rows)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
-
-    async def _run(self, rows: Rows, raw: bool) -> Request:
+        if count > self.batch and not self.each_alone:
+            return await self._run_in_parts(rows, raw)
         assert self._loop is not None, "start() comes first"
         future: asyncio.Future[Request] = self._loop.create_future()
 
@@ -240,6 +228,18 @@ class Pool:
         if request.error is not None:
             raise request.error
         return request
+
+    async def _run_in_parts(self, rows: Rows, raw: bool) -> Request:
+        tasks = [
+            asyncio.ensure_future(self.run(tuple(array[first : first + self.batch] for array in rows), raw=raw))
+            for first in range(0, len(rows[0]), self.batch)
+        ]
+        try:
+            return joined(await asyncio.gather(*tasks), rows)
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
 
     def submit(
         self, rows: Rows, done: Callable[[Request], None], *, raw: bool = False, together: bool = False

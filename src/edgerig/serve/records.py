@@ -140,12 +140,20 @@ class Watched:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        took, request = time.perf_counter_ns() - self._start, self.request
-        result = "ok" if kind is None else kind.__name__
+        self.note("ok" if kind is None else kind.__name__, self.took_ns)
+
+    @property
+    def took_ns(self) -> int:
+        """How long it has been handled by now."""
+        return time.perf_counter_ns() - self._start
+
+    def note(self, result: str, took_ns: int) -> None:
+        """Count it with its result, ``ok`` or the type of the error, and how long it was handled."""
+        request = self.request
         if request is None:
-            self._records.note(self._way, result, Times(took, 0, 0))
+            self._records.note(self._way, result, Times(took_ns, 0, 0))
         else:
-            times = Times(took, request.queue_ns, request.network_ns)
+            times = Times(took_ns, request.queue_ns, request.network_ns)
             conversion_ns = request.input_ns, request.output_ns
             self._records.note(self._way, result, times, request.count, conversion_ns=conversion_ns)
 

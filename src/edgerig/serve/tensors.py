@@ -47,6 +47,8 @@ class NetworkTensors:
         elements = [spec.elements // self.batch for spec in self.inputs]
         self.row_bytes = sum(count * max(4, dtype.itemsize) for count, dtype in zip(elements, self.dtypes, strict=True))
         self._quantizers = tuple(map(quantizer, self.inputs))
+        #: Of the only input of a network whose inferences have one sample.
+        self._quantizer = self._quantizers[0] if len(self.inputs) == 1 and self.batch == 1 else None
         self._dequantizers = tuple(map(dequantizer, self.outputs))
         self._plain = {plain_name(spec.name): spec.name for spec in self.inputs}
 
@@ -94,14 +96,20 @@ class NetworkTensors:
         Raises:
             DatasetError: A value cannot be quantized: NaN, or an integer beyond the input's.
         """
+        if self._quantizer is not None and len(requests) == 1:
+            # What is usual, without what it does not need: that would take as long as the arithmetic.
+            array = requests[0][0]
+            return [array if raw else self._quantizer(array)]
         whole = (
             requests[0]
             if len(requests) == 1
             else tuple(np.concatenate(column) for column in zip(*requests, strict=True))
         )
-        if not raw:
-            whole = tuple([quantize(array) for array, quantize in zip(whole, self._quantizers, strict=True)])
-        return [in_calls(array, self.batch) for array in whole]
+        if raw:
+            calls = list(whole)
+        else:
+            calls = [quantize(array) for array, quantize in zip(whole, self._quantizers, strict=True)]
+        return calls if self.batch == 1 else [in_calls(array, self.batch) for array in calls]
 
     def answers(self, outputs: Sequence[Array], count: int, *, raw: bool) -> Rows:
         """The outputs of ``count`` rows, an array (n, ...) for each output: real numbers, or with ``raw`` as the
@@ -110,9 +118,9 @@ class NetworkTensors:
         Raises:
             InferenceError: An output does not divide into samples.
         """
-        rows = tuple([from_calls(array, self.batch, count) for array in outputs])
+        rows = outputs if self.batch == 1 else [from_calls(array, self.batch, count) for array in outputs]
         if raw:
-            return rows
+            return tuple(rows)
         return tuple([real(array) for array, real in zip(rows, self._dequantizers, strict=True)])
 
     def by_name(self, answers: Rows) -> dict[str, Array]:

@@ -194,6 +194,11 @@ class RingRuns:
             work, rows, start = self._sent[0]
             result = self._result(self._ring.slot(self._number - len(self._sent) + 1), rows, start)
             self._sent.popleft()
+            if rows == work.count:
+                # What is usual: one slot held all of it.
+                self._work.popleft()
+                ended.append(result)
+                continue
             if isinstance(result, Ran):
                 work.parts.append(result)
             else:

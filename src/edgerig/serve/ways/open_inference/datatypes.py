@@ -5,6 +5,7 @@ https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protoc
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -27,8 +28,17 @@ NAMES = {
 DTYPES = {name: np.dtype(dtype).newbyteorder("<") for dtype, name in NAMES.items()}
 #: The name of each dtype of this machine; numpy composes a dtype's own name at each access.
 NAME_OF = {np.dtype(dtype): name for dtype, name in NAMES.items()}
+_LITTLE = sys.byteorder == "little"
 #: Real numbers, which an integer network takes as well.
 REAL = "FP32"
+
+
+def bytes_of(array: Array) -> bytes:
+    """An array as it lies in binary tensors: little endian, in row-major order."""
+    # Nearly always the numbers are so already; a dtype that is asked for takes longer than they do.
+    if not (_LITTLE and array.dtype.isnative):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return array.tobytes()
 
 
 def dtype_of(name: str, tensor: str) -> np.dtype[Any]:

@@ -24,7 +24,7 @@ from edgerig.serve.refusals import RETRY_AFTER, status_of, text_of
 from edgerig.serve.requests import Request
 from edgerig.serve.service import Service
 from edgerig.serve.tensors import Rows
-from edgerig.serve.ways.open_inference.datatypes import dtype_of, own_numbers
+from edgerig.serve.ways.open_inference.datatypes import bytes_of, dtype_of, own_numbers
 from edgerig.serve.ways.open_inference.messages import (
     HEADER_LENGTH,
     InferenceRequest,
@@ -175,12 +175,16 @@ class DirectInference(DirectRequests):
         except Exception as error:
             _refuse(error, watched, reply)
             return
-        watched.__exit__(None)
+        took_ns = watched.took_ns
         timing = b"server-timing: queue;dur=%.3f, network;dur=%.6f\r\n" % (
             request.queue_ns / 1e6,
             request.network_ns / 1e6,
         )
-        reply(200, head + timing, parts)
+        try:
+            reply(200, head + timing, parts)
+        finally:
+            # Behind the answer, so that nobody waits for it.
+            watched.note("ok", took_ns)
 
     def _rendered(self, known: Known, outputs: Rows) -> tuple[bytes, Sequence[bytes | memoryview]]:
         """The lines of an answer's head, and the parts of its body."""
@@ -189,7 +193,7 @@ class DirectInference(DirectRequests):
         rendered = known.rendered.get(key)
         if rendered is not None:
             head, json = rendered
-            return head, [json, *[_bytes_of(outputs[position]) for position, _ in known.wanted]]
+            return head, [json, *[bytes_of(outputs[position]) for position, _ in known.wanted]]
         parts, json_length = render(self._service.name, VERSION, known.id, tensors, outputs, known.wanted)
         kind = b"application/json" if json_length is None else b"application/octet-stream"
         head = b"content-type: %s\r\ncontent-length: %d\r\n" % (kind, sum(map(len, parts)))
@@ -202,11 +206,6 @@ class DirectInference(DirectRequests):
 
 #: What `DirectInference.run` gives for a request that was refused before it came to the pool.
 _REFUSED = Request((np.zeros(1),), False, lambda request: None)
-
-
-def _bytes_of(array: Any) -> bytes:
-    data: bytes = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-    return data
 
 
 def _refuse(error: Exception, watched: Watched, reply: Reply) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -170,27 +171,36 @@ def _direct_inference(service: Service) -> Any:
 
     known_requests = KnownRequests(service.name, VERSION, service.pool.tensors)
 
-    async def answer(message: bytes) -> bytes:
-        with service.records.watch(OpenInferenceGrpc.name) as watched:
-            known = known_requests.find(message)
-            if known is not None:
-                watched.request = done = await service.pool.run(known.rows(message), raw=known.raw)
-                assert done.outputs is not None
-                return known_requests.answer(known, done.outputs, messages.ModelInferResponse)
-            try:
-                request = messages.ModelInferRequest.FromString(message)
-            except DecodeError as error:
-                raise RequestError("The message is no ModelInferRequest.") from error
-            answer, wanted, raw = await _infer(service, request, watched)
-            known_requests.learn(message, request, raw=raw, wanted=wanted)
-            data: bytes = answer.SerializeToString()
-            return data
+    pool, loop = service.pool, asyncio.get_running_loop()
+
+    async def read(message: bytes, watched: Watched) -> bytes:
+        try:
+            request = messages.ModelInferRequest.FromString(message)
+        except DecodeError as error:
+            raise RequestError("The message is no ModelInferRequest.") from error
+        answer, wanted, raw = await _infer(service, request, watched)
+        known_requests.learn(message, request, raw=raw, wanted=wanted)
+        data: bytes = answer.SerializeToString()
+        return data
 
     async def handle(message: bytes, context: Any) -> Any:
+        watched = service.records.watch(OpenInferenceGrpc.name)
         try:
-            return await answer(message)
-        except EdgerigError as error:
-            await context.abort(_status_of(error), text_of(error))
+            known = known_requests.find(message)
+            if known is None:
+                answer = await read(message, watched)
+            else:
+                watched.request = done = await pool.run(known.rows(message), raw=known.raw)
+                assert done.outputs is not None
+                answer = known_requests.answer(known, done.outputs, messages.ModelInferResponse)
+        except BaseException as error:
+            watched.__exit__(type(error))
+            if isinstance(error, EdgerigError):
+                await context.abort(_status_of(error), text_of(error))
+            raise
+        # Once the answer is on its way, so that nobody waits for it.
+        loop.call_soon(watched.note, "ok", watched.took_ns)
+        return answer
 
     method = grpc.unary_unary_rpc_method_handler(handle)
     return grpc.method_handlers_generic_handler(SERVICE, {"ModelInfer": method})

@@ -8,14 +8,13 @@ likewise the message without its numbers, and a field for each output behind it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import dtype_of
+from edgerig.serve.ways.open_inference.datatypes import bytes_of, dtype_of
 from edgerig.serve.ways.open_inference.grpc_messages import fill
 
 #: Bytes before the numbers of a message that is remembered, and how many are.
@@ -30,7 +29,9 @@ class KnownRequest(msgspec.Struct):
     Attributes:
         raw: Whether the numbers are in the network's own dtype. wanted: Positions of the outputs to answer.
         dtype, shape: Of the only input. first: Where its numbers begin.
-        answers: For the outputs' shapes and dtypes that there were, an answer without its numbers.
+        answers: For the outputs' shapes and dtypes that there were, what stands before the numbers of each of them in
+            an answer.
+        last: Of these what the last answer had.
     """
 
     raw: bool
@@ -38,7 +39,8 @@ class KnownRequest(msgspec.Struct):
     dtype: np.dtype[Any]
     shape: list[int]
     first: int
-    answers: dict[tuple[Any, ...], bytes]
+    answers: dict[tuple[Any, ...], list[bytes]] = {}
+    last: tuple[tuple[Any, ...], list[bytes]] = ((), [])
 
     def rows(self, message: bytes) -> Rows:
         """The numbers of a message that begins with these bytes and is as long as the one that was learned."""
@@ -67,7 +69,7 @@ class KnownRequests:
     def learn(self, message: bytes, request: Any, *, raw: bool, wanted: list[int]) -> None:
         """Remember a message that was read as ``request``, and found good."""
         # Whoever numbers requests sends each once.
-        if request.id or len(request.inputs) != 1 or len(request.raw_input_contents) != 1:
+        if not wanted or request.id or len(request.inputs) != 1 or len(request.raw_input_contents) != 1:
             return
         tensor, size = request.inputs[0], len(request.raw_input_contents[0])
         first = len(message) - size
@@ -79,7 +81,7 @@ class KnownRequests:
         if len(self._known) >= MOST:
             self._known.clear()
             self._first.clear()
-        known = KnownRequest(raw, wanted, dtype, list(tensor.shape), first, {})
+        known = KnownRequest(raw, wanted, dtype, list(tensor.shape), first)
         self._first[len(message)] = first
         self._known[len(message), message[:first]] = known
 
@@ -91,23 +93,25 @@ class KnownRequests:
         """
         arrays = [outputs[position] for position in known.wanted]
         key = tuple([(array.shape, array.dtype) for array in arrays])
-        head = known.answers.get(key)
-        if head is None:
-            message = new(model_name=self._name, model_version=self._version)
-            fill(message, self._tensors, outputs, known.wanted, raw=True)
-            message.ClearField("raw_output_contents")
-            head = message.SerializeToString()
-            if len(known.answers) < MOST:
-                known.answers[key] = head
-        return b"".join([head, *_raw_fields(arrays)])
+        last, before = known.last
+        # Comparing is quicker than looking up: dtypes are slow to hash.
+        if key != last:
+            before = known.answers.get(key) or self._learn_answer(known, key, outputs, new)
+            known.last = key, before
+        if len(arrays) == 1:
+            return before[0] + bytes_of(arrays[0])
+        return b"".join([part for head, array in zip(before, arrays, strict=True) for part in (head, bytes_of(array))])
 
-
-def _raw_fields(arrays: Sequence[Any]) -> list[bytes]:
-    parts = list[bytes]()
-    for array in arrays:
-        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        parts += RAW_OUTPUT, varint(len(data)), data
-    return parts
+    def _learn_answer(self, known: KnownRequest, key: tuple[Any, ...], outputs: Rows, new: Any) -> list[bytes]:
+        message = new(model_name=self._name, model_version=self._version)
+        fill(message, self._tensors, outputs, known.wanted, raw=True)
+        sizes = [len(data) for data in message.raw_output_contents]
+        message.ClearField("raw_output_contents")
+        before = [RAW_OUTPUT + varint(size) for size in sizes]
+        before[0] = message.SerializeToString() + before[0]
+        if len(known.answers) < MOST:
+            known.answers[key] = before
+        return before
 
 
 def _numbers_last(message: bytes, size: int, kind: Any) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAME_OF, check_place, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, bytes_of, check_place, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -113,6 +113,6 @@ def fill(answer: Any, tensors: NetworkTensors, outputs: Rows, wanted: list[int],
     for position, array, datatype in zip(wanted, arrays, names, strict=True):
         tensor = answer.outputs.add(name=tensors.outputs[position].name, datatype=datatype, shape=array.shape)
         if raw:
-            answer.raw_output_contents.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+            answer.raw_output_contents.append(bytes_of(array))
         else:
             getattr(tensor.contents, FIELDS[datatype]).extend(array.reshape(-1).tolist())

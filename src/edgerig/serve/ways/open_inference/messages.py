@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import EdgerigError, RequestError
 from edgerig.serve.tensors import NetworkTensors, Rows
-from edgerig.serve.ways.open_inference.datatypes import NAME_OF, NAMES, check_place, dtype_of
+from edgerig.serve.ways.open_inference.datatypes import NAME_OF, NAMES, bytes_of, check_place, dtype_of
 from edgerig.text import one_line
 
 Array = NDArray[Any]
@@ -200,7 +200,7 @@ def render(
         spec, array = tensors.outputs[position], outputs[position]
         tensor: dict[str, Any] = {"name": spec.name, "datatype": NAME_OF[array.dtype], "shape": list(array.shape)}
         if as_bytes:
-            data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+            data = bytes_of(array)
             tensor["parameters"] = {"binary_data_size": len(data)}
             binary.append(data)
         else:
