@@ -25,6 +25,7 @@ from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.open_inference.datatypes import own_numbers
 from edgerig.serve.ways.open_inference.grpc_known import KnownRequests
+from edgerig.serve.ways.open_inference.grpc_library import import_grpc
 from edgerig.serve.ways.open_inference.grpc_messages import fill, input_tensors, wanted_outputs
 from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
@@ -60,9 +61,9 @@ class OpenInferenceGrpc(Way):
         self._server: Any = None
 
     def require(self) -> None:
-        for package in ("grpc", "tritonclient.grpc"):
+        for package, load in (("grpc", import_grpc), ("tritonclient.grpc", lambda: __import__("tritonclient.grpc"))):
             try:
-                __import__(package)
+                load()
             except ImportError as error:
                 raise MissingExtraError("edgerig serve over gRPC", "serve-grpc", package) from error
 
