@@ -65,6 +65,25 @@ def test_outputs_of_several_dtypes_are_bound_each(two_onnx: Path) -> None:
     assert [spec.dtype for spec in runtime.outputs] == ["float32", "int64"]
 
 
+@pytest.mark.parametrize("free", [False, True])
+def test_an_input_that_is_an_output_too_is_what_was_given(tmp_path: Path, free: bool) -> None:
+    """The engine never writes the buffer of such an output."""
+    shapes = {"x": [1, 3], "y": [1, "n"] if free else [1, 3]}
+    path = write(
+        tmp_path / "net.onnx",
+        helper.make_node("Neg", ["x"], ["y"]),
+        [value("x", shapes["x"])],
+        [value("x", shapes["x"]), value("y", shapes["y"])],
+    )
+    runtime = OnnxRuntime()
+    runtime.load(path)
+    samples = np.arange(6, dtype=np.float32).reshape(2, 1, 3)
+    for sample in samples:
+        given, negated = runtime.run([sample]).outputs
+        assert given.reshape(-1).tolist() == sample.reshape(-1).tolist()
+        assert negated.reshape(-1).tolist() == (-sample).reshape(-1).tolist()
+
+
 def test_onnxruntime_profile_has_names_types_shapes_and_peak(float_onnx: Path) -> None:
     runtime = OnnxRuntime()
     runtime.load(float_onnx)

@@ -177,7 +177,8 @@ def _spec(spec: TensorSpec) -> str:
         return text
     quantization = spec.quantization
     if quantization.per_channel:
-        return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
+        where = "" if quantization.axis is None else f" on axis {quantization.axis}"
+        return f"{text}, {len(quantization.scales)} scales{where}"
     return f"{text}, scale {quantization.scale:.7g}, zero point {quantization.zero_point}"
 
 

@@ -85,7 +85,7 @@ def _layers(graph: Graph, numbers: Mapping[int, NDArray[Any]]) -> Iterator[_Laye
             continue
         data, kernel, bias = (graph.tensors[index] for index in indices)
         if kernel.dtype in ("int8", "int4") and kernel.quantization and data.quantization and bias.quantization:
-            yield _Layer(kernel, bias, float(data.quantization.scales[0]), kernel.quantization)
+            yield _Layer(kernel, bias, data.quantization.scale, kernel.quantization)
 
 
 def _fitting(layer: _Layer, kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ def zero_share(graph: Graph, weights: Mapping[int, NDArray[Any]]) -> float | Non
         if index not in weights:
             continue
         quantization = graph.tensors[index].quantization
-        if quantization is not None and any(quantization.zero_points) and quantization.axis is None:
+        if quantization is not None and any(quantization.zero_points) and not quantization.per_channel:
             zero = quantization.zero_points[0]
         numbers = weights[index]
         zeros, count = zeros + int((numbers == zero).sum()), count + numbers.size

@@ -122,7 +122,8 @@ def _store_noise(moved: Array, predictions: Array, path: Path) -> None:
     """Write the largest difference to the predictions of the same samples, where they are real numbers."""
     same = predictions[: len(moved)]
     if moved.shape == same.shape and np.issubdtype(same.dtype, np.floating):
-        difference = np.abs(np.asarray(moved, np.float64) - same)
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(np.asarray(moved, np.float64) - same)
         known = difference[np.isfinite(difference)]
         if known.size:
             np.save(path.with_name(NOISE_FILE), known.max())

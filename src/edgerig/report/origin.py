@@ -45,7 +45,8 @@ def _tensor(spec: TensorSpec) -> str:
     if quantization is None or not quantization.scales:
         return text
     if quantization.per_channel:
-        return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
+        where = "" if quantization.axis is None else f" on axis {quantization.axis}"
+        return f"{text}, {len(quantization.scales)} scales{where}"
     zero = quantization.zero_point if quantization.zero_points else 0
     return f"{text}, real = {quantization.scale:.6g} × (q {'−' if zero >= 0 else '+'} {abs(zero)})"
 

@@ -81,5 +81,7 @@ class CarriedState:
 
 
 def _beginning(spec: TensorSpec) -> Array:
-    zero = spec.quantization.zero_points[0] if spec.quantization else 0
-    return np.full(spec.shape, zero, spec.dtype)
+    zeros: Array = np.zeros((), spec.dtype)
+    if spec.quantization:
+        zeros = np.array(spec.quantization.zero_points, spec.dtype).reshape(spec.quantization.spread(len(spec.shape)))
+    return np.broadcast_to(zeros, spec.shape).copy()

@@ -41,7 +41,7 @@ def quantizer(spec: TensorSpec) -> Conversion:
         return exactly
     assert spec.quantization is not None
     # Arrays of no axes: numpy would make one of a number each time.
-    scale, zero_point = np.array(spec.quantization.scales[0], np.float32), spec.quantization.zero_point
+    scale, zero_point = np.array(spec.quantization.scale, np.float32), spec.quantization.zero_point
     limits = np.iinfo(dtype)
     if not (scale > LEAST_SCALE and limits.min <= zero_point <= limits.max):
         return exactly

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from edgerig.artifact import Quantization
+from edgerig.datasets.preprocess import quantize_input
 from edgerig.errors import ModelError
+from edgerig.models.files import open_artifact
 from edgerig.models.graph import io_specs, read_graph, read_weights, scheme_of
 from edgerig.models.graph.analysis import analyse
 from edgerig.testing.networks import dense_onnx, dense_weights
@@ -92,6 +94,53 @@ def test_qdq_pairs_give_their_tensors_a_quantization(tmp_path: Path) -> None:
     assert scheme_of(graph) == "int8"
     analysis = analyse(graph)
     assert (analysis.parameters, analysis.macs, analysis.weight_bytes) == (32, 32, 32)
+
+
+def quantized_input(path: Path, *nodes: Any, scales: list[float], opset: int = 21) -> Path:
+    """An int8 input (1, 4) that ``nodes`` take, whose last output is ``y``; ``s`` are scales, ``t`` one of its own."""
+    initializers = [
+        numpy_helper.from_array(np.array(scales, np.float32).reshape(-1 if len(scales) == 4 else (1, -1)), "s"),
+        numpy_helper.from_array(np.float32(0.25), "t"),
+    ]
+    graph = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.INT8, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
+        initializers,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10), str(path))
+    return path
+
+
+SCALES = [0.5, 0.25, 0.125, 1.0]
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_scales_of_channels_are_those_of_their_axis(tmp_path: Path, axis: int) -> None:
+    node = helper.make_node("DequantizeLinear", ["x", "s"], ["y"], axis=axis)
+    graph = read_graph(quantized_input(tmp_path / "n.onnx", node, scales=SCALES))
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    assert quantization is not None
+    assert quantization.scales == tuple(SCALES)
+    assert quantization.spread(2) == (1, 4)
+
+
+@pytest.mark.parametrize("kind", ["blocks", "two scales"])
+def test_what_has_more_scales_than_one_and_none_for_each_channel_has_none(tmp_path: Path, kind: str) -> None:
+    if kind == "blocks":
+        nodes = [helper.make_node("DequantizeLinear", ["x", "s"], ["y"], axis=1, block_size=2)]
+    else:
+        nodes = [helper.make_node("DequantizeLinear", ["x", name], [f"d{name}"]) for name in "st"]
+        nodes.append(helper.make_node("Add", ["ds", "dt"], ["y"]))
+    path = quantized_input(tmp_path / "n.onnx", *nodes, scales=SCALES[:2] if kind == "blocks" else SCALES)
+    graph = read_graph(path)
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    assert quantization is not None
+    with pytest.raises(ModelError, match="One scale is needed"):
+        _ = quantization.scale
+    with pytest.raises(ModelError):
+        quantize_input(np.zeros((1, 4), np.float32), open_artifact(path).inputs[0])
 
 
 def test_an_output_of_unknown_shape_is_said_not_guessed(tmp_path: Path) -> None:

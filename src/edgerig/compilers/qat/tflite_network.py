@@ -164,7 +164,7 @@ class TfliteNetwork(QuantizedNetwork):
         grids = {}
         for group in set(self._groups.values()):
             own = _of(self._graph, group)
-            start = Grid(np.float32(own.scales[0]), np.float32(own.zero_points[0]))
+            start = Grid(np.float32(own.scale), np.float32(own.zero_point))
             fixed = group in self._fixed
             grids[group] = start if fixed else widened(start, parameters["ranges"][str(group)])
         return grids

@@ -164,14 +164,18 @@ class _Reader:
         )
 
     def quantizations(self) -> dict[str, Quantization]:
-        """Integer tensors of QDQ pairs: outputs of QuantizeLinear and inputs of DequantizeLinear."""
-        quantizations = {}
+        """Integer tensors of QDQ pairs: outputs of QuantizeLinear and inputs of DequantizeLinear.
+
+        One that is read by several scales has all of these, and no axis: whoever needs its scale finds out.
+        """
+        quantizations: dict[str, Quantization] = {}
         for node in self.nodes:
             if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 name = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
                 quantization = self.quantization(node)
                 if quantization is not None:
-                    quantizations[name] = quantization
+                    known = quantizations.get(name, quantization)
+                    quantizations[name] = known if known == quantization else _both(known, quantization)
         return quantizations
 
     def quantization(self, node: Any) -> Quantization | None:
@@ -187,8 +191,14 @@ class _Reader:
             zeros = numpy_helper.to_array(zero).astype(np.int64).reshape(-1).tolist()
         if len(scales) != len(zeros) or not all(map(math.isfinite, scales)):
             return None
-        axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
-        return Quantization(tuple(scales), tuple(zeros), axis if len(scales) > 1 else None)
+        integers = {item.name: item.i for item in node.attribute}
+        # Scales of blocks along an axis are no scales of its channels: whoever needs those must find that out.
+        channels = len(scales) > 1 and not integers.get("block_size")
+        return Quantization(tuple(scales), tuple(zeros), integers.get("axis", 1) if channels else None)
+
+
+def _both(first: Quantization, other: Quantization) -> Quantization:
+    return Quantization((*first.scales, *other.scales), (*first.zero_points, *other.zero_points))
 
 
 def _plain(value: Any) -> Any:

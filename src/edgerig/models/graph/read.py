@@ -14,6 +14,9 @@ from edgerig.errors import ModelError
 from edgerig.formats import Format, format_of, named
 from edgerig.models.graph.types import Graph, check_shape
 
+#: Numbers that numpy does not have begin so.
+_SMALL = ("bfloat16", "float8", "float4", "int4", "uint4", "int2", "uint2")
+
 
 def read_graph(path: Path) -> Graph:
     """The graph of a model file.
@@ -91,7 +94,9 @@ def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
             tensor = graph.tensors[index]
             raise ModelError(
                 f"The input {tensor.name!r} is a {tensor.dtype}, which edgerig cannot feed.",
-                "Cut the network so that its inputs are tensors of numbers.",
+                f"Export the network with a float32 input and a cast to {tensor.dtype} behind it."
+                if tensor.dtype.startswith(_SMALL)
+                else "Cut the network so that its inputs are tensors of numbers.",
             )
     outputs = [index for index in graph.outputs if _numeric(graph, index)]
     if graph.outputs and not outputs:
