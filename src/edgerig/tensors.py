@@ -79,7 +79,13 @@ class Quantization(msgspec.Struct, frozen=True):
         if not self.per_channel:
             return ()
         count = len(self.scales)
-        if self.axis is None or not -rank <= self.axis < rank or len(self.zero_points) != count:
+        if self.axis is None:
+            raise ModelError(
+                f"A tensor has {count} scales, which are not those of its channels: they are of blocks, or of several "
+                "operators that read it.",
+                "Quantize the tensor as a whole, or channel by channel.",
+            )
+        if not -rank <= self.axis < rank or len(self.zero_points) != count:
             raise ModelError(
                 f"{count} scales and {len(self.zero_points)} zero points along axis {self.axis} do not fit a tensor "
                 f"of {rank} axes.",

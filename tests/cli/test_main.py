@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,28 @@ def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path)
     assert "this is a fault of edgerig: ZeroDivisionError: oops" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ZeroDivisionError" in next(tmp_path.glob("edgerig-*.log")).read_text()
+
+
+@pytest.mark.slow
+def test_a_file_whose_name_is_no_text_is_refused_in_words(tmp_path: Path, digit_net: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/m\xf6del.tflite"
+    shutil.copy(digit_net, path)
+    command = [sys.executable, "-m", "edgerig", "bench", path, "--dataset", "mnist", "--samples", "4"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no text in this system's encoding" in done.stderr
+    assert "Rename it" in done.stderr
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("bundle.json"))
+
+
+@pytest.mark.slow
+def test_a_current_folder_that_was_removed_is_told(tmp_path: Path, digit_net: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.chdir(sys.argv[1]); os.rmdir(sys.argv.pop(1)); from edgerig.cli import main; main()"
+    command = [sys.executable, "-c", code, str(gone), "bench", str(digit_net), "--dataset", "mnist", "--samples", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "The current folder does not exist any more" in done.stderr) == (2, True), done.stderr
 
 
 def test_the_help_of_list_names_every_noun_and_breaks_none() -> None:

@@ -16,7 +16,7 @@ from edgerig import __version__
 from edgerig.bounded import bounded
 from edgerig.cli.log_options import add_log_options, apply_log_options, log_failure
 from edgerig.cli.signals import end_at_once, stop_on_termination
-from edgerig.errors import EdgerigError, Interrupted, StorageError
+from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
 from edgerig.text import harmless, one_line
 
 #: What the system says of a path that is not edgerig's fault: too long, or not for this user.
@@ -146,6 +146,8 @@ def main(args: list[str] | None = None) -> None:
         code = _fail(error, arguments)
         if isinstance(error, Interrupted) and own:
             _leave_jax(code)
+    except UnicodeEncodeError as error:
+        code = _fail(_no_text(error), arguments) if "surrogates" in error.reason else _bug(error, arguments)
     except BrokenPipeError:
         # The reader of standard output has ended, as in `edgerig list datasets | head -1`.
         _drop_output()
@@ -155,6 +157,9 @@ def main(args: list[str] | None = None) -> None:
         if error.errno in _REFUSED_PATHS and error.filename is not None:
             reason = f"Cannot use {one_line(os.fsdecode(error.filename))}: {error.strerror}."
             code = _fail(StorageError(reason, "Give another path, or make this one accessible."), arguments)
+        elif error.errno == errno.ENOENT and _no_folder():
+            reason = "The current folder does not exist any more."
+            code = _fail(UsageError(reason, 'Change to another one, or to the one of its name: cd "$PWD".'), arguments)
         elif error.errno != errno.ENOSPC or error.filename is not None:
             code = _bug(error, arguments)
         else:
@@ -163,6 +168,24 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         code = _bug(error, arguments)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _no_folder() -> bool:
+    """Whether the current folder was removed."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _no_text(error: UnicodeEncodeError) -> UsageError:
+    """The error for a name of a file that Python can open, and nobody can write down."""
+    name = one_line(error.object[max(0, error.start - 60) : error.end + 60])
+    return UsageError(
+        f"The name of a file holds bytes that are no text in this system's encoding: {name}.",
+        "Rename it; or set an encoding that it is in: LC_ALL=C.UTF-8.",
+    )
 
 
 def _drop_output() -> None:

@@ -134,7 +134,7 @@ class OnnxRuntime(Runtime):
             else:
                 binding.bind_output(spec.name, "cpu", 0, bound.dtype, bound.shape, bound.ctypes.data)
         # The engine never writes an output that is an input of the network.
-        given = {spec.name: place for spec, place in zip(self._input_specs, places, strict=True)}
+        given = dict(zip((spec.name for spec in self._input_specs), places, strict=True))
         results = [given.get(spec.name, bound) for spec, bound in zip(self._output_specs, results, strict=True)]
         run = session.run_with_iobinding
 

@@ -164,7 +164,10 @@ class TfliteNetwork(QuantizedNetwork):
         grids = {}
         for group in set(self._groups.values()):
             own = _of(self._graph, group)
-            start = Grid(np.float32(own.scale), np.float32(own.zero_point))
+            # A constant, such as a kernel, may have one for each channel.
+            along = own.spread(len(self._graph.tensors[group].shape))
+            scales, zeros = (np.asarray(each, np.float32).reshape(along) for each in (own.scales, own.zero_points))
+            start = Grid(scales, zeros)
             fixed = group in self._fixed
             grids[group] = start if fixed else widened(start, parameters["ranges"][str(group)])
         return grids
