@@ -57,7 +57,11 @@ class _Reader(PartReader):
         if not isinstance(name, str):
             self.problem(("name",), "must be text")
         elif "/" in name or name in ("", ".", "..") or not is_name(name):
-            self.problem(("name",), f"{name[:80]!r} cannot be the name of the run's folder; leave out '/'")
+            self.problem(
+                ("name",),
+                f"{name[:80]!r} cannot be the name of the run's folder: it takes 1 to {MAX_NAME} characters that are "
+                "printed, and no '/'",
+            )
         models = self.models(data)
         return Rig(
             name=str(name),
