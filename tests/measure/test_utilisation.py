@@ -64,6 +64,23 @@ def test_rapl_counter_gives_power_and_energy_over_a_wrap_around(put, tmp_path):
     assert "power" not in utilisation.unavailable
 
 
+@pytest.mark.parametrize(("each", "known"), [(0.1, False), (1.0, False), (5.0, True)])
+def test_energy_over_a_pause_is_no_energy_of_inferences(put, tmp_path, each, known):
+    """A laptop that slept draws power, and a process that was stopped has not worked; one long inference is neither."""
+    clock = Clock()
+    put("sys/class/hwmon/hwmon0/name", "ina219")
+    put("sys/class/hwmon/hwmon0/power1_input", "2000000")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    for number in range(20):
+        clock.now += 20.0 if number == 10 else each
+        sampler.tick(number)
+    utilisation = sampler.finish(20)
+    assert (utilisation.joules == {"ina219 power1": pytest.approx(2 * (19 * each + 20))}) == known
+    if not known:
+        assert utilisation.joules == {}
+        assert "20.0 s in the middle" in utilisation.unavailable["energy/ina219 power1"]
+
+
 def test_load_of_the_machine_is_a_share_of_all_its_cores(put, tmp_path, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.setattr("time.process_time", count(0.0, 0.01).__next__)

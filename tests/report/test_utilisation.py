@@ -14,7 +14,7 @@ from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
 from edgerig.report.utilisation import utilisation_notes, utilisation_views
-from edgerig.results.energy import energy_of
+from edgerig.results.energy import energy_of, energy_rounds
 from edgerig.results.types import CellResult, Round
 from edgerig.rig.types import Measure
 
@@ -152,6 +152,15 @@ def test_a_round_without_samples_does_not_stand_for_the_others(with_rounds: Any)
     cell = cell_of(with_rounds(sampled(), Unavailable("it was lost")))
     assert "No utilisation: it was lost." in utilisation_notes(cell)
     assert isinstance(energy_of(cell), Measurement)
+
+
+def test_a_round_that_stood_still_does_not_cost_the_others_their_energy(with_rounds: Any) -> None:
+    paused = replace(sampled(), joules={}, unavailable={"energy/VDD_IN": "it stood still for 20.0 s in the middle"})
+    cell = cell_of(with_rounds(sampled(2.0), paused, sampled(2.2)))
+    energy = energy_of(cell)
+    assert isinstance(energy, Measurement)
+    assert (energy.value, energy.n) == (pytest.approx(0.021), 2)
+    assert [number for number, _ in energy_rounds(cell)] == [1, 3]
 
 
 def test_page_has_the_charts_and_the_column_and_escapes_names(with_rounds: Any, make: Any, tmp_path: Any) -> None:

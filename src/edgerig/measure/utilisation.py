@@ -8,6 +8,7 @@ counters, so they cover all the time between two samples, however far apart thes
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,9 @@ MOST_SAMPLES = 256
 PROCESS, MACHINE = "CPU load of the process", "CPU load of the machine"
 GPU = "GPU load"
 MEMORY, FREQUENCY = "memory of the process", "clock of the first core"
+#: Seconds without a sample, and how many times as long as usual, from which on nobody knows what was drawn meanwhile:
+#: the process was stopped, or the machine slept.
+_PAUSE, _TIMES_USUAL = 2.0, 10.0
 #: Least CPU time, in seconds, after which a machine's counter that has not moved is taken to be broken.
 _NOTICEABLE = 0.1
 
@@ -99,6 +103,7 @@ class Sampler:
         self._spent = self._cpu = 0.0
         self._interval, self._due = FASTEST, 0.0
         self._unavailable: dict[str, str] = {}
+        self._spans = array("d")
         self._meter = EnergyMeter()
         self._counted: dict[str, None] = {}
         self.tick(inferences, force=True)
@@ -109,6 +114,8 @@ class Sampler:
         if begin < self._due and not force:
             return False
         cpu = time.thread_time()
+        if self._samples:
+            self._spans.append(begin - self._samples[-1].time)
         # Thinned out before it grows, so that the last sample, where energy and inferences end, always stays.
         if len(self._samples) >= MOST_SAMPLES:
             del self._samples[1::2]
@@ -135,7 +142,11 @@ class Sampler:
         )
         shown = {entry.name.partition("/")[0] for entry in series}
         missing = {name: reason for name, reason in self._unavailable.items() if name not in shown}
-        missing |= {f"energy/{rail}": reason for rail, reason in self._meter.lost.items()}
+        joules, lost = self._meter.joules, self._meter.lost
+        pause = self._pause()
+        if pause is not None:
+            joules, lost = {}, dict.fromkeys([*joules, *lost], pause)
+        missing |= {f"energy/{rail}": reason for rail, reason in lost.items()}
         return Utilisation(
             seconds=tuple(sample.time - start.time for sample in samples),
             series=series,
@@ -144,8 +155,16 @@ class Sampler:
             cpu_seconds=self._cpu,
             interval=self._interval,
             inferences=inferences - start.inferences,
-            joules=rails_of(self._meter.joules, self._meter.lost),
+            joules=rails_of(joules, lost),
         )
+
+    def _pause(self) -> str | None:
+        """Why the energy between the first and the last sample is not that of inferences; None where it may be."""
+        longest = max(self._spans, default=0.0)
+        usual = sorted(self._spans)[len(self._spans) // 2] if self._spans else 0.0
+        if longest < _PAUSE or longest < _TIMES_USUAL * usual:
+            return None
+        return f"it stood still for {longest:.1f} s in the middle, so that its energy is not that of inferences"
 
     def _read(self, now: float, inferences: int) -> _Sample:
         levels: dict[str, tuple[str, float]] = {}

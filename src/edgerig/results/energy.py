@@ -18,8 +18,8 @@ BETWEEN_ROUNDS = ", median of "
 def energy_of(cell: CellResult) -> Quantity:
     """Joules of an inference: energy over the measured window / inferences in it; median of rounds, with its interval.
 
-    Under load it is that of the time under load. Rounds without samples do not count; if others have some, those stand
-    for the cell. What an emulator's host takes is no energy of the board.
+    Under load it is that of the time under load. Rounds without samples, or that lost their energy, do not count; if
+    others have some, those stand for the cell. What an emulator's host takes is no energy of the board.
     """
     if cell.under_load:
         return cell.under_load.energy
@@ -34,7 +34,8 @@ def energy_of(cell: CellResult) -> Quantity:
         return Unavailable(
             f"a round was too short for its power: fewer than {FEWEST} samples; a longer `measure.seconds` has more"
         )
-    return energy_per_inference([(entry.joules, entry.inferences) for entry in sampled], _missing(sampled))
+    known = [utilisation for utilisation in sampled if utilisation.joules] or sampled
+    return energy_per_inference([(entry.joules, entry.inferences) for entry in known], _missing(sampled))
 
 
 def energy_rounds(cell: CellResult) -> tuple[tuple[int, float], ...]:
@@ -46,7 +47,7 @@ def energy_rounds(cell: CellResult) -> tuple[tuple[int, float], ...]:
         load = cell.under_load
         counted = [entry for entry in load.rounds if not load.searched or entry.rate is not None]
         return tuple((e.number, e.energy.value) for e in counted if isinstance(e.energy, Measurement))
-    sampled = sampled_rounds(cell)
+    sampled = [(number, utilisation) for number, utilisation in sampled_rounds(cell) if utilisation.joules]
     rail = common_rail([utilisation.joules for _, utilisation in sampled])
     return tuple((number, u.joules[rail] / u.inferences) for number, u in sampled if rail is not None)
 
