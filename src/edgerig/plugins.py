@@ -12,7 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -33,6 +33,8 @@ from edgerig.text import cause_of
 
 #: Nouns whose plugins may be named by the address of what they hold: the plugin, and its setting with the address.
 ADDRESSED = {"dataset": ("stored", "address")}
+#: Files that may be named in the place of the plugin that reads them as its setting ``file``, by suffix.
+READ_BY_SUFFIX = {"dataset": {".npz": "npz", ".csv": "csv", ".tsv": "csv"}}
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor", "conversion")
 
 
@@ -165,11 +167,16 @@ def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = N
 
 
 def by_address(noun: str, name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The plugin that an address stands for, with the address as a setting; any other name as it is.
+    """The plugin that an address or a file stands for, with it as a setting; any other name as it is.
 
     >>> by_address("dataset", "s3://lab/street@7", {"size": 96})
     ('stored', {'address': 's3://lab/street@7', 'size': 96})
+    >>> by_address("dataset", "mine.csv", {})
+    ('csv', {'file': 'mine.csv'})
     """
+    reader = READ_BY_SUFFIX.get(noun, {}).get(PurePosixPath(name).suffix.lower())
+    if reader is not None and not is_class(name):
+        return reader, {"file": name, **options}
     if noun not in ADDRESSED or "/" not in name:
         return name, options
     plugin, setting = ADDRESSED[noun]

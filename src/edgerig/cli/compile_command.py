@@ -19,7 +19,7 @@ from edgerig.cli.options import (
     layout_option,
     load_format,
     load_plugins,
-    parse_dataset_settings,
+    make_dataset,
     parse_options,
     parse_shapes,
     shape_option,
@@ -189,10 +189,7 @@ def _compile(job: _Job, out: Path) -> tuple[Artifact, list[CompiledFile], list[F
 
 
 def _dataset(name: str | None, options: tuple[str, ...], root: Path | None, task: str | None) -> Dataset | None:
-    from edgerig import plugins
-    from edgerig.datasets.base import Dataset
     from edgerig.errors import UsageError
-    from edgerig.tasks.base import Task
 
     if name is None:
         if options or root is not None or task is not None:
@@ -200,10 +197,7 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None, task
                 "--dataset-option, --dataset-root and --task go with --dataset.", "Name one: --dataset mnist."
             )
         return None
-    data = plugins.make("dataset", name, Dataset, parse_dataset_settings(options, root))
-    if task is not None:
-        data.task = plugins.find("task", task, Task).name
-    return data
+    return make_dataset(name, options, root, task)
 
 
 def _check_explained(chains: Chains) -> None:

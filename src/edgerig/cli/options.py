@@ -14,6 +14,7 @@ from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     from edgerig.artifact import TensorSpec
+    from edgerig.datasets.base import Dataset
 
 
 class FiniteRange(click.FloatRange):
@@ -174,6 +175,22 @@ def parse_dataset_settings(assignments: Sequence[str], root: Path | None) -> dic
     """
     settings = parse_options(assignments, "--dataset-option")
     return settings if root is None else {**settings, "root": str(root)}
+
+
+def make_dataset(name: str, assignments: Sequence[str], root: Path | None, task: str | None) -> Dataset:
+    """The dataset of ``--dataset``, with the settings of ``--dataset-option`` and ``--dataset-root``, for ``--task``.
+
+    Raises:
+        UsageError: There is no such dataset, setting or task.
+    """
+    from edgerig import plugins
+    from edgerig.datasets.base import Dataset
+    from edgerig.tasks.base import Task
+
+    data = plugins.make("dataset", name, Dataset, parse_dataset_settings(assignments, root))
+    if task is not None:
+        data.task = plugins.find("task", task, Task).name
+    return data
 
 
 def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:

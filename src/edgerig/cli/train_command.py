@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import FiniteRange, dataset_settings, find_here, parse_dataset_settings, parse_options
+from edgerig.cli.options import FiniteRange, dataset_settings, find_here, make_dataset, parse_options
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact
@@ -24,6 +24,9 @@ POSITIVE = FiniteRange(min=0, min_open=True)
 @click.argument("model")
 @click.option("--dataset", metavar="NAME", required=True, help="What to learn; `edgerig list datasets` names them.")
 @dataset_settings
+@click.option(
+    "--task", metavar="NAME", help="What the dataset's labels are for, instead of its own task: regression .."
+)
 @click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
 @click.option(
     "--epochs",
@@ -57,6 +60,7 @@ def command(
     dataset: str,
     dataset_option: tuple[str, ...],
     dataset_root: Path | None,
+    task: str | None,
     model_option: tuple[str, ...],
     logdir: Path | None,
     resume: bool,
@@ -81,15 +85,14 @@ def command(
       edgerig train mnist-cnn --dataset mnist --epochs 20 --logdir runs/logs --resume
       edgerig train resnet8 --dataset cifar10 --epochs 30 --learning-rate-decay 0.9
       edgerig train mobilenetv2 --dataset folder --dataset-root photos --model-option alpha=0.5
+      edgerig train mlp --dataset houses.csv --task regression --model-option values=8
     """
     from edgerig import plugins
-    from edgerig.datasets.base import Dataset
     from edgerig.models.base import ModelWrapper, TrainSettings
 
-    data_options = parse_dataset_settings(dataset_option, dataset_root)
-    find_here(model, dataset)
+    find_here(model, dataset, *([task] if task else []))
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
-    data = plugins.make("dataset", dataset, Dataset, data_options)
+    data = make_dataset(dataset, dataset_option, dataset_root, task)
     chosen = {**wrapper.usual, **{key: value for key, value in settings.items() if value is not None}}
     training = plugins.convert_settings(TrainSettings, chosen, "edgerig train")
     assert isinstance(training, TrainSettings)
@@ -97,7 +100,7 @@ def command(
     if as_json:
         print_json(_summary(artifact))
     else:
-        _tell(artifact, dataset, dataset_option, dataset_root, logdir)
+        _tell(artifact, dataset, dataset_option, dataset_root, task, logdir)
 
 
 def _summary(artifact: Artifact) -> dict[str, Any]:
@@ -116,7 +119,12 @@ def _summary(artifact: Artifact) -> dict[str, Any]:
 
 
 def _tell(
-    artifact: Artifact, dataset: str, dataset_option: tuple[str, ...], dataset_root: Path | None, logdir: Path | None
+    artifact: Artifact,
+    dataset: str,
+    dataset_option: tuple[str, ...],
+    dataset_root: Path | None,
+    task: str | None,
+    logdir: Path | None,
 ) -> None:
     """Say where the model is, how good, and what to do next."""
     path = Path(artifact.path)
@@ -140,4 +148,6 @@ def _tell(
         words += ["--dataset-option", option]
     if dataset_root is not None:
         words += ["--dataset-root", str(dataset_root)]
+    if task is not None:
+        words += ["--task", task]
     echo(f"Next:     {shlex.join([*words, '--out', 'build'])}")

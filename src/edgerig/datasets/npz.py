@@ -35,10 +35,10 @@ ANOMALY_CLASSES = ("normal", "anomalous")
 MASK_AXES = 3
 
 
-class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
-    """Settings of ``npz``."""
+class ArraySettings(plugins.Settings, frozen=True, kw_only=True):
+    """Settings of arrays in a file, of whatever format."""
 
-    file: Annotated[str, msgspec.Meta(description="the npz file: a path, or https://.., pypi:.., npm:..")]
+    file: Annotated[str, msgspec.Meta(description="the file: a path, or https://.., pypi:.., npm:..")]
     sha256: Annotated[str | None, msgspec.Meta(description="SHA-256 that the file must have")] = None
     classes: Annotated[
         tuple[str, ...], msgspec.Meta(description="class names in label order; else from the file's array 'classes'")
@@ -60,6 +60,11 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
     ] = (1.0,)
     validation: Annotated[float, msgspec.Meta(description="share of train to validate with", ge=0, lt=1)] = 0.1
     test: Annotated[float, msgspec.Meta(description="share of x and y to test with", gt=0, lt=1)] = 0.2
+
+
+class NpzSettings(ArraySettings, frozen=True, kw_only=True):
+    """Settings of ``npz``."""
+
     ignore: Annotated[
         int | None, msgspec.Meta(description="value of a mask's pixels that are not judged; masks only")
     ] = USUAL_IGNORE
@@ -76,10 +81,12 @@ class Npz(Dataset):
     summary: ClassVar[str] = "your own arrays: x_train, y_train, x_test, y_test, or x and y, in an npz file"
     Settings: ClassVar[type[plugins.Settings]] = NpzSettings
 
-    settings: NpzSettings
+    settings: ArraySettings
     _classes: tuple[str, ...] = ()
     _targets: tuple[TargetVariable, ...] = ()
     _uint8 = False
+    #: Names that the file itself gives a regression's targets.
+    _columns: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -101,7 +108,7 @@ class Npz(Dataset):
 
     def _prepare(self, progress: Progress) -> None:
         path = fetch(self.settings.file, self.settings.sha256, progress)
-        names, arrays = read_npz(path)
+        names, arrays = self._read(path, progress)
         parts = self._parts(names, arrays, path)
         self._uint8 = any(_is_scaled(values, name) for name, values in inputs_in(parts["train"]).items())
         if names.inputs != ("",) and not self._uint8:
@@ -123,6 +130,9 @@ class Npz(Dataset):
             for name, values in inputs_in(samples).items():
                 _tell_not_finite(values, f"{path}, {split}{name and f', {name}'}", progress)
         self._splits = parts
+
+    def _read(self, path: Path, progress: Progress) -> tuple[Names, dict[str, Array]]:
+        return read_npz(path)
 
     def _split(self, name: SplitName) -> NpzSamples:
         return self._splits[name]
@@ -155,7 +165,8 @@ class Npz(Dataset):
                 raise DatasetError(
                     f"{where} holds masks, which go with one input: x{part}.", "Save one array of images."
                 )
-            return MaskedSamples(inputs[""], read_masks(inputs[""], y, self.settings.ignore, f"{path}, y{part}"))
+            ignore = self.settings.ignore if isinstance(self.settings, NpzSettings) else None
+            return MaskedSamples(inputs[""], read_masks(inputs[""], y, ignore, f"{path}, y{part}"))
         if f"windows{part}" in arrays:
             return self._windowed(names, inputs, arrays, part, path)
         labels: NDArray[np.int64] | None = None
@@ -205,7 +216,7 @@ class Npz(Dataset):
 
     def _target_variables(self, parts: dict[SplitName, NpzSamples], path: Path) -> tuple[TargetVariable, ...]:
         count = _same_count(parts, path, "targets")
-        return variables_of(count, self.settings.targets, self.settings.units, str(path))
+        return variables_of(count, self.settings.targets or self._columns, self.settings.units, str(path))
 
     def _class_names(self, arrays: dict[str, Array], parts: dict[SplitName, NpzSamples], path: Path) -> tuple[str, ...]:
         names = self.settings.classes or tuple(str(name) for name in arrays.get("classes", ()))

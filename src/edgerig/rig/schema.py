@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.models.formats import KerasFileSettings
-from edgerig.plugins import ADDRESSED, Plugin, Settings, find, names
+from edgerig.plugins import ADDRESSED, READ_BY_SUFFIX, Plugin, Settings, find, names
 from edgerig.results.gate.limits import METRICS
 from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure
@@ -132,10 +132,11 @@ def _gate() -> dict[str, Any]:
 
 def _part(noun: str) -> dict[str, Any]:
     """A name, or ``use`` with the settings of that plugin; a name with a colon is the user's own class,
-    and a dataset's with a slash an address in a store."""
+    a dataset's with a slash an address in a store, or a file by its suffix."""
     known = names(noun)
     extra = ["none"] if noun == "compiler" else []
     pattern = "[:/]" if noun in ADDRESSED else ":"
+    pattern = "|".join([pattern, *(rf"\{suffix}$" for suffix in READ_BY_SUFFIX.get(noun, {}))])
     options: list[dict[str, Any]] = [{"enum": known + extra}, {"type": "string", "pattern": pattern}]
     for name in known:
         schema = _settings(find(noun, name, Plugin).Settings)
