@@ -14,6 +14,7 @@ from edgerig.tensors import ITEM_SIZES, Layout, Quantization, TensorSpec
 __all__ = [
     "ITEM_SIZES",
     "UNTRAINED",
+    "WARNING",
     "ZERO_WEIGHTS",
     "Artifact",
     "Layout",
@@ -31,6 +32,10 @@ UNTRAINED = "untrained"
 
 #: Option of a compiler's `Origin`: the shares of weights that were 0 before it and after, of a network that was pruned.
 ZERO_WEIGHTS = "zero_weights"
+
+
+#: Option of an `Origin`: what to be warned of at every number of the artifact and of what is made of it.
+WARNING = "warning"
 
 
 #: How an image of another aspect ratio fits into a size, see `Preprocessing`.

@@ -54,6 +54,20 @@ def test_train_tells_where_the_model_is_how_good_and_what_to_do_next(run, tmp_pa
     assert list((tmp_path / "logs").iterdir())
 
 
+@pytest.mark.slow
+def test_a_training_that_diverged_is_told_beside_the_accuracy(run, tmp_path):
+    """Cross-entropy is bounded, so that it stays a number whatever the weights are."""
+    code, _, err = run("--epochs", 1, "--learning-rate", 1e9, "--out", tmp_path)
+    assert code == 0, err
+    lines = err.splitlines()
+    beside = lines[next(i for i, line in enumerate(lines) if line.startswith("Accuracy:")) + 1]
+    assert beside.startswith("(!)")
+    assert "guess" in beside
+    assert "has the training diverged?" in beside
+    description = json.loads((tmp_path / "tiny-net.keras.json").read_text())
+    assert description["origins"][0]["options"]["warning"] in beside
+
+
 def test_json_is_one_document_with_accuracy_parameters_and_the_artifact(run, tmp_path):
     code, out, _ = run("--epochs", 1, "--out", tmp_path, "--json")
     assert code == 0

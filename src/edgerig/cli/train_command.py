@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgerig.artifact import Artifact
 
 #: Results in the ``options`` of a training's origin; see `edgerig.testing.contracts.model.ModelContract`.
-RESULTS = ("accuracy", "mae", "loss", "test_samples", "parameters")
+RESULTS = ("accuracy", "mae", "loss", "test_samples", "parameters", "warning")
 
 POSITIVE = FiniteRange(min=0, min_open=True)
 
@@ -139,6 +139,8 @@ def _tell(
             else f"Error:    {result['mae']:.4g} (mean absolute error)"
         )
         echo(f"{figure} on {result['test_samples']:,} test samples that it never saw")
+        if "warning" in result:
+            echo(f"(!)       {result['warning']}")
     if logdir is not None:
         echo(f"Curves:   tensorboard --logdir {shlex.quote(str(logdir))}")
     # TFLite of a network in PyTorch needs another extra, and TFLite of ONNX nothing makes.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import WARNING, Artifact
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.edgetpu_log import EdgeTpuLog, parse_log
 from edgerig.datasets.base import Dataset
@@ -149,6 +149,6 @@ class EdgeTpu(ModelCompiler):
             "subgraphs": log.subgraphs,
             "parameters_cached": log.cached,
             "parameters_streamed": log.streamed,
-            "warning": log.warning,
+            WARNING: log.warning,
         }
         return {name: value for name, value in measures.items() if value not in (None, "", {})}

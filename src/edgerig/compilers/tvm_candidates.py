@@ -95,8 +95,8 @@ class Kernels:
                 spent = _best_of(lambda function=function: function(*arrays), _TURN_SECONDS)
                 seconds[index] = min(seconds[index], spent)
         equal = all(
-            len(one) == len(outputs[0]) and all(same(*pair) for pair in zip(one, outputs[0], strict=True))
-            for one in outputs
+            len(others) == len(outputs[0]) and all(same(*pair) for pair in zip(others, outputs[0], strict=True))
+            for others in outputs
         )
         return {"seconds": seconds, "equal": equal}
 

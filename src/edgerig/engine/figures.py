@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import WARNING, Artifact
 from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
 from edgerig.measure.census import Census, verdicts
@@ -257,11 +257,9 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
 
 
 def _compiler_warnings(artifact: Artifact) -> list[str]:
-    """What the compilers of an artifact recorded as ``warning``: it is about every number of it."""
+    """What the compilers of an artifact recorded as `WARNING`: it is about every number of it."""
     return [
-        f"{origin.tool}: {text}"
-        for origin in artifact.origins
-        if isinstance(text := origin.options.get("warning"), str)
+        f"{origin.tool}: {text}" for origin in artifact.origins if isinstance(text := origin.options.get(WARNING), str)
     ]
 
 

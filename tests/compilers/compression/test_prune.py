@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from edgerig.compilers.compression.kernels import kernels_of
 from edgerig.compilers.compression.prune import Prune, PruneSettings, magnitude_mask
 from edgerig.compilers.compression.prune_channels import PruneChannels, PruneChannelsSettings
 from edgerig.datasets.base import Dataset
-from edgerig.errors import ArtifactCheckError, IncompatibleError
+from edgerig.errors import ArtifactCheckError, EdgerigError, IncompatibleError
+from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras
+from edgerig.plugins import convert_settings
 
 
 def arrays_of(artifact: Artifact) -> dict[str, Any]:
@@ -132,6 +135,39 @@ def test_zeros_may_be_trained_away(pruned: Artifact, blobs: Dataset, tmp_path: P
     before, after = Prune(settings).compile(pruned, tmp_path, blobs).origins[-1].options["zero_weights"]
     assert before > 0.7
     assert after < 0.5
+
+
+@pytest.mark.slow
+def test_training_that_makes_it_worse_is_a_warning_at_every_number(
+    keras_net: Artifact, blobs: Dataset, tmp_path: Path, heard: Any
+) -> None:
+    wild = PruneSettings(share=0.5, epochs=1, learning_rate=1e9)
+    warning = Prune(wild).compile(keras_net, tmp_path, blobs, heard).origins[-1].options["warning"]
+    assert "has the training diverged?" in warning
+    assert any(line.startswith("(!) net: ") for line in heard.lines)
+
+
+@pytest.mark.parametrize("compiler", [Prune, PruneChannels, Cluster], ids=lambda compiler: compiler.name)
+def test_a_network_without_kernels_is_refused_by_name(
+    compiler: type[ModelCompiler], saved: Callable[[Any], Artifact], tmp_path: Path
+) -> None:
+    keras = import_keras()
+    layers = keras.layers
+    network = keras.Sequential([keras.Input((12, 12, 1)), layers.MaxPooling2D(), layers.Flatten(), layers.ReLU()])
+    made = compiler(convert_settings(compiler.Settings, {"epochs": 0}, compiler.name))
+    with pytest.raises(EdgerigError, match=r"no kernel, whose weights|no convolution or dense layer") as caught:
+        made.compile(saved(network), tmp_path / "out")
+    assert caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_share_that_is_no_weight_is_refused_and_a_greater_one_named(keras_net: Artifact, tmp_path: Path) -> None:
+    largest = max(kernel.size for kernel in arrays_of(keras_net).values())
+    with pytest.raises(IncompatibleError, match=f"no weight of any kernel of net: .* has {largest} weights") as caught:
+        Prune(PruneSettings(share=0.5 / largest, epochs=0)).compile(keras_net, tmp_path / "out")
+    share = float(str(caught.value.hint).split()[-2])
+    zeros = Prune(PruneSettings(share=share * 1.1, epochs=0)).compile(keras_net, tmp_path).origins[-1].options
+    assert zeros["sparsity"] > 0
 
 
 class Own(Prune):

@@ -174,6 +174,36 @@ def test_channels_that_meet_in_a_sum_go_together() -> None:
     np.testing.assert_allclose(np.asarray(smaller(INPUTS)), np.asarray(model(INPUTS)), rtol=0, atol=1e-6)
 
 
+def test_groups_lose_the_same_channels_each_or_go_as_a_whole(saved: Callable[[Any], Artifact], tmp_path: Path) -> None:
+    """Two groups of six lose three channels each; of eight groups of two, four go. The rest computes what it did."""
+    keras = import_keras()
+    layers = keras.layers
+    with seeded(5):
+        inputs = keras.Input((12, 12, 1))
+        x = layers.Conv2D(12, 3, padding="same", activation="relu", name="first")(inputs)
+        x = layers.Conv2D(16, 3, groups=2, activation="relu", bias_initializer="random_normal", name="two")(x)
+        x = layers.GlobalAveragePooling2D()(layers.Conv2D(16, 1, groups=8, name="eight")(x))
+        model = keras.Model(inputs, layers.Dense(4, name="end")(x))
+    artifact = saved(model)
+    record = PruneChannels(PruneChannelsSettings(share=0.5, epochs=0)).compile(artifact, tmp_path / "a").origins[-1]
+    assert record.options["channels"] == {"first": [12, 6], "two": [16, 8], "eight": [16, 8]}
+    assert record.options["macs"] == [
+        144 * 9 * first + 100 * (9 * first // 2 * two + 2 * eight) + 4 * eight
+        for first, two, eight in ((12, 16, 16), (6, 8, 8))
+    ]
+    smaller, _, _ = pruned(model, 0.5)
+    assert smaller.get_layer("two").groups == 2
+    assert smaller.get_layer("eight").groups == 4
+    channels = channels_of(model)
+    gone = channels.removed(0.5)
+    for layer, axis in (("two", 2), ("end", 0)):
+        (cut,) = [cut for cut in channels.cuts if (cut.weight, cut.axis) == (f"{layer}/0", -2)]
+        kernel, *rest = model.get_layer(layer).get_weights()
+        np.moveaxis(kernel, axis, 0)[np.isin(channels.classes(cut.labels), sorted(gone))] = 0
+        model.get_layer(layer).set_weights([kernel, *rest])
+    np.testing.assert_allclose(np.asarray(smaller(INPUTS)), np.asarray(model(INPUTS)), rtol=0, atol=1e-6)
+
+
 def concatenated_net() -> Any:
     """Two branches side by side, behind which a depthwise convolution has two outputs for each channel."""
     keras = import_keras()

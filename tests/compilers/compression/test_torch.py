@@ -84,18 +84,36 @@ class Branching(nn.Module):  # type: ignore[misc]  # PyTorch has no types where 
         return logits
 
 
-class Obstacles(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
-    """What cannot be followed: groups, shuffled channels, a layer that is used twice, a normalization of channels."""
+class Grouped(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
+    """Groups of which each loses the same channels, a shuffle, groups that go as a whole, parts, groups transposed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.free, self.first, self.grouped = nn.Conv2d(1, 6, 1), nn.Conv2d(6, 8, 3), nn.Conv2d(8, 8, 1, groups=2)
-        self.shuffled, self.twice, self.normed = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.Linear(8, 8)
+        self.first, self.grouped = nn.Conv2d(1, 12, 3, padding=1), nn.Conv2d(12, 16, 3, groups=2)
+        self.many, self.back = nn.Conv2d(16, 24, 1, groups=8), nn.Conv2d(24, 10, 1)
+        self.up, self.end = nn.ConvTranspose2d(10, 8, 2, stride=2, groups=2), nn.Linear(8, 4)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.grouped(self.first(pictures)))
+        x = x.reshape(1, 2, 8, 10, 10).transpose(1, 2).reshape(1, 16, 10, 10)
+        left, right = self.back(torch.relu(self.many(x))).chunk(2, dim=1)
+        x = self.up(torch.cat([right, torch.relu(left)], dim=1))
+        result: torch.Tensor = self.end(x.mean([2, 3]))
+        return result
+
+
+class Obstacles(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
+    """What cannot be followed: a kernel that is computed, a layer used twice, a normalization of channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free, self.first, self.computed = nn.Conv2d(1, 6, 1), nn.Conv2d(6, 8, 3), nn.Conv2d(8, 8, 1, groups=2)
+        self.apart, self.twice, self.normed = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.Linear(8, 8)
         self.norm, self.end = nn.LayerNorm(8), nn.Linear(8, 4)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        x = self.shuffled(self.grouped(self.first(self.free(pictures))))
-        x = x.reshape(1, 2, 4, 10, 10).transpose(1, 2).reshape(1, 8, 10, 10)
+        x = functional.conv2d(self.first(self.free(pictures)), self.computed.weight * 2, groups=2)
+        x = self.apart(x).reshape(1, 2, 2, 2, 10, 10).transpose(1, 3).reshape(1, 8, 10, 10)
         x = self.twice(self.twice(x)).mean([2, 3])
         result: torch.Tensor = self.end(self.norm(self.normed(x)))
         return result
@@ -206,7 +224,7 @@ class TestPruneChannelsOfTorch(TorchContract):
         assert record["parameters"] == parameters
 
 
-@pytest.mark.parametrize("make", [small_net, Branching], ids=["small", "branching"])
+@pytest.mark.parametrize("make", [small_net, Branching, Grouped], ids=["small", "branching", "grouped"])
 def test_the_smaller_network_is_the_one_whose_removed_channels_nobody_reads(make: Callable[[], Any]) -> None:
     """In the network before it all weights that read a removed channel are 0: both give the same."""
     with deterministic(5):
@@ -224,6 +242,12 @@ def test_the_smaller_network_is_the_one_whose_removed_channels_nobody_reads(make
                 value.mul_(stays.reshape([-1 if i == cut.axis else 1 for i in range(value.ndim)]))
         for sample in SAMPLES:
             torch.testing.assert_close(smaller.module()(sample), module(sample), rtol=1e-4, atol=1e-6)
+    if make is Grouped:
+        assert widths == {"first": (12, 6), "grouped": (16, 8), "many": (24, 12), "back": (10, 6), "up": (8, 4)}
+        assert smaller.state_dict["many.weight"].shape == (12, 2, 1, 1), "whole groups went"
+        assert smaller.state_dict["grouped.weight"].shape == (8, 3, 3, 3), "each of two groups lost the same"
+        assert smaller.state_dict["up.weight"].shape == (6, 2, 2, 2)
+        assert set(obstacles) == {"end"}
     if make is Branching:
         alone = {"first": (6, 3), "within": (10, 5), "back": (6, 3), "up": (7, 4), "dense": (12, 6), "gate": (9, 5)}
         joined = [widths.pop("left")[1], widths.pop("right")[1]]
@@ -240,7 +264,6 @@ def test_a_share_of_nothing_changes_nothing(torch_net: Artifact, blobs: Dataset,
     for compiler in (
         Prune(PruneSettings(share=0.0, epochs=0)),
         PruneChannels(PruneChannelsSettings(share=0.0, epochs=0)),
-        Cluster(ClusterSettings(values=65536, epochs=0)),
     ):
         compiled = compiler.compile(torch_net, tmp_path / compiler.name, blobs)
         assert compiled.format == "torch"
@@ -257,13 +280,24 @@ def test_what_cannot_be_followed_stays_and_is_named(
     assert record["channels"] == {"free": [6, 3]}
     assert record["left_alone"] == {
         "first": "its channels meet conv2d_2 (conv2d)",
-        "grouped": "its channels meet conv2d_2 (conv2d)",
-        "shuffled": "its channels meet reshape (reshape)",
+        "apart": "its channels meet reshape (reshape)",
         "twice": "twice.weight is used 2 times",
         "normed": "its channels meet layer_norm (layer_norm)",
         "end": "its channels are an output of the network",
     }
     assert any("normed keeps its channels" in line and "layer_norm" in line for line in heard.lines)
+
+
+def test_groups_cost_less_as_counted_by_hand(saved: Callable[..., Artifact], tmp_path: Path) -> None:
+    with deterministic(5):
+        artifact = saved(Grouped())
+    record = PruneChannels(PruneChannelsSettings(share=0.5, epochs=0)).compile(artifact, tmp_path).origins[-1].options
+    counted = [
+        144 * 9 * first + 100 * (9 * first // 2 * grouped + 2 * many + many * back + 4 * back * up // 2) + up * 4
+        for first, grouped, many, back, up in ((12, 16, 24, 10, 8), (6, 8, 12, 6, 4))
+    ]
+    assert record["macs"] == counted
+    assert record["left_alone"] == {"end": "its channels are an output of the network"}
 
 
 def test_a_network_of_one_layer_has_no_channel_to_spare(
@@ -293,11 +327,30 @@ def test_fine_tuning_makes_the_loss_smaller_of_logits_too(
     assert losses[1] < 0.9 * losses[0]
 
 
+def test_training_that_makes_it_worse_is_a_warning(
+    saved: Callable[..., Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    with deterministic(6):
+        artifact = saved(nn.Sequential(nn.Flatten(), nn.Linear(144, 16), nn.ReLU(), nn.Linear(16, 4)))
+    tamed, wild = (
+        Cluster(ClusterSettings(values=16, epochs=5, learning_rate=rate)).compile(artifact, tmp_path / str(rate), blobs)
+        for rate in (0.01, 1e9)
+    )
+    assert tamed.origins[-1].options.get("warning") is None
+    warning = wild.origins[-1].options["warning"]
+    assert "has the training diverged?" in warning or "Training made it worse" in warning
+
+
 class AcrossTheBatch(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
     """Its outputs depend on all samples that come together."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(144, 4)
+
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return pictures.flatten(1)[:, :4].softmax(0)
+        result: torch.Tensor = self.dense(pictures.flatten(1)).softmax(0)
+        return result
 
 
 class OfABatchOfOne(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing

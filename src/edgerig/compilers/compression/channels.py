@@ -68,6 +68,27 @@ class Channels:
         for first, second in zip(left.tolist(), right.tolist(), strict=True):
             self._parents[self._root(first)] = self._root(second)
 
+    def by_groups(self, inputs: Labels, width: int, groups: int) -> tuple[Labels, Labels | None]:
+        """The output channels, ``width`` of them, of a layer in which each of ``groups`` groups of its input channels
+        gives as many output channels of its own.
+
+        All groups have to stay of one size. Either the channels at the same position of each group are one; or, where
+        there are more groups than channels in one, all channels of a group are, and whole groups go.
+
+        Returns:
+            The output channels; and the channel that stands for each group where whole groups go, else None.
+        """
+        rows = inputs.reshape(groups, -1)
+        if groups > min(rows.shape[1], width // groups):
+            for column in range(1, rows.shape[1]):
+                self.unite(rows[:, 0], rows[:, column])
+            return np.repeat(rows[:, 0], width // groups), rows[:, 0]
+        outputs = self.fresh(width)
+        for own in (rows, outputs.reshape(groups, -1)):
+            for row in own[1:]:
+                self.unite(own[0], row)
+        return outputs, None
+
     def keep(self, labels: Labels, reason: str, *, foremost: bool = False) -> None:
         """These channels must stay, and why; the ``foremost`` of several reasons is told, or the first."""
         self._kept.insert(0 if foremost else len(self._kept), (labels, reason))

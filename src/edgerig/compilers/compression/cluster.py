@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.compilers.compression.base import Compressor, OfTorch
 from edgerig.compilers.compression.fine_tuning import fine_tune
-from edgerig.compilers.compression.network import Held, Network, masks_of_zeros
+from edgerig.compilers.compression.network import Held, Network, kernels_of, masks_of_zeros
 from edgerig.compilers.compression.prune import packed_size
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
@@ -44,7 +44,14 @@ class Cluster(Compressor):
     def _compress(
         self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
-        kernels = network.kernels()
+        kernels = kernels_of(network, artifact, self.name)
+        most = max(len(np.unique(array)) for array in kernels.values())
+        if most <= self.settings.values:
+            raise IncompatibleError(
+                f"No kernel of {artifact.name} has more than {most} distinct values: {self.settings.values} "
+                "clusters would change nothing.",
+                "Choose fewer values." if most > 1 else "Name a network that was trained.",
+            )
         zeros = masks_of_zeros(network) if self.settings.keep_zeros else {}
         members = {}
         with progress.task(f"cluster the weights of {artifact.name}", len(kernels)) as task:
@@ -54,8 +61,7 @@ class Cluster(Compressor):
                 members[name] = nearest
                 task.advance()
         network.put(kernels)
-        fine_tune(network, artifact, dataset, self.settings, progress, Held(zeros, members))
-        return network, {}
+        return network, fine_tune(network, artifact, dataset, self.settings, progress, Held(zeros, members))
 
     def _clusters(
         self, array: NDArray[Any], mask: NDArray[np.bool_] | None, artifact: Artifact

@@ -34,7 +34,7 @@ MERGING = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtra
 #: Functions of ``keras.ops`` (``x + y`` among them) that do so, of two tensors; of a constant they are not followed.
 OPERATIONS = frozenset({"Add", "Maximum", "Minimum", "Multiply", "Subtract"})
 _OUTPUT, _INPUT = "its channels are an output of the network", "its channels meet an input of the network"
-_NOT_PLAIN = "it is no plain layer of Keras (groups, another data format, quantized)"
+_NOT_PLAIN = "it is no plain layer of Keras (another data format, quantized)"
 
 
 def channels_of(model: Any) -> Channels:
@@ -59,6 +59,8 @@ class _Walk:
         self.labels: dict[int, Labels] = {}
         self.sources: dict[int, Source] = {}
         self.known: set[str] = set()
+        #: Of each layer in groups of which whole ones may go, by its name, the channel that stands for each group.
+        self.groups: dict[str, Labels] = {}
         for node in nodes:
             self._pass(node)
         for tensor in functional.outputs:
@@ -85,21 +87,28 @@ class _Walk:
 
     def _source(self, layer: Any, output: Any, taken: Labels, shared: str | None) -> None:
         """A layer that gives new channels, though they may have to stay."""
-        plain = _plain(layer)
-        fresh = self.labels[id(output)] = self.channels.fresh(int(output.shape[-1]))
+        plain, first = _plain(layer), layer.name not in self.known
+        groups, width = getattr(layer, "groups", 1) if plain and first else 1, int(output.shape[-1])
+        fresh, whole = (
+            self.channels.by_groups(taken, width, groups) if groups > 1 else (self.channels.fresh(width), None)
+        )
+        self.labels[id(output)] = fresh
         own = shared or (_mixing(layer) if plain else _NOT_PLAIN)
         if own:
             self.channels.keep(fresh, own)
         if shared or not plain:
             self.channels.keep(taken, shared or f"its channels meet {layer.name} ({type(layer).__name__})")
-        if layer.name in self.known:
+        if not first:
             return
         self.known.add(layer.name)
+        if whole is not None:
+            self.groups[layer.name] = whole
         kernel = np.abs(np.asarray(layer.kernel, np.float64))
         norms = kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
         self.sources[id(output)] = self.channels.source(layer.name, fresh, norms)
         if plain:
-            self.channels.cut(f"{layer.name}/0", -2, taken)
+            if whole is None:
+                self.channels.cut(f"{layer.name}/0", -2, taken[: len(taken) // groups])
             self.channels.cut(f"{layer.name}/0", -1, fresh)
             if layer.use_bias:
                 self.channels.cut(f"{layer.name}/1", 0, fresh)
@@ -149,11 +158,12 @@ def pruned(model: Any, share: float) -> tuple[Any, dict[str, tuple[int, int]], d
     Returns:
         The new model; channels before and after, by layer; and why the others were left alone, by layer.
     """
-    channels = channels_of(model)
-    removed = channels.removed(share)
+    walk = _Walk(model)
+    channels, removed = walk.channels, walk.channels.removed(share)
     widths = channels.widths(removed)
+    groups = {layer: len(channels.left(labels, removed)) for layer, labels in walk.groups.items()}
     weights = {f"{layer.name}/{i}": array for layer in model.layers for i, array in enumerate(layer.get_weights())}
-    smaller = _rebuilt(model, {layer: after for layer, (_, after) in widths.items()})
+    smaller = _rebuilt(model, {layer: after for layer, (_, after) in widths.items()}, groups)
     cut = channels.smaller(weights, removed)
     for layer in smaller.layers:
         layer.set_weights([cut[f"{layer.name}/{i}"] for i in range(len(layer.weights))])
@@ -163,8 +173,8 @@ def pruned(model: Any, share: float) -> tuple[Any, dict[str, tuple[int, int]], d
     return smaller, widths, channels.obstacles()
 
 
-def _rebuilt(model: Any, widths: dict[str, int]) -> Any:
-    """A new model like ``model`` in which layers have so many output channels, by their names."""
+def _rebuilt(model: Any, widths: dict[str, int], groups: dict[str, int]) -> Any:
+    """A new model like ``model`` in which layers have so many output channels, and groups of them, by their names."""
     config = model.get_config()
     for entry in config["layers"]:
         # What it holds is the old shape of the layer's input.
@@ -172,6 +182,8 @@ def _rebuilt(model: Any, widths: dict[str, int]) -> Any:
         name = entry["config"].get("name")
         if name in widths:
             entry["config"][WIDTHS[entry["class_name"]]] = widths[name]
+        if name in groups:
+            entry["config"]["groups"] = groups[name]
     config.pop("build_input_shape", None)
     with seeded(0):
         return type(model).from_config(config)
@@ -195,7 +207,6 @@ def _plain(layer: Any) -> bool:
     return (
         type(layer).__module__.startswith("keras.")
         and getattr(layer, "data_format", "channels_last") == "channels_last"
-        and getattr(layer, "groups", 1) == 1
         and getattr(layer, "quantization_mode", None) is None
         and not getattr(layer, "lora_enabled", False)
     )

@@ -76,6 +76,7 @@ class KerasLearner(Learner):
     def __init__(self, model: Any, held: Held, seed: int) -> None:
         self.model, self.held, self.seed = model, held, seed
         self._trainer: Trainer | None = None
+        self._evaluator = Evaluator(model)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -99,7 +100,7 @@ class KerasLearner(Learner):
         self.trainer.finish()
 
     def outputs(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return Evaluator(self.model).predict(inputs)
+        return self._evaluator.predict(inputs)
 
 
 def projection(model: Any, held: Held) -> Project | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError
 from edgerig.models.base import Objective
 from edgerig.models.training.batches import Feed
 
@@ -61,7 +62,7 @@ class Learner(ABC):
 
     @abstractmethod
     def outputs(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network gives for a batch, (n, ...), classes last."""
+        """What the network gives for a batch, (n, ...), classes last; before or after a session."""
 
 
 class Network(ABC):
@@ -119,6 +120,22 @@ class Network(ABC):
     @abstractmethod
     def save(self, path: Path) -> None:
         """Write it; equal networks give equal bytes."""
+
+
+def kernels_of(network: Network, artifact: Artifact, compiler: str) -> Kernels:
+    """The kernels of a network that ``compiler`` is to change.
+
+    Raises:
+        IncompatibleError: It has none.
+    """
+    kernels = network.kernels()
+    if not kernels:
+        raise IncompatibleError(
+            f"{artifact.name} has no kernel, whose weights compiler {compiler!r} changes: no convolution, no dense and "
+            "no recurrent layer.",
+            "Name a network with such layers; biases, normalizations and embeddings are left as they are.",
+        )
+    return kernels
 
 
 def zeros_in(network: Network) -> float:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.compilers.compression.base import Compressor, OfTorch
 from edgerig.compilers.compression.fine_tuning import fine_tune
-from edgerig.compilers.compression.network import Held, Network, masks_of_zeros
+from edgerig.compilers.compression.network import Held, Network, kernels_of, masks_of_zeros
 from edgerig.compilers.compression.settings import FineTuningSettings
 from edgerig.datasets.base import Dataset
-from edgerig.errors import ArtifactCheckError
+from edgerig.errors import ArtifactCheckError, IncompatibleError
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -45,12 +45,18 @@ class Prune(Compressor):
     def _compress(
         self, network: Network, artifact: Artifact, dataset: Dataset | None, progress: Progress
     ) -> tuple[Network, dict[str, Any]]:
-        kernels = network.kernels()
+        kernels = kernels_of(network, artifact, self.name)
+        largest = max(array.size for array in kernels.values())
+        if self.settings.share and not removed_of(largest, self.settings.share):
+            raise IncompatibleError(
+                f"A share of {self.settings.share:g} is no weight of any kernel of {artifact.name}: the largest of "
+                f"its {len(kernels)} has {largest} weights.",
+                f"Choose a larger share, from {1 / largest:.2g} on.",
+            )
         masks = {name: magnitude_mask(array, self.settings.share) for name, array in kernels.items()}
         network.put({name: np.where(mask, kernels[name], 0) for name, mask in masks.items()})
         zeros = masks_of_zeros(network) if self.settings.keep_zeros else masks
-        fine_tune(network, artifact, dataset, self.settings, progress, Held(masks=zeros))
-        return network, {}
+        return network, fine_tune(network, artifact, dataset, self.settings, progress, Held(masks=zeros))
 
     def _judge(self, artifact: Artifact, path: Path) -> dict[str, Any]:
         zeros, weights, layers = 0, 0, {}

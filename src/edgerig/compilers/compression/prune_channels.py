@@ -47,8 +47,9 @@ class PruneChannels(Compressor):
                 f"No channel of {artifact.name} can be removed: {_reasons(widths, obstacles)}.", _hint(widths)
             )
         zeros = masks_of_zeros(smaller) if self.settings.keep_zeros else {}
-        fine_tune(smaller, artifact, dataset, self.settings, progress, Held(masks=zeros))
+        tuned = fine_tune(smaller, artifact, dataset, self.settings, progress, Held(masks=zeros))
         return smaller, {
+            **tuned,
             "channels": {layer: list(pair) for layer, pair in widths.items()},
             "left_alone": obstacles,
         }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from operator import getitem
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.compilers.compression.channels import Channels, Labels, Source
 from edgerig.compilers.compression.torch_graph import WEIGHT_AT, operator_of, shape_of
-from edgerig.models.torch.engine import import_torch
+from edgerig.compilers.compression.torch_moves import Track, moved, normed, padded, parts, reduced, sliced
 
 #: Operators that compute each value by itself, from one tensor.
 ELEMENTWISE = frozenset(
@@ -44,27 +44,21 @@ GROUPS_AT = 6
 _OUTPUT, _INPUT = "its channels are an output of the network", "its channels meet an input of the network"
 
 
-class Track(msgspec.Struct, frozen=True, eq=False):
-    """The axis of a tensor along which channels run, and the channel at each position of it."""
-
-    axis: int
-    labels: Labels
-
-
 class Walk:
     """Goes through the graph of a module from inputs to outputs.
 
     Attributes:
         channels: What it learned; weights and layers are called as the module calls them.
         tracks: The channels of what each node gives.
-        depthwise: The input channels of each depthwise convolution.
+        groups: Of each convolution in groups of which whole ones may go, the channel that stands for each group.
     """
 
     def __init__(self, module: Any) -> None:
         self.state = {name: value.detach() for name, value in module.state_dict().items()}
         self.channels, self.tracks = Channels(), dict[Any, Track]()
-        self.depthwise: dict[Any, Labels] = {}
+        self.groups: dict[Any, Labels] = {}
         self.sources: dict[Any, Source] = {}
+        self.parts: dict[Any, list[Track]] = {}
         self.known = set[str]()
         self.reads = Counter(str(n.target) for n in module.graph.nodes if n.op == "get_attr" for _ in n.users)
         for node in module.graph.nodes:
@@ -77,6 +71,10 @@ class Walk:
                 self._pass(node)
 
     def _pass(self, node: Any) -> None:
+        if operator_of(node) == "chunk" and node.args[0] in self.tracks:
+            self.parts[node] = parts(node, self.tracks[node.args[0]], self.channels)
+            if self.parts[node]:
+                return
         track = self._through(node)
         if track is not None:
             self.tracks[node] = track
@@ -98,6 +96,9 @@ class Walk:
         operator, source = operator_of(node), node.args[0] if node.args else None
         if operator == "cat":
             return self._joined(node)
+        if node.target is getitem and self.parts.get(source):
+            part: Track = self.parts[source][node.args[1]]
+            return part
         if operator in MERGING and len(node.args) > 1 and hasattr(node.args[1], "op"):
             return self._merged(node)
         track = self.tracks.get(source) if hasattr(source, "op") else None
@@ -112,11 +113,11 @@ class Walk:
             "linear": self._dense,
             "prelu": self._prelu,
             **dict.fromkeys(CONVOLUTIONS | TRANSPOSED, self._convolution),
-            **dict.fromkeys(MOVING, _moved),
-            **dict.fromkeys(("mean", "sum", "amax", "amin"), _reduced),
-            **dict.fromkeys(("pad", "constant_pad_nd"), _padded),
-            **dict.fromkeys(("softmax", "log_softmax"), _normed),
-            "slice": _sliced,
+            **dict.fromkeys(MOVING, lambda node, track: moved(node, track, self.channels)),
+            **dict.fromkeys(("mean", "sum", "amax", "amin"), reduced),
+            **dict.fromkeys(("pad", "constant_pad_nd"), padded),
+            **dict.fromkeys(("softmax", "log_softmax"), normed),
+            "slice": sliced,
         }
         return rules[operator](node, track) if operator in rules else None
 
@@ -152,22 +153,39 @@ class Walk:
         if weight is None or strange or track.axis != 1:
             return None
         shape, transposed = self.state[weight].shape, operator_of(node) in TRANSPOSED
+        # The axes of a kernel along which its input and its output channels run; of groups one has those of each.
+        taken, given = (0, 1) if transposed else (1, 0)
         if groups == 1:
-            labels = self._source(node, weight, 1 if transposed else 0, bias)
-            self.channels.cut(weight, 0 if transposed else 1, track.labels)
+            labels = self._source(node, weight, given, bias)
+            self.channels.cut(weight, taken, track.labels)
             return Track(1, labels)
-        if transposed or groups != len(track.labels) or shape[1] != 1:
-            return None
-        wider = np.repeat(track.labels, shape[0] // groups)
-        for name in filter(None, (weight, bias)):
-            self.channels.cut(name, 0, wider)
-        self.depthwise[node] = track.labels
-        return Track(1, wider)
+        width = shape[1] * groups if transposed else shape[0]
+        labels, whole = self.channels.by_groups(track.labels, width, groups)
+        if whole is not None:
+            self.groups[node] = whole
+            self.channels.cut(weight, 0, track.labels if transposed else labels)
+        else:
+            first = track.labels[: len(track.labels) // groups], labels[: width // groups]
+            self.channels.cut(weight, taken, track.labels if transposed else first[0])
+            self.channels.cut(weight, given, first[1] if transposed else labels)
+        if bias is not None:
+            self.channels.cut(bias, 0, labels)
+        # A depthwise convolution gives no channels of its own.
+        if whole is None or len(track.labels) > groups:
+            self._name(node, weight, labels, self._norms(weight, given, groups if transposed else 1))
+        return Track(1, labels)
+
+    def _norms(self, weight: str, axis: int, repeated: int = 1) -> NDArray[np.float64]:
+        """The L1 norm of what each output channel, along ``axis`` of a kernel, is made with; ``repeated``: how many
+        groups of input channels, its first axis, have output channels at each position of their own."""
+        values = np.abs(self.state[weight].numpy().astype(np.float64))
+        parts = np.moveaxis(values, axis, 0).reshape(values.shape[axis], repeated, -1)
+        norms: NDArray[np.float64] = parts.sum(axis=2).T.reshape(-1)
+        return norms
 
     def _source(self, node: Any, weight: str, axis: int, bias: str | None) -> Labels:
-        values = np.abs(self.state[weight].numpy().astype(np.float64))
-        labels = self.channels.fresh(values.shape[axis])
-        norms: NDArray[np.float64] = np.moveaxis(values, axis, 0).reshape(len(labels), -1).sum(axis=1)
+        norms = self._norms(weight, axis)
+        labels = self.channels.fresh(len(norms))
         self._name(node, weight, labels, norms)
         self.channels.cut(weight, axis, labels)
         if bias is not None:
@@ -259,43 +277,3 @@ class Walk:
     def _keep(self, node: Any, reason: str, *, foremost: bool = False) -> None:
         if node in self.tracks:
             self.channels.keep(self.tracks[node].labels, reason, foremost=foremost)
-
-
-def _moved(node: Any, track: Track) -> Track | None:
-    """The operator itself moves the numbers of channels; they have to lie along one axis afterwards, too."""
-    torch = import_torch()
-    before = shape_of(node.args[0]) or ()
-    numbers = torch.from_numpy(track.labels).reshape([-1 if i == track.axis else 1 for i in range(len(before))])
-    moved = node.target(numbers.expand(before).contiguous(), *node.args[1:], **node.kwargs).numpy()
-    for axis in range(moved.ndim):
-        line = np.moveaxis(moved, axis, 0).reshape(moved.shape[axis], -1)
-        if (line == line[:, :1]).all():
-            return Track(axis, line[:, 0].copy())
-    return None
-
-
-def _reduced(node: Any, track: Track) -> Track | None:
-    rank = len(shape_of(node.args[0]) or ())
-    if len(node.args) < 2 or not isinstance(node.args[1], list | tuple):
-        return None
-    axes = {axis % rank for axis in node.args[1]}
-    if track.axis in axes or not axes:
-        return None
-    kept = bool(node.args[2]) if len(node.args) > 2 else False
-    return Track(track.axis if kept else track.axis - sum(axis < track.axis for axis in axes), track.labels)
-
-
-def _padded(node: Any, track: Track) -> Track | None:
-    rank = len(shape_of(node.args[0]) or ())
-    return track if track.axis < rank - len(node.args[1]) // 2 else None
-
-
-def _sliced(node: Any, track: Track) -> Track | None:
-    """Cuts along other axes, or none at all."""
-    before, after = shape_of(node.args[0]), shape_of(node)
-    return track if before and after and before[track.axis] == after[track.axis] else None
-
-
-def _normed(node: Any, track: Track) -> Track | None:
-    rank = len(shape_of(node) or (1,))
-    return track if node.args[1] % rank != track.axis else None

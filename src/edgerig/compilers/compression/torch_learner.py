@@ -68,6 +68,8 @@ class ProgramLearner(Learner):
         with torch.no_grad():
             for name, value in self.network.state_dict().items():
                 self.program.state_dict[name].copy_(value)
+        self.evaluated = unlifted(self.program)
+        _let_batches_in(self.evaluated)
 
     def start(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:

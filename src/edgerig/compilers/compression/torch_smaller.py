@@ -36,7 +36,7 @@ def pruned(program: Any, share: float) -> tuple[Any, dict[str, tuple[int, int]],
             shape = list(shape_of(node) or ())
             shape[track.axis] = size
             node.update_arg(1, shape)
-    for node, labels in walk.depthwise.items():
+    for node, labels in walk.groups.items():
         node.update_arg(GROUPS_AT, len(channels.left(labels, removed)))
     module.recompile()
     samples = tuple(

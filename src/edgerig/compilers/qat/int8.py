@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import WARNING, Artifact
 from edgerig.compilers.compression.settings import CLUSTER, parts_clusters
 from edgerig.compilers.qat.network import QuantizedNetwork
 from edgerig.compilers.qat.settings import (
@@ -88,7 +88,7 @@ def trained(
 
     clustered = settings.keep_clusters and any(origin.tool == CLUSTER for origin in artifact.origins)
     members = network.members if clustered else {}
-    parameters, epochs, best = train_quantized(network, artifact, dataset, settings, progress, members)
+    parameters, epochs, best, doubts = train_quantized(network, artifact, dataset, settings, progress, members)
     first = epochs[0]
     change = f"{best.metric} {first.value:g} before training, {best.value:g} after epoch {best.epoch}"
     on = f"on {best.samples} values of the validation split"
@@ -97,9 +97,12 @@ def trained(
     else:
         progress.log(
             f"{artifact.name} as integers: no epoch was better {on} than before training ({best.metric} "
-            f"{first.value:g}), so the file is as calibrated"
+            f"{first.value:g}), so the file is as calibrated; try a learning rate below {settings.learning_rate:g}"
         )
     record = {"best_epoch": best.epoch, "validation": [msgspec.to_builtins(epoch) for epoch in epochs]}
+    if doubts:
+        record[WARNING] = " ".join(doubts)
+        progress.log(f"(!) {artifact.name}: {record[WARNING]}")
     data = network.written(parameters) if best.epoch else network.data
     if settings.keep_zeros:
         check_zeros(network, data, artifact.name)

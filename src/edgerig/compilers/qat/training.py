@@ -21,6 +21,7 @@ from edgerig.errors import IncompatibleError
 from edgerig.models.base import Objective
 from edgerig.models.keras.steps import loss_and_metric
 from edgerig.models.training.batches import Feed
+from edgerig.models.training.guess import Guess
 from edgerig.models.training.scores import Score, check_losses, score_of
 from edgerig.progress import Progress, Task
 
@@ -48,8 +49,9 @@ def train_quantized(
     settings: TrainingSettings,
     progress: Progress,
     members: Mapping[str, NDArray[np.int32]],
-) -> tuple[Parameters, list[Epoch], Epoch]:
-    """The parameters of the best epoch, all epochs, and the best of them; equal arguments give equal numbers.
+) -> tuple[Parameters, list[Epoch], Epoch, list[str]]:
+    """The parameters of the best epoch, all epochs, the best of them, and why that is no better than a guess, if it is
+    not; equal arguments give equal numbers.
 
     Classes and masks are learned by cross-entropy, of probabilities or of logits, several labels by that of
     probabilities, real values by the mean squared error. The best epoch is that of the best metric on the validation
@@ -67,16 +69,17 @@ def train_quantized(
         ModelError: The loss became NaN or infinite.
     """
     learner = _Learner(network, artifact, dataset, settings, members)
-    epochs = [learner.judged(0)]
-    best, kept = epochs[0], learner.parameters
+    best, doubts = learner.judged(0)
+    epochs, kept = [best], learner.parameters
     for epoch in range(settings.epochs):
         name = f"Training {artifact.name} as integers, epoch {epoch + 1} of {settings.epochs}"
         with progress.task(name, learner.feed.steps) as task:
             learner.run(epoch, task)
-        epochs.append(learner.judged(epoch + 1))
-        if _rank(epochs[-1]) > _rank(best):
-            best, kept = epochs[-1], learner.parameters
-    return kept, epochs, best
+        judged, why = learner.judged(epoch + 1)
+        epochs.append(judged)
+        if _rank(judged) > _rank(best):
+            best, doubts, kept = judged, why, learner.parameters
+    return kept, epochs, best, doubts
 
 
 def _rank(epoch: Epoch) -> tuple[float, float]:
@@ -132,11 +135,13 @@ class _Learner:
                 task.advance(len(losses), f"loss {losses[-1]:.4f}")
                 done, waiting = done + len(losses), []
 
-    def judged(self, epoch: int) -> Epoch:
+    def judged(self, epoch: int) -> tuple[Epoch, list[str]]:
+        guess = Guess(self._objective, self._dataset.classes)
         score: Score = score_of(
-            lambda inputs: np.asarray(self._probabilities(self.parameters, inputs)), self._judging()
+            lambda inputs: np.asarray(self._probabilities(self.parameters, inputs)), self._judging(), see=guess.see
         )
-        return Epoch(epoch, round(score.loss, 6), round(score.value, 6), score.metric, score.n)
+        judged = Epoch(epoch, round(score.loss, 6), round(score.value, 6), score.metric, score.n)
+        return judged, guess.doubts(score)
 
     def _judging(self) -> Iterator[tuple[NDArray[np.float32], NDArray[Any]]]:
         for inputs, truth in self._validation.in_order():

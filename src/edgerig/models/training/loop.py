@@ -19,6 +19,7 @@ from edgerig.models.training import result
 from edgerig.models.training.batches import AugmentTogether, Feed
 from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
+from edgerig.models.training.guess import Guess
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.job import Job
 from edgerig.models.training.objectives import metric_of, told
@@ -74,8 +75,8 @@ def train(
         with run.learner.session():
             with event_log(logdir, len(run.history)) as log:
                 run.train(log)
-            score = run.evaluate() if run.plan else None
-        return result.save(run.job, run.learner, run.history, score, out)
+            score, doubts = run.evaluate() if run.plan else (None, [])
+        return result.save(run.job, run.learner, run.history, score, doubts, out)
     except KeyboardInterrupt:
         raise _interrupted(run) from None
 
@@ -189,14 +190,15 @@ class _Run:
             history_path(self.out, self.wrapper.name), {"identity": self.job.identity, "epochs": self.history}
         )
 
-    def evaluate(self) -> Score:
-        """Evaluate on the test split."""
+    def evaluate(self) -> tuple[Score, list[str]]:
+        """Evaluate on the test split; and why that is no better than a guess, if it is not."""
         test = self.job.learnt_from("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
             feed = self._feed(test, self.evaluation_batch)
-            score = score_of(self.learner.predict, feed.in_order(), self.learner.own_loss)
+            guess = Guess(self.wrapper.objective, self.job.dataset.classes)
+            score = score_of(self.learner.predict, feed.in_order(), self.learner.own_loss, guess.see)
             task.advance(0, told(score.metric, score.value))
-        return score
+        return score, guess.doubts(score)
 
 
 def _note(score: Score) -> str:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from edgerig import __version__, files, formats
-from edgerig.artifact import UNTRAINED, Artifact, Origin
+from edgerig.artifact import UNTRAINED, WARNING, Artifact, Origin
 from edgerig.models.training.checkpoint import EpochRecord
 from edgerig.models.training.job import Job, plain
 from edgerig.models.training.learner import Learner
 from edgerig.models.training.scores import Score
 
 
-def save(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Score | None, out: Path) -> Artifact:
-    """Write the network with its description to ``out``; ``score``: on the test split, None where it was not trained.
+def save(
+    job: Job,
+    learner: Learner,
+    history: tuple[EpochRecord, ...],
+    score: Score | None,
+    doubts: Sequence[str],
+    out: Path,
+) -> Artifact:
+    """Write the network with its description to ``out``.
+
+    Args:
+        score: On the test split, None where it was not trained. doubts: Why that is no better than a guess.
 
     Raises:
         StorageError: It cannot be written.
@@ -34,13 +45,15 @@ def save(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Sc
         path=str(path),
         preprocessing=job.preprocessing,
         classes=job.dataset.classes,
-        origins=(_origin(job, learner, history, score),),
+        origins=(_origin(job, learner, history, score, doubts),),
     )
     artifact.save()
     return artifact
 
 
-def _origin(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Score | None) -> Origin:
+def _origin(
+    job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Score | None, doubts: Sequence[str]
+) -> Origin:
     options: dict[str, Any] = {
         "model": job.wrapper.name,
         "model_settings": job.identity.model_settings,
@@ -66,6 +79,8 @@ def _origin(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score:
             f"val_{score.metric}": getattr(last, f"val_{score.metric}"),
             "val_loss": last.val_loss,
         }
+        if doubts:
+            options[WARNING] = " ".join(doubts)
     return Origin(
         tool="train",
         options=options,

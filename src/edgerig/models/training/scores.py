@@ -36,7 +36,10 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def score_of(
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batches: Batches, own_loss: OwnLoss | None = None
+    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    batches: Batches,
+    own_loss: OwnLoss | None = None,
+    see: Callable[[NDArray[np.float32], NDArray[Any]], object] = lambda outputs, truth: None,
 ) -> Score:
     """Loss and metric over all batches; inputs beyond what is right are padding.
 
@@ -45,6 +48,7 @@ def score_of(
         batches: Inputs, and what is right: of integers with two axes 0 or 1 for each label, of others classes, negative
             where not known; else real values, NaN where not known.
         own_loss: The network's own, which says what the loss is and what is right; ``n`` counts its parts.
+        see: Called with the outputs of each batch and what is right.
 
     Raises:
         ModelError: An output of the network is NaN or infinite.
@@ -69,6 +73,7 @@ def score_of(
             sums = _labels(outputs, truth)
         else:
             sums = _classes(outputs, truth)
+        see(outputs, truth)
         losses, gains, n = losses + sums[0], gains + sums[1], n + sums[2]
     if not n:
         raise DatasetError("Nothing is known that is right for any sample, so that the network cannot be judged.")
