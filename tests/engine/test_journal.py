@@ -37,6 +37,13 @@ def test_whole_pieces_come_back(folder: Path) -> None:
     assert finished(folder) == PIECES * SAMPLES
 
 
+@pytest.mark.parametrize("content", [b"", b"ke", b"key2", b"\xff\xfe\0", b"\0" * 100])
+def test_a_damaged_key_begins_anew(folder: Path, content: bytes) -> None:
+    (folder / "key").write_bytes(content)
+    assert finished(folder) == 0
+    assert not folder.exists()
+
+
 @pytest.mark.slow
 def test_one_flipped_byte_anywhere_costs_a_piece_and_no_more(folder: Path) -> None:
     path = folder / "000001.npz"

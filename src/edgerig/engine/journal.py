@@ -49,7 +49,7 @@ class Journal:
     def load(self) -> None:
         """Read the portions of an earlier run; the first damaged one and all after it are ignored."""
         marker = self.folder / "key"
-        if marker.is_file() and marker.read_text() == self.key:
+        if marker.is_file() and marker.read_bytes() == self.key.encode():
             while (piece := self._read(self._path(len(self._pieces)))) is not None:
                 self._pieces.append(piece)
             return

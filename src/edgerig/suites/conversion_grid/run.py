@@ -17,6 +17,7 @@ from edgerig import files
 from edgerig.cache import MANIFEST, StageCache
 from edgerig.engine.dependencies import of_plugin, surroundings
 from edgerig.errors import Interrupted
+from edgerig.plugin_code import own_code
 from edgerig.suites.conversion_grid.child import INPUTS, NETWORK, OUTPUTS, REFERENCE, Job
 from edgerig.suites.conversion_grid.plan import Framework, Plan, Wanted
 from edgerig.suites.conversion_grid.process import Bounds, Ended, run_job
@@ -171,7 +172,8 @@ def _depends(framework: Framework) -> Mapping[str, Any]:
     """What a framework's outcome depends on, besides its input."""
     plugin = framework.plugin()
     interpreter = framework.interpreter.identity if framework.interpreter else plugin.versions()
-    return {"plugin": of_plugin(plugin), "interpreter": interpreter, "grid": _own_sources()}
+    # Some frameworks work by edgerig's own compilers.
+    return {"plugin": of_plugin(plugin), "interpreter": interpreter, "grid": _own_sources(), "edgerig": own_code()}
 
 
 @lru_cache(maxsize=1)
