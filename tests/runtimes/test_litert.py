@@ -55,14 +55,20 @@ def test_outputs_go_where_they_are_wanted_be_they_large_or_small(height: int, tm
     into = np.zeros((1, height, 64, 2), np.float32)
     for seed in range(3):
         x = np.random.default_rng(seed).random((1, height, 64, 3), np.float32)
-        elapsed, outputs = runtime.run_one([x], [into])
-        assert elapsed > 0
-        np.testing.assert_array_equal(outputs[0], runtime.run([x]).outputs[0])
-        assert (outputs[0] is into) == (into.nbytes >= LARGE)
+        others = np.zeros((2, 1, height, 64, 2), np.float32)
+        times = np.zeros(3, np.int64)
+        runtime.run_each([([x], [into]), ([0 * x], [others[0]]), ([x], [others[1]])], times)
+        assert (times > 0).all()
+        np.testing.assert_array_equal(into, runtime.run([x]).outputs[0])
+        np.testing.assert_array_equal(others[0], runtime.run([0 * x]).outputs[0])
+        np.testing.assert_array_equal(others[1], into)
+        assert runtime._copy_outputs([into]) == (into.nbytes >= LARGE)
     # Nobody holds the tensor, which the interpreter would refuse to run with.
-    other = np.zeros((1, height, 32, 2), np.float32)
-    _, outputs = runtime.run_one([x], [other])
-    np.testing.assert_array_equal(outputs[0], runtime.run([x]).outputs[0])
+    flat, other = np.zeros((height * 64 * 2), np.float32), np.zeros((1, height, 32, 2), np.float32)
+    runtime.run_each([([x], [flat])], times)
+    np.testing.assert_array_equal(flat, runtime.run([x]).outputs[0].ravel())
+    with pytest.raises(InferenceError, match="for an output that it told to be"):
+        runtime.run_each([([x], [other])], times)
     assert not other.any()
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable, Sequence
-
-import numpy as np
 
 from edgerig.agent.loading import out_of_memory
 from edgerig.errors import InferenceError, WireError
 from edgerig.runtimes.base import Array, RunResult, Runtime
+from edgerig.runtimes.inferences import copy_output
 from edgerig.tensors import TensorSpec
 from edgerig.wire import messages
 from edgerig.wire.frame import Frame
 from edgerig.wire.link import Link, PairLink
 from edgerig.wire.messages import Failure, failure_of, pack
-from edgerig.wire.ring import DESCRIPTORS, FAILURE_BYTES, Ring, RingHeader, Slot, available, fits
+from edgerig.wire.ring import DESCRIPTORS, FAILURE_BYTES, MOST_RINGS, Ring, RingHeader, Slot, available, fits
 
 #: Slots, and inferences in one, at most.
 MOST_SLOTS, MOST_ROWS = 64, 1 << 16
@@ -33,8 +33,8 @@ def check_ring(header: RingHeader, runtime: Runtime, link: Link) -> None:
         raise messages.Unsupported("This session shares no memory with its host.")
     if not fits(runtime.inputs, runtime.outputs):
         raise InferenceError("The network has outputs whose size is not known beforehand.", "Send RUN.")
-    if not (1 <= header.slots <= MOST_SLOTS and 1 <= header.rows <= MOST_ROWS):
-        raise WireError(f"A ring has no {header.slots} slots of {header.rows} inferences.")
+    if not (1 <= header.slots <= MOST_SLOTS and 1 <= header.rows <= MOST_ROWS and 1 <= header.rings <= MOST_RINGS):
+        raise WireError(f"A session has no {header.rings} rings of {header.slots} slots of {header.rows} inferences.")
 
 
 class RingRequests:
@@ -43,7 +43,7 @@ class RingRequests:
     Args:
         link: To the host. loaded: Gives the network that is loaded.
         infer: Runs samples, arrays (n, *call_shape) for each input.
-        count: Called with each single inference that did not go through ``infer``: its time in ns.
+        count: Called with the number of inferences that did not go through ``infer``, and the last one's time in ns.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RingRequests:
         link: Link,
         loaded: Callable[[], Runtime],
         infer: Callable[[list[Array]], RunResult],
-        count: Callable[[int], None],
+        count: Callable[[int, int], None],
     ) -> None:
         self._link, self._loaded, self._infer, self._count = link, loaded, infer, count
         self._granted: RingHeader | None = None
@@ -83,14 +83,28 @@ class RingRequests:
             ring.close()
 
 
+class _Served:
+    """One ring, and the two counters over it; the descriptors are its own from now on."""
+
+    def __init__(self, descriptors: Sequence[int], header: RingHeader, runtime: Runtime) -> None:
+        memory, self.requests, self.answers = descriptors
+        self.number = 0
+        self.ring = Ring(memory, header, runtime.inputs, runtime.outputs)
+
+    def close(self) -> None:
+        """Give up the counters; the memory goes with the last array over it."""
+        os.close(self.requests)
+        os.close(self.answers)
+
+
 class RingServer:
-    """Answers what its host writes into a ring, until the host ends it.
+    """Answers what its host writes into a ring, or into several, until the host ends one of them.
 
     Args:
         link: Over which the host sends the descriptors now. header: Its request, checked by `check_ring`.
         runtime: With a network loaded.
         infer: Runs samples, arrays (n, *call_shape) for each input.
-        count: Called with each single inference that did not go through ``infer``: its time in ns.
+        count: Called with the number of inferences that did not go through ``infer``, and the last one's time in ns.
 
     Raises:
         OSError, ValueError: The descriptors, or the memory, are not as they must be.
@@ -102,53 +116,70 @@ class RingServer:
         header: RingHeader,
         runtime: Runtime,
         infer: Callable[[list[Array]], RunResult],
-        count: Callable[[int], None],
+        count: Callable[[int, int], None],
     ) -> None:
         self._runtime, self._infer, self._count = runtime, infer, count
-        _, descriptors, _, _ = socket.recv_fds(link.socket, 1, DESCRIPTORS)
-        if len(descriptors) != DESCRIPTORS:
+        wanted = DESCRIPTORS * header.rings
+        _, descriptors, _, _ = socket.recv_fds(link.socket, 1, wanted)
+        if len(descriptors) != wanted:
             for descriptor in descriptors:
                 os.close(descriptor)
-            raise ValueError(f"{len(descriptors)} descriptors came instead of {DESCRIPTORS}")
-        memory, self._requests, self._answers = descriptors
+            raise ValueError(f"{len(descriptors)} descriptors came instead of {wanted}")
         try:
-            self._ring = Ring(memory, header, runtime.inputs, runtime.outputs)
+            self._rings = [
+                _Served(descriptors[first : first + DESCRIPTORS], header, runtime)
+                for first in range(0, wanted, DESCRIPTORS)
+            ]
         finally:
-            os.close(memory)
-        # The samples and results of single inferences, each with its batch axis, as `Runtime.run_one` has them.
+            for memory in descriptors[::DESCRIPTORS]:
+                os.close(memory)
+        #: Of each inference in a slot its sample and its results, with their batch axis, as `Runtime.run_one` has them.
         self._single = {
-            slot: (_first_of(slot.inputs, runtime.inputs), _first_of(slot.outputs, runtime.outputs))
-            for slot in self._ring.slots
+            slot: [
+                (_of(slot.inputs, runtime.inputs, row), _of(slot.outputs, runtime.outputs, row))
+                for row in range(header.rows)
+            ]
+            for served in self._rings
+            for slot in served.ring.slots
         }
         self._warm = False
 
     def serve(self) -> None:
         """Answer, in order, until a request of no inferences comes."""
-        number = 0
-        while True:
-            for _ in range(os.eventfd_read(self._requests)):
-                number += 1
-                slot = self._ring.slot(number)
-                _, count, _ = slot.read_head()
-                if not count:
-                    return
-                self._answer(slot, number, count)
-                os.eventfd_write(self._answers, 1)
+        if len(self._rings) == 1:
+            while self._answer_all(self._rings[0]):
+                pass
+            return
+        poll, rings = select.poll(), {served.requests: served for served in self._rings}
+        for descriptor in rings:
+            poll.register(descriptor, select.POLLIN)
+        while all(self._answer_all(rings[descriptor]) for descriptor, _ in poll.poll()):
+            pass
 
     def close(self) -> None:
-        """Give up the descriptors; the memory goes with the last array over it."""
-        os.close(self._requests)
-        os.close(self._answers)
+        """Give up all descriptors."""
+        for served in self._rings:
+            served.close()
+
+    def _answer_all(self, served: _Served) -> bool:
+        """Answer what came in one ring; False where that ends the exchange."""
+        for _ in range(os.eventfd_read(served.requests)):
+            served.number += 1
+            slot = served.ring.slot(served.number)
+            _, count, _ = slot.read_head()
+            if not count:
+                return False
+            slot.begin(served.number)
+            self._answer(slot, served.number, count)
+            os.eventfd_write(served.answers, 1)
+        return True
 
     def _answer(self, slot: Slot, number: int, count: int) -> None:
         try:
-            if count == 1 and self._warm:
-                sample, targets = self._single[slot]
-                elapsed, outputs = self._runtime.run_one(sample, targets)
-                slot.times[0] = elapsed
-                self._count(elapsed)
-                if outputs is not targets and not _copied(outputs, targets):
-                    _put(slot, count, outputs)
+            if self._warm:
+                # Each by itself, to and from where it lies: without the checks and copies of `Runtime.run`.
+                self._runtime.run_each(self._single[slot][:count], slot.times)
+                self._count(count, int(slot.times[count - 1]))
             else:
                 result = self._infer([array[:count] for array in slot.inputs])
                 slot.times[:count], outputs, self._warm = result.times_ns, result.outputs, True
@@ -167,25 +198,11 @@ class RingServer:
         slot.write_failure(number, count, data)
 
 
-def _first_of(arrays: Sequence[Array], specs: Sequence[TensorSpec]) -> tuple[Array, ...]:
-    """The place of a single inference in a slot's arrays, in the tensors' own shapes."""
-    return tuple(array[:1].reshape(spec.shape) for array, spec in zip(arrays, specs, strict=True))
-
-
-def _copied(outputs: Sequence[Array], targets: Sequence[Array]) -> bool:
-    """Copy the outputs of a single inference to ``targets``, if each is exactly of its target's shape and dtype."""
-    for array, target in zip(outputs, targets, strict=True):
-        if array.shape != target.shape or array.dtype != target.dtype:
-            return False
-        target[...] = array
-    return True
+def _of(arrays: Sequence[Array], specs: Sequence[TensorSpec], row: int) -> tuple[Array, ...]:
+    """The place of an inference in a slot's arrays, in the tensors' own shapes."""
+    return tuple(array[row : row + 1].reshape(spec.shape) for array, spec in zip(arrays, specs, strict=True))
 
 
 def _put(slot: Slot, count: int, outputs: Sequence[Array]) -> None:
     for target, array in zip(slot.outputs, outputs, strict=True):
-        if array.dtype != target.dtype or array.size * len(target) != target.size * count:
-            raise InferenceError(
-                f"The engine gave {array.dtype.name} {list(array.shape)} for an output that it told to be "
-                f"{target.dtype.name} {list(target.shape[1:])} an inference."
-            )
-        np.copyto(target[:count], array.reshape(count, *target.shape[1:]))
+        copy_output(array, target[:count])

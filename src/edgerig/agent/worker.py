@@ -107,7 +107,7 @@ class Worker:
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._specification: Loaded | None = None
-        self._ring = RingRequests(link, self._loaded, self._infer, self._count_one)
+        self._ring = RingRequests(link, self._loaded, self._infer, self._count_more)
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
@@ -304,8 +304,8 @@ class Worker:
     def _census(self, frame: Frame) -> Answer:
         return b"", [memoryview(pack(self._loaded().census(self._tensors(frame))))]
 
-    def _count_one(self, elapsed: int) -> None:
-        self._inferences += 1
+    def _count_more(self, inferences: int, elapsed: int) -> None:
+        self._inferences += inferences
         self._last_ns = elapsed
 
     def _report_memory(self, frame: Frame) -> Answer:

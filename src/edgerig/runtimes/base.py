@@ -23,6 +23,7 @@ from edgerig.plugins import Plugin, Settings
 from edgerig.runtimes.carried import Calls as Calls
 from edgerig.runtimes.carried import CarriedState
 from edgerig.runtimes.checked_inputs import check_sample_axis, checked_inputs
+from edgerig.runtimes.inferences import each, joined
 from edgerig.runtimes.operator_times import with_warning
 from edgerig.text import cause_of
 
@@ -221,17 +222,16 @@ class Runtime(Plugin, ABC):
             raise
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
-        return RunResult(self._join(results), times)
+        return RunResult(joined(results, self._outputs()), times)
 
-    def run_one(self, sample: Sequence[Array], into: Sequence[Array] = ()) -> tuple[int, Sequence[Array]]:
+    def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
         """Run one sample that is known to fit: `run` without its checks, which take longer than the rest.
 
         Args:
             sample: For each input tensor an array of exactly its shape and dtype, contiguous.
-            into: For each output tensor an array of its shape and dtype, if it may be copied there at once.
 
         Returns:
-            The inference time in ns, and for each output an array as the engine returns it, or ``into`` itself.
+            The inference time in ns, and for each output an array as the engine returns it.
 
         Raises:
             InferenceError: The engine failed, or no network is loaded.
@@ -244,9 +244,26 @@ class Runtime(Plugin, ABC):
             start = clock()
             invoke()
             elapsed = clock() - start
-            if into and self._carried is None and self._copy_outputs(into):
-                return elapsed, into
             return elapsed, get_outputs()
+        except InferenceError:
+            raise
+        except Exception as error:
+            raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
+
+    def run_each(self, samples: Sequence[tuple[Sequence[Array], Sequence[Array]]], times: NDArray[np.int64]) -> None:
+        """Run samples that are known to fit, one after another, with the least that is done beside the inferences.
+
+        Args:
+            samples: Of each its inputs, as `run_one` has them, and for each output tensor an array of its shape and
+                dtype, which gets the output.
+            times: Gets the inference times in ns, shape (n or more,).
+
+        Raises:
+            InferenceError: The engine failed, or an output is of another dtype or size; or no network is loaded.
+        """
+        self._need_loaded("run_each")
+        try:
+            each(self._bound or self._bind_calls(), None if self._carried else self._copy_outputs, samples, times)
         except InferenceError:
             raise
         except Exception as error:
@@ -344,7 +361,7 @@ class Runtime(Plugin, ABC):
     def _outputs(self) -> tuple[TensorSpec, ...]: ...
 
     def _copy_outputs(self, into: Sequence[Array]) -> bool:
-        """Copy the outputs to ``into``, as `run_one` has it, where that saves another copy; whether it was done."""
+        """Copy the outputs to ``into``, as `run_each` has it, where that saves another copy; whether it was done."""
         return False
 
     @abstractmethod
@@ -376,25 +393,5 @@ class Runtime(Plugin, ABC):
         if not self._loaded:
             raise InferenceError(f"{type(self).__name__}.{what}: no network is loaded.", "Call load() first.")
 
-    def _join(self, results: list[Sequence[Array]]) -> tuple[Array, ...]:
-        """One array (n, ...) for each output from n lists of outputs."""
-        if len(results) == 1:
-            return tuple(array if array.shape[:1] == (1,) else array[None] for array in results[0])
-        joined = []
-        for spec, column in zip(self._outputs(), zip(*results, strict=True), strict=True):
-            shapes = {array.shape for array in column}
-            if len(shapes) > 1:
-                raise InferenceError(
-                    f"Output {spec.name!r} changes its shape from sample to sample: {_some(shapes)}.",
-                    "Networks with outputs of varying shape cannot be judged; cut the network before that operator.",
-                )
-            # An output without a batch axis of one, such as a scalar, gets an axis of samples.
-            joined.append(np.concatenate(column) if next(iter(shapes))[:1] == (1,) else np.stack(column))
-        return tuple(joined)
-
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
         return checked_inputs(self._specs, inputs)
-
-
-def _some(shapes: set[tuple[int, ...]]) -> str:
-    return ", ".join(str(list(shape)) for shape in sorted(shapes)[:3])

@@ -36,15 +36,13 @@ def quantizer(spec: TensorSpec) -> Conversion:
     def exactly(x: Array) -> Array:
         return quantize_input(x, spec)
 
-    dtype = np.dtype(spec.dtype)
-    if not _one_scale(spec) or dtype.itemsize > 1 or dtype.kind not in "iu":
+    if not one_scale_of_bytes(spec):
         return exactly
     assert spec.quantization is not None
+    dtype = np.dtype(spec.dtype)
     # Arrays of no axes: numpy would make one of a number each time.
     scale, zero_point = np.array(spec.quantization.scale, np.float32), spec.quantization.zero_point
     limits = np.iinfo(dtype)
-    if not (scale > LEAST_SCALE and limits.min <= zero_point <= limits.max):
-        return exactly
     # Arrays, too: a limit that is one takes a third of the time of a number.
     shift = np.array(zero_point, dtype)
     least, most = (np.array(limit - zero_point, np.float32) for limit in (limits.min, limits.max))
@@ -111,13 +109,20 @@ class _Scratch(threading.local):
 
 def dequantizer(spec: TensorSpec) -> Conversion:
     """`dequantize` for one output."""
-    dtype = np.dtype(spec.dtype)
-    if not _one_scale(spec) or dtype.itemsize > 1 or dtype.kind not in "iu":
+    if not one_scale_of_bytes(spec):
         return lambda y: dequantize(y, spec)
-    real = dequantize(np.arange(256, dtype=np.uint8).view(dtype), spec)
+    real = dequantize(np.arange(256, dtype=np.uint8).view(spec.dtype), spec)
     return lambda y: real.take(y.view(_BYTE)) if y.size <= FEW else dequantize(y, spec)
 
 
-def _one_scale(spec: TensorSpec) -> bool:
-    quantization = spec.quantization
-    return quantization is not None and len(quantization.scales) == 1 and quantization.axis is None
+def one_scale_of_bytes(spec: TensorSpec) -> bool:
+    """Whether a tensor has integers of a byte, with one scale, that is not tiny, and one zero point among them."""
+    dtype, quantization = np.dtype(spec.dtype), spec.quantization
+    if quantization is None or len(quantization.scales) != 1 or quantization.axis is not None:
+        return False
+    if dtype.itemsize > 1 or dtype.kind not in "iu":
+        return False
+    limits = np.iinfo(dtype)
+    return bool(
+        np.float32(quantization.scales[0]) > LEAST_SCALE and limits.min <= quantization.zero_point <= limits.max
+    )

@@ -81,7 +81,9 @@ def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
     async def told(request: Any, error: Any) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
-    collector = Collector(service.records, lambda: service.pool.waiting, lambda: service.pool.live)
+    collector = Collector(
+        service.records, lambda: service.pool.waiting + service.pool.second_rings.waiting, lambda: service.pool.live
+    )
 
     async def metrics(request: Any) -> Response:
         return Response(exposition(collector), media_type=METRICS_TYPE)

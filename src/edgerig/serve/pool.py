@@ -19,6 +19,7 @@ from edgerig.serve.inline_lane import InlineLane
 from edgerig.serve.lane import SLOTS, Lane, Opened, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request, joined, total
 from edgerig.serve.ring_lane import RingLane
+from edgerig.serve.second_rings import SecondRings
 from edgerig.serve.sessions import Sessions
 from edgerig.serve.statistics import Executions
 from edgerig.serve.tensors import NetworkTensors, Rows
@@ -54,11 +55,13 @@ class Pool:
         answer_seconds: How long a session of this machine may take for a batch before it counts as hung and is begun
             anew; the target's ``timeout`` by default.
         in_process: Whether the one session runs in this process, see `edgerig.serve.in_process`.
+        rings: 2 where a way in runs samples in the sessions by itself, see `second_rings`.
 
     Attributes:
         tensors: The network's inputs and outputs.
         waiting: Samples that wait for a session now.
         executions: What the network's inferences took so far.
+        second_rings: Those of the sessions, for a way in that runs samples there by itself.
         time_model: See `Session.time_model`.
     """
 
@@ -74,6 +77,7 @@ class Pool:
         batch: int = BATCH,
         answer_seconds: float | None = None,
         in_process: bool = False,
+        rings: int = 1,
     ) -> None:
         if min(sessions, queue, batch) < 1:
             raise UsageError("A pool has at least one session, room for one sample, and batches of one.")
@@ -81,7 +85,10 @@ class Pool:
             check_in_process(target, sessions)
         self.artifact, self.target, self.runtime = artifact, target, runtime
         self.sessions, self.queue, self.batch = sessions, queue, batch
-        self._sessions = Sessions(artifact, target, runtime, options or {}, answer_seconds, in_process=in_process)
+        self._sessions = Sessions(
+            artifact, target, runtime, options or {}, answer_seconds, in_process=in_process, rings=rings
+        )
+        self.second_rings = SecondRings(lambda: self._lanes)
         self.each_alone = self._sessions.each_alone
         self.waiting = 0
         self.tensors: NetworkTensors
@@ -130,7 +137,7 @@ class Pool:
         if isinstance(session, InProcessSession):
             return InlineLane(session, self.tensors, self._finish, self._lane_is)
         if ring is not None and self.tensors.row_bytes <= SMALL:
-            return RingLane(session, ring, *calls)
+            return RingLane(session, ring, *calls, self.second_rings)
         return Lane(session, ring, *calls, each_alone=self.each_alone)
 
     def start(self) -> None:
@@ -368,6 +375,7 @@ class Pool:
         elif error is not None and not self.live:
             self._unreachable = error
             self._fail_waiting(error)
+            self.second_rings.unreachable(error)
         self._schedule()
 
     def _fail_waiting(self, error: Exception) -> None:

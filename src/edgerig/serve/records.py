@@ -6,7 +6,7 @@ import bisect
 import io
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,11 @@ class Histogram:
         """Count a time, of so many requests."""
         self.counts[bisect.bisect_left(BUCKETS, seconds)] += count
         self.total += seconds * count
+
+    def add_counts(self, counts: Sequence[int], seconds: float) -> None:
+        """Count so many times in each bucket, ``seconds`` together."""
+        self.counts = [here + more for here, more in zip(self.counts, counts, strict=True)]
+        self.total += seconds
 
     def cumulative(self) -> list[tuple[str, float]]:
         """For each bucket its bound and how many times are not above it."""
@@ -69,6 +74,13 @@ class Records:
         self.statistics = RequestStatistics()
         #: Open connections by way.
         self.connections: dict[str, int] = {}
+        #: Called before anything is read: whoever counts by itself adds it.
+        self.sources: list[Callable[[], None]] = []
+
+    def refresh(self) -> None:
+        """Have everything added that is counted elsewhere."""
+        for source in self.sources:
+            source()
 
     def note(
         self,
@@ -86,11 +98,7 @@ class Records:
                 refused one did not get so far. samples: How many they had in all.
             conversion_ns: What making the network's inputs for each of them, and answers of its outputs, took.
         """
-        counts = self.requests.get((way, result))
-        if counts is None:
-            counts = self.requests[way, result] = [0, 0]
-        counts[0] += requests
-        counts[1] += samples
+        self._count(way, result, requests, samples)
         handler, queue, network = self._histograms
         handler.add(times.handler_ns * 1e-9, requests)
         if result == "ok":
@@ -102,9 +110,29 @@ class Records:
         else:
             self.statistics.fail.add(requests, times.handler_ns * requests)
         if self.log is not None:
-            line = {"time": time.time(), "way": way, "result": result, "samples": samples // requests}
-            line |= {name.replace("_ns", "_ms"): value / 1e6 for name, value in msgspec.structs.asdict(times).items()}
-            self._write((msgspec.json.encode(line).decode() + "\n") * requests)
+            self._write(_line(way, result, times, samples // requests) * requests)
+
+    def answered(self, way: str, count: int, times_ns: tuple[int, int, int, int, int], last: float) -> None:
+        """Count requests of a sample each that were answered, whose times are in the histograms.
+
+        Args:
+            times_ns: Sums over all of them: handler, queue, network, making inputs, making answers.
+            last: When the last one was answered, in seconds since 1970.
+        """
+        self._count(way, "ok", count, count)
+        self.statistics.answered_all(count, *times_ns, int(last * 1000))
+
+    def write_lines(self, way: str, result: str, times: Sequence[Times]) -> None:
+        """Write lines of requests of a sample each, which are counted elsewhere."""
+        if self.log is not None and times:
+            self._write("".join([_line(way, result, each, 1) for each in times]))
+
+    def _count(self, way: str, result: str, requests: int, samples: int) -> None:
+        counts = self.requests.get((way, result))
+        if counts is None:
+            counts = self.requests[way, result] = [0, 0]
+        counts[0] += requests
+        counts[1] += samples
 
     def _write(self, lines: str) -> None:
         assert self.log is not None
@@ -124,6 +152,12 @@ class Records:
     def connected(self, way: str, change: int) -> None:
         """Count a connection that was opened (1) or closed (-1)."""
         self.connections[way] = self.connections.get(way, 0) + change
+
+
+def _line(way: str, result: str, times: Times, samples: int) -> str:
+    line = {"time": time.time(), "way": way, "result": result, "samples": samples}
+    line |= {name.replace("_ns", "_ms"): value / 1e6 for name, value in msgspec.structs.asdict(times).items()}
+    return msgspec.json.encode(line).decode() + "\n"
 
 
 class Watched:
@@ -172,6 +206,7 @@ class Collector:
         """The metrics."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
+        self.records.refresh()
         requests = CounterMetricFamily("edgerig_requests", "Requests by way in and result.", labels=["way", "result"])
         samples = CounterMetricFamily("edgerig_samples", "Samples in those requests.", labels=["way", "result"])
         for (way, result), (count, rows) in list(self.records.requests.items()):

@@ -6,15 +6,17 @@ import asyncio
 import collections
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 
 from edgerig.errors import EdgerigError, TargetError
 from edgerig.serve.lane import CLOSE_SECONDS, LONGEST_PAUSE, PAUSE, SLOTS, Changed, Done, Opened, Results
 from edgerig.serve.requests import Batch
+from edgerig.serve.second_rings import SecondRings
 from edgerig.serve.tensors import NetworkTensors
 from edgerig.targets.base import Session
-from edgerig.targets.remote.ring_runs import Ran, RingRuns, not_in_time
+from edgerig.targets.remote.ring_runs import Ran, RingRuns, SharedRing, not_in_time
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class RingLane:
 
     Args:
         session: Open. ring: Over it. reopen: Opens another one, with a ring.
+        second_rings: Hears of the session's second ring, if it has one.
     """
 
     def __init__(
@@ -34,8 +37,10 @@ class RingLane:
         reopen: Callable[[], Opened],
         done: Done,
         changed: Changed,
+        second_rings: SecondRings,
     ) -> None:
         self.slots, self.up = SLOTS, True
+        self._second_rings = second_rings
         self._session: Session | None = session
         self._runs: RingRuns | None = ring
         self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed
@@ -51,6 +56,25 @@ class RingLane:
     def pid(self) -> int | None:
         """The process that runs the network, if there is one now."""
         return self._session.pid if self._session is not None else None
+
+    @property
+    def second(self) -> SharedRing | None:
+        """The session's second ring, for somebody else; None where there is none, or no session."""
+        return self._runs.second if self._runs is not None else None
+
+    def nonsense(self, what: str) -> EdgerigError:
+        """The error of a session that has answered what cannot be."""
+        return self._runs.nonsense(what) if self._runs is not None else TargetError("The session is lost.")
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the session may take for an answer."""
+        return self._runs.patience if self._runs is not None else math.inf
+
+    def lose(self, error: EdgerigError) -> None:
+        """Give the session up, and open another one."""
+        if self._runs is not None:
+            self._lost(error)
 
     def start(self) -> None:
         """Begin to take batches, on the running event loop."""
@@ -98,6 +122,7 @@ class RingLane:
         assert self._runs is not None
         self._loop.add_reader(self._runs.fd, self._answered)
         self._loop.add_reader(self._runs.lost_fd, self._hung_up)
+        self._second_rings.opened(self)
 
     def _look_at_time(self) -> None:
         """Give up a session that has not answered for too long."""
@@ -158,7 +183,7 @@ class RingLane:
     def _lost(self, error: EdgerigError) -> None:
         """The batch that ran may be at fault, the one behind it was not begun; another session takes its turn."""
         batches, self._batches = self._batches, collections.deque()
-        self._end_ring()
+        self._end_ring(error)
         self._changed(self, False, None)
         for position, batch in enumerate(batches):
             self._loop.call_soon(self._done, self, batch, error if position == 0 else None)
@@ -196,8 +221,9 @@ class RingLane:
                 ring.close()
             await self._loop.run_in_executor(None, session.close)
 
-    def _end_ring(self) -> None:
+    def _end_ring(self, error: Exception | None = None) -> None:
         if self._runs is not None:
+            self._second_rings.ends(self, error)
             self._loop.remove_reader(self._runs.fd)
             self._loop.remove_reader(self._runs.lost_fd)
             self._runs.close()

@@ -116,6 +116,7 @@ class Server:
             batch=batch,
             answer_seconds=_answer_seconds(answer_seconds, device, target_options or {}, in_process=in_process),
             in_process=in_process,
+            rings=2 if any(way.shares_sessions(self.access) for way in self.ways) else 1,
         )
         self.service = Service(name or artifact.name, self.pool, Records(log))
         self.addresses: dict[str, Address] = {}

@@ -24,6 +24,7 @@ class Sessions:
         artifact: The network. target: Where. runtime: The engine there, with its settings ``options``.
         answer_seconds: How long one of this machine may take for an answer; the target's ``timeout`` if None.
         in_process: Whether they run in this process instead.
+        rings: 2 where somebody else than the pool is to run samples in them, too (`RingRuns`).
 
     Attributes:
         each_alone: Whether every request is a sequence of its own, of a network that keeps state.
@@ -38,7 +39,9 @@ class Sessions:
         answer_seconds: float | None,
         *,
         in_process: bool = False,
+        rings: int = 1,
     ) -> None:
+        self._rings = rings
         self._artifact, self._target, self._runtime, self._options = artifact, target, runtime, dict(options)
         self._answer_seconds, self._in_process = answer_seconds, in_process
         self.each_alone = keeps_state(artifact)
@@ -99,4 +102,4 @@ class Sessions:
         if self.each_alone or not RingRuns.serves(session):
             return None
         assert isinstance(session, WireSession)
-        return RingRuns(session, rows)
+        return RingRuns(session, rows, self._rings)

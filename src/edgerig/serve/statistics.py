@@ -82,3 +82,20 @@ class RequestStatistics:
         self.executions.add(requests, network_ns * requests, input_ns * requests, output_ns * requests)
         self.samples += samples
         self.last_ms = int(time.time() * 1000)
+
+    def answered_all(
+        self,
+        requests: int,
+        handler_ns: int,
+        queue_ns: int,
+        network_ns: int,
+        input_ns: int,
+        output_ns: int,
+        last_ms: int,
+    ) -> None:
+        """Add requests of a sample each that were answered, with the times of all of them together."""
+        self.success.add(requests, handler_ns)
+        self.queue.add(requests, queue_ns)
+        self.executions.add(requests, network_ns, input_ns, output_ns)
+        self.samples += requests
+        self.last_ms = max(self.last_ms, last_ms)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.files import sha256, write_bytes
@@ -139,10 +140,15 @@ class Misclocked(Faulty):
         result = super().run(inputs)
         return RunResult(result.outputs, np.array([self._told(t) for t in result.times_ns], np.int64))
 
-    def run_one(self, sample: Sequence[Array], into: Sequence[Array] = ()) -> tuple[int, Sequence[Array]]:
+    def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
         self._worked = []
-        elapsed, outputs = super().run_one(sample, into)
+        elapsed, outputs = super().run_one(sample)
         return self._told(elapsed), outputs
+
+    def run_each(self, samples: Sequence[tuple[Sequence[Array], Sequence[Array]]], times: NDArray[np.int64]) -> None:
+        self._worked = []
+        super().run_each(samples, times)
+        times[: len(samples)] = [self._told(elapsed) for elapsed in times[: len(samples)].tolist()]
 
     def _invoke(self) -> None:
         start = time.process_time_ns()

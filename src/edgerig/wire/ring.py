@@ -5,11 +5,14 @@ Each slot holds one request, and its answer in the same place::
     0   8  number of the request, from 1 on       64  8 x rows  on-device time of each inference in ns
     8   4  inferences; 0 ends the exchange            then each input and each output of ``rows`` inferences,
     12  4  0, or bytes of the failure                 each at a multiple of 64 bytes
-    16     nothing                                    the failure: msgpack, in the place of the times and what follows
+    16  8  the request's number once it is begun      the failure: msgpack, in the place of the times and what follows
+    24     nothing
 
 Request n lies in slot (n - 1) modulo their number. Two counters in the kernel (``eventfd``) tell how many were written:
 one of requests, one of answers. Whoever reads one sees what was written before it, on any processor; nothing else says
 what is new, so that nobody looks at memory that changes meanwhile.
+
+A session may have two of them, for two that ask it independently of one another; either ends both.
 """
 
 from __future__ import annotations
@@ -30,19 +33,24 @@ from edgerig.tensors import TensorSpec
 
 #: Head of a slot: number, inferences, bytes of the failure.
 HEAD = struct.Struct("=QII")
+#: Where a slot tells which request in it is begun: it is at fault where the session is lost then.
+BEGUN_AT, _BEGUN = 16, struct.Struct("=Q")
 HEAD_BYTES = ALIGNMENT = 64
 #: Bytes of a failure at most.
 FAILURE_BYTES = 16 * 1024
-#: File descriptors that travel: memory, requests, answers.
+#: File descriptors that travel for each ring: memory, requests, answers.
 DESCRIPTORS = 3
+#: Rings of a session at most.
+MOST_RINGS = 2
 _SEALS = ("F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_SEAL")
 
 
 class RingHeader(msgspec.Struct, frozen=True, array_like=True):
-    """The request for a ring: number of slots, and inferences that fit into each."""
+    """The request for a ring, or for several alike: number of slots, inferences that fit into each, and of rings."""
 
     slots: int
     rows: int
+    rings: int = 1
 
 
 def available() -> bool:
@@ -87,6 +95,10 @@ class Slot:
     def write_head(self, number: int, count: int, failure: int = 0) -> None:
         """Say what the slot holds now."""
         HEAD.pack_into(self._memory, self._first, number, count, failure)
+
+    def begin(self, number: int) -> None:
+        """Say that request ``number`` is worked on."""
+        _BEGUN.pack_into(self._memory, self._first + BEGUN_AT, number)
 
     def read_head(self) -> tuple[int, int, int]:
         """Number, inferences, and bytes of the failure."""

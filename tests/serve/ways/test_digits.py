@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.needs import need
 
 from edgerig.errors import IncompatibleError, UsageError
 from edgerig.serve import Server
@@ -33,15 +34,19 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("log") / "requests"
 
 
-@pytest.fixture(scope="module")
-def served(digit_net: Path, log: Path) -> Iterator[Server]:
-    """A server of two sessions, whose engine refuses a digit that begins with 777 and dies of one with 666."""
+@pytest.fixture(scope="module", params=[True, False], ids=["c", "python"])
+def served(digit_net: Path, log: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of two sessions, whose engine refuses a digit that begins with 777 and dies of one with 666; its
+    connections are looked after in C, or in Python."""
     runtime = "tests.serve.fragile:Fragile"
-    ways = [Digits("127.0.0.1:0")]
+    if request.param:
+        need("cc")
+    ways = [Digits("127.0.0.1:0", in_c=request.param)]
     with (
         log.open("w") as file,
         Server(digit_net, listen="127.0.0.1:0", ways=ways, runtime=runtime, sessions=2, log=file) as server,
     ):
+        assert ways[0].looked_after_in == ("C" if request.param else "Python")
         yield server
 
 

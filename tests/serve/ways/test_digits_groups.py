@@ -87,7 +87,7 @@ def test_no_reply_is_taken_for_that_of_a_request_that_has_none(
             data = data[count * REQUEST_SIZE :]
 
     monkeypatch.setattr(Connection, "data_received", in_pieces)
-    ways, runtime = [Digits("127.0.0.1:0")], "tests.serve.fragile:Fragile"
+    ways, runtime = [Digits("127.0.0.1:0", in_c=False)], "tests.serve.fragile:Fragile"
     with Server(digit_net, listen=None, ways=ways, runtime=runtime, sessions=1) as server:
         address = "127.0.0.1", server.addresses["digits"].port
         with socket.create_connection(address, 60) as client, socket.create_connection(address, 60) as other:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from edgerig.testing import networks
 from edgerig.wire.frame import Kind
 from edgerig.wire.link import PairLink
 from edgerig.wire.messages import Unsupported, pack
-from edgerig.wire.ring import RingHeader, available, new_memory
+from edgerig.wire.ring import BEGUN_AT, RingHeader, available, new_memory
 
 pytestmark = pytest.mark.skipif(not available(), reason="no sealed memory or eventfd on this system")
 ROWS = 4
@@ -230,7 +231,13 @@ def test_memory_cannot_be_made_smaller_under_the_host(tmp_path: Path) -> None:
 
 
 def test_a_ring_is_refused_where_it_cannot_be(session: WireSession) -> None:
-    for header in (RingHeader(0, 1), RingHeader(1, 0), RingHeader(1 << 20, 1)):
+    for header in (
+        RingHeader(0, 1),
+        RingHeader(1, 0),
+        RingHeader(1 << 20, 1),
+        RingHeader(1, 1, 0),
+        RingHeader(1, 1, 3),
+    ):
         with pytest.raises(EdgerigError, match="has no"):
             session.client.request(Kind.RING, pack(header))
     np.testing.assert_allclose(session.run([samples(1)]).outputs[0], expected(samples(1)), rtol=1e-4)
@@ -267,6 +274,26 @@ def test_a_small_memory_ends_the_session_with_a_reason(session: WireSession) -> 
     os.close(memory)
     with pytest.raises(EdgerigError, match="No memory is shared"):
         session.client.memory()
+
+
+def test_a_second_ring_is_answered_beside_the_first_one(session: WireSession) -> None:
+    runs = RingRuns(session, ROWS, rings=2)
+    second = runs.second
+    assert second is not None
+    for number in range(1, 12):
+        slot, x = second.ring.slot(number), samples(ROWS, number)
+        slot.inputs[0][:] = x
+        slot.write_head(number, ROWS)
+        runs.begin([samples(3, 100 + number)])
+        os.eventfd_write(second.requests, 1)
+        assert select.select([second.answers], [], [], 60)[0]
+        assert os.eventfd_read(second.answers) == 1
+        assert slot.read_head() == (number, ROWS, 0)
+        assert struct.unpack_from("=Q", slot._memory, slot._first + BEGUN_AT) == (number,)
+        check(Ran((slot.outputs[0],), slot.times), x)
+        check(collect(runs, 1)[0], samples(3, 100 + number))
+    runs.close()
+    np.testing.assert_allclose(session.run([samples(1)]).outputs[0], expected(samples(1)), rtol=1e-4)
 
 
 def test_a_large_sample_has_a_slot_of_its_own(monkeypatch: pytest.MonkeyPatch, session: WireSession) -> None:

@@ -52,6 +52,10 @@ class Way:
         """Those of its requests on the HTTP port that it answers without the routes, where there are any."""
         return None
 
+    def shares_sessions(self, access: Access) -> bool:
+        """Whether it gives samples to the pool's sessions by itself, where these share memory with this process."""
+        return False
+
     async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
         """Begin to answer at its own port.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 import time
@@ -13,11 +14,14 @@ from edgerig.serve.listening import BACKLOG, Access
 from edgerig.serve.service import Service
 from edgerig.serve.sockets import SocketServer, available
 from edgerig.serve.ways.base import Way
-from edgerig.serve.ways.digits_connections import Clients, Connection
+from edgerig.serve.ways.digits_connections import IDLE_SECONDS, REQUEST_SECONDS, Clients, Connection
+from edgerig.serve.ways.digits_front import Front, takes
 from edgerig.serve.ways.digits_groups import NAME
+from edgerig.serve.ways.digits_library import front_library
 from edgerig.wire.digits.layout import encode_stats_reply
 from edgerig.wire.digits.messages import OUTPUTS, PIXELS, PORT, Mode, StatsReply
 
+_logger = logging.getLogger(__name__)
 #: Version that a request for statistics is answered with.
 VERSION = 1
 #: Seconds between two looks for connections that are too slow, and between two looks whether all have ended.
@@ -29,14 +33,18 @@ class Digits(Way):
 
     Args:
         listen: ``HOST:PORT``; by default port 32001.
+        in_c: Whether connections without TLS are looked after by code in C, where a C compiler is there to build it and
+            sessions share memory with this process (`edgerig.serve.ways.digits_front`); else that is done in Python.
     """
 
     name: ClassVar[str] = NAME
     listens: ClassVar[bool] = True
     takes_token: ClassVar[bool] = False
 
-    def __init__(self, listen: str | None = None) -> None:
+    def __init__(self, listen: str | None = None, *, in_c: bool = True) -> None:
         super().__init__(listen)
+        self.in_c = in_c
+        self._front: Front | None = None
         self._clients: Clients | None = None
         self._server: asyncio.Server | SocketServer | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -44,10 +52,25 @@ class Digits(Way):
     def default_port(self, http_port: int | None) -> int:
         return 0 if http_port == 0 else PORT
 
+    def shares_sessions(self, access: Access) -> bool:
+        return self.in_c and access.context is None and front_library() is not None
+
+    @property
+    def looked_after_in(self) -> str:
+        """What its connections are looked after in: C or Python."""
+        return "Python" if self._front is None else "C"
+
     async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
         shape, output = check_network(service)
         # What runs the network tells no clock of its processor.
         stats = encode_stats_reply(StatsReply(VERSION, 0, Mode.NONE))
+        library = front_library() if self.shares_sessions(access) else None
+        if library is not None and takes(service.pool, output):
+            self._front = Front(library, listener, service.pool, service.records, stats, output)
+            self._sweeper = asyncio.get_running_loop().create_task(_sweep_front(self._front))
+            _logger.info("connections of digits are looked after in C")
+            return
+        _logger.info("connections of digits are looked after in Python")
         self._clients = clients = Clients(service.pool, service.records, stats, shape, output)
         loop = asyncio.get_running_loop()
         if access.context is None and available():
@@ -59,6 +82,11 @@ class Digits(Way):
         self._sweeper = loop.create_task(_sweep(clients))
 
     async def stop(self, deadline: float) -> None:
+        if self._front is not None and self._sweeper is not None:
+            self._sweeper.cancel()
+            await _stop_front(self._front, deadline)
+            self._front = None
+            return
         if self._server is None or self._sweeper is None or self._clients is None:
             return
         connections = self._clients.connections
@@ -84,6 +112,20 @@ async def _sweep(clients: Clients) -> None:
         for connection in list(clients.connections):
             if connection.overdue(now):
                 connection.transport.abort()
+
+
+async def _sweep_front(front: Front) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        front.sweep(REQUEST_SECONDS, IDLE_SECONDS)
+
+
+async def _stop_front(front: Front, deadline: float) -> None:
+    end = time.monotonic() + deadline
+    front.finish()
+    while front.connections and time.monotonic() < end:
+        await asyncio.sleep(LOOK_SECONDS)
+    front.end()
 
 
 def check_network(service: Service) -> tuple[tuple[int, ...], int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgerig.errors import AnswerError, EdgerigError, TargetError
 from edgerig.targets.base import Array
 from edgerig.targets.remote.session import WireSession
+from edgerig.tensors import TensorSpec
 from edgerig.wire import answers, messages
 from edgerig.wire.frame import Kind
 from edgerig.wire.link import PairLink
@@ -48,6 +49,33 @@ class _Work:
         self.error: EdgerigError | None = None
 
 
+class SharedRing:
+    """A ring, and its counters of requests and of answers.
+
+    Args:
+        undo: Gets what closes its descriptors.
+
+    Attributes:
+        ring: Its slots. requests, answers: The counters.
+        descriptors: Of its memory, and of both of these.
+    """
+
+    def __init__(
+        self,
+        header: RingHeader,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        undo: contextlib.ExitStack,
+    ) -> None:
+        memory = new_memory(header.slots * slot_bytes(header.rows, inputs, outputs))
+        undo.callback(os.close, memory)
+        self.requests = os.eventfd(0, os.EFD_CLOEXEC)
+        undo.callback(os.close, self.requests)
+        self.answers = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        undo.callback(os.close, self.answers)
+        self.ring, self.descriptors = Ring(memory, header, inputs, outputs), [memory, self.requests, self.answers]
+
+
 class RingRuns:
     """Runs samples on a session of this machine, through a ring.
 
@@ -56,8 +84,10 @@ class RingRuns:
     Args:
         session: See `serves`.
         rows: Inferences that are begun at once, mostly; more take several slots.
+        rings: 2 for another ring, alike, for somebody else than this object.
 
     Attributes:
+        second: That ring.
         patience: Seconds that the session may take for an answer.
         fd: Readable when `receive` has something to do. lost_fd: Readable when the session is lost.
 
@@ -65,33 +95,31 @@ class RingRuns:
         TargetError: The session is lost, or there is no such memory.
     """
 
-    def __init__(self, session: WireSession, rows: int) -> None:
+    def __init__(self, session: WireSession, rows: int, rings: int = 1) -> None:
         self._session, self._client, self.patience = session, session.client, session.client.timeout
         inputs, outputs = session.load_report.inputs, session.load_report.outputs
         each = bytes_of(inputs, outputs)
         self._rows = max(1, min(rows, SLOT_BYTES // each))
         self._slots = SLOTS if each * SLOTS <= SLOT_BYTES else FEW_SLOTS
-        header = RingHeader(self._slots, self._rows)
+        header = RingHeader(self._slots, self._rows, rings)
         link = self._client.link
         assert isinstance(link, PairLink)
         self.lost_fd = link.socket.fileno()
         self._client.request(Kind.RING, pack(header))
         with contextlib.ExitStack() as undo:
             try:
-                memory = new_memory(self._slots * slot_bytes(self._rows, inputs, outputs))
-                undo.callback(os.close, memory)
-                self._requests = os.eventfd(0, os.EFD_CLOEXEC)
-                undo.callback(os.close, self._requests)
-                self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-                undo.callback(os.close, self.fd)
-                self._ring = Ring(memory, header, inputs, outputs)
-                socket.send_fds(link.socket, [b"\0"], [memory, self._requests, self.fd])
+                shared = [SharedRing(header, inputs, outputs, undo) for _ in range(rings)]
+                descriptors = [descriptor for each in shared for descriptor in each.descriptors]
+                socket.send_fds(link.socket, [b"\0"], descriptors)
             except OSError as error:
                 self._client.broken = True
                 raise TargetError(f"No memory can be shared with the session: {error.strerror}.") from error
             # Kept from here on, but for the memory's own, which its mapping outlives.
             undo.pop_all()
-            os.close(memory)
+            for kept in shared:
+                os.close(kept.descriptors[0])
+        self._ring, self._requests, self.fd = shared[0].ring, shared[0].requests, shared[0].answers
+        self.second = shared[1] if rings > 1 else None
         self._poll = select.poll()
         self._poll.register(self.fd, select.POLLIN)
         self._number = 0
@@ -188,7 +216,7 @@ class RingRuns:
         except BlockingIOError:
             return []
         if count > len(self._sent):
-            raise self._nonsense(f"{count} answers to {len(self._sent)} requests")
+            raise self.nonsense(f"{count} answers to {len(self._sent)} requests")
         ended: list[Ran | EdgerigError] = []
         for _ in range(count):
             work, rows, start = self._sent[0]
@@ -215,10 +243,9 @@ class RingRuns:
         """What a slot says, checked, and copied: the slot is used again."""
         number, count, failure = slot.read_head()
         if number != self._number - len(self._sent) + 1 or count != rows or failure > FAILURE_BYTES:
-            raise self._nonsense(f"request {number} of {count} inferences")
+            raise self.nonsense(f"request {number} of {count} inferences")
         if failure:
-            reported = answers.decoded(slot.failure(failure), TracedFailure, "RING", self._client.who)
-            return messages.error_of(reported, answer=True)
+            return engine_failure(slot.failure(failure), self._client.who)
         single = rows == 1
         times = slot.first_times.copy() if single else slot.times[:rows].copy()
         span = time.perf_counter_ns() - start
@@ -227,7 +254,8 @@ class RingRuns:
         outputs = slot.first_outputs if single else [array[:rows] for array in slot.outputs]
         return Ran(tuple([array.copy() for array in outputs]), times)
 
-    def _nonsense(self, what: str) -> AnswerError:
+    def nonsense(self, what: str) -> AnswerError:
+        """The error of a session that has answered what cannot be; it is of no use any more."""
         self._client.broken = True
         return AnswerError(f"{self._client.who} does not keep to the protocol: it tells of {what}.")
 
@@ -238,7 +266,7 @@ class RingRuns:
         except EdgerigError as error:
             self._client.broken = True
             return error
-        return self._nonsense("what nobody asked for")
+        return self.nonsense("what nobody asked for")
 
     def close(self) -> None:
         """End the exchange; the session's process leaves the ring as soon as it has answered what it has."""
@@ -248,6 +276,18 @@ class RingRuns:
                 os.eventfd_write(self._requests, 1)
         os.close(self._requests)
         os.close(self.fd)
+        if self.second is not None:
+            os.close(self.second.requests)
+            os.close(self.second.answers)
+
+
+def engine_failure(data: bytes, who: str) -> EdgerigError:
+    """The error that a slot tells of.
+
+    Raises:
+        AnswerError: It is none.
+    """
+    return messages.error_of(answers.decoded(data, TracedFailure, "RING", who), answer=True)
 
 
 def not_in_time(seconds: float) -> TargetError:

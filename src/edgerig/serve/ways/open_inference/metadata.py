@@ -69,6 +69,7 @@ def model_statistics(service: Service) -> dict[str, Any]:
     ways in. ``batch_stats`` tell of single runs; those of requests, in ``inference_stats``, have the times of the whole
     batches that they were part of.
     """
+    service.records.refresh()
     requests, executions = service.records.statistics, service.pool.executions
     times = {"success": requests.success, "fail": requests.fail, "queue": requests.queue}
     return {

@@ -1,0 +1,291 @@
+/* A front's connections: who is let in, read, hung up on. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "state.h"
+
+enum {
+    ACCEPTED = 128, /* connections that are let in in a look */
+    /* Replies of a connection that are due; above the first number no more is read, below the second again. */
+    PAUSE_ABOVE = 256,
+    RESUME_BELOW = 128,
+    MOST_UNSENT = 256 << 10, /* bytes that a client has not taken, above which no more of it is read */
+    FIRST_PLACES = 64,
+    MOST_PLACES = 1 << 24
+};
+
+connection *connections_find(const front *f, uint32_t place, uint32_t generation)
+{
+    connection *c = place < f->place_count ? f->places[place] : NULL;
+
+    return c != NULL && c->generation == generation ? c : NULL;
+}
+
+static uint64_t key_of(const connection *c)
+{
+    return (uint64_t)c->generation << 32 | c->place;
+}
+
+/* Has it looked at for what it waits for. */
+static void watch(front *f, connection *c)
+{
+    int reads = !c->paused && !c->ending && !c->closing && c->unsent_count - c->unsent_at < MOST_UNSENT;
+    struct epoll_event event = { .data.u64 = key_of(c) };
+
+    event.events = (reads ? (uint32_t)EPOLLIN : 0) | (c->unsent != NULL ? (uint32_t)EPOLLOUT : 0);
+    if (c->socket >= 0 && event.events != c->watched) {
+        c->watched = event.events;
+        epoll_ctl(f->clients, EPOLL_CTL_MOD, c->socket, &event);
+    }
+}
+
+void connections_lose(front *f, connection *c)
+{
+    if (c->socket < 0) {
+        return;
+    }
+    close(c->socket);
+    c->socket = -1;
+    f->places[c->place] = NULL;
+    f->free_places[f->free_count++] = c->place;
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        f->first = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    /* What is left of it goes at the end of the call: somebody may be in the middle of something. */
+    c->next = f->ended;
+    f->ended = c;
+    f->counts.connections--;
+}
+
+void connections_forget_ended(front *f)
+{
+    connection *c, *next;
+
+    for (c = f->ended; c != NULL; c = next) {
+        next = c->next;
+        connection_free(c);
+    }
+    f->ended = NULL;
+}
+
+/* Ends it as soon as all is sent. */
+static void hang_up(front *f, connection *c)
+{
+    c->closing = 1;
+    if (c->unsent == NULL) {
+        connections_lose(f, c);
+    } else {
+        watch(f, c);
+    }
+}
+
+void connections_finish(front *f, connection *c)
+{
+    c->ending = 1;
+    if (c->count == 0) {
+        hang_up(f, c);
+    } else {
+        watch(f, c);
+    }
+}
+
+/* The protocol has no word for a refusal: the connection ends after the replies that are due. */
+static void refuse(front *f, connection *c)
+{
+    tell_kind(f, FRONT_REFUSED, 0, 0);
+    c->refused = 1;
+    connections_finish(f, c);
+}
+
+void connections_flush(front *f, connection *c, uint64_t now)
+{
+    size_t count;
+
+    if (c->socket < 0 || c->closing) {
+        return;
+    }
+    do {
+        count = connection_take(c, f->out, sizeof f->out, f->stats);
+        if (count != 0 && !connection_send(c, f->out, count)) {
+            connections_lose(f, c);
+            return;
+        }
+    } while (count + DIGITS_REPLY > sizeof f->out);
+    c->since = now;
+    if (c->ending && c->count == 0) {
+        hang_up(f, c);
+        return;
+    }
+    if (c->paused && c->count < RESUME_BELOW) {
+        c->paused = 0;
+    }
+    watch(f, c);
+}
+
+/* ---- reading */
+
+/* What was read of a connection, behind what was kept of it, becomes samples. */
+static void take(front *f, connection *c, uint64_t now, uint32_t count)
+{
+    int32_t taken = requests_take(f, c, f->space, count, now);
+
+    if (taken == -2 || (taken >= 0 && !connection_keep(c, f->space + taken, count - (uint32_t)taken))) {
+        connections_lose(f, c);
+        return;
+    }
+    if (taken > 0) {
+        c->since = now;
+    }
+    if (taken < 0) {
+        connection_keep(c, NULL, 0);
+        refuse(f, c);
+    }
+    if (c->socket >= 0 && c->count > PAUSE_ABOVE) {
+        c->paused = 1;
+        watch(f, c);
+    }
+    if (c->count > c->awaited) {
+        connections_flush(f, c, now);
+    }
+}
+
+static void receive(front *f, connection *c, uint64_t now)
+{
+    ssize_t count;
+
+    if (c->partial != NULL) {
+        memcpy(f->space, c->partial, c->partial_count);
+    } else {
+        /* A request that begins now must be whole in time; one that has begun gets no more of it. */
+        c->since = now;
+    }
+    count = recv(c->socket, f->space + c->partial_count, READ_BYTES, MSG_DONTWAIT);
+    if (count > 0) {
+        take(f, c, now, c->partial_count + (uint32_t)count);
+    } else if (count == 0) {
+        /* It sends no more, and may still read. */
+        connections_finish(f, c);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        connections_lose(f, c);
+    }
+}
+
+void connections_serve(front *f, connection *c, uint64_t now, uint32_t events)
+{
+    if ((events & EPOLLOUT) != 0) {
+        if (!connection_send_rest(c) || (c->closing && c->unsent == NULL)) {
+            connections_lose(f, c);
+            return;
+        }
+        watch(f, c);
+    }
+    if ((events & EPOLLIN) != 0 && !c->paused && !c->ending && !c->closing) {
+        receive(f, c, now);
+    } else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+        connections_lose(f, c);
+    }
+}
+
+/* ---- letting in */
+
+void connections_accept_more(front *f, int on)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)GENERATION_LISTENER << 32 };
+
+    if (on != f->accepting && !f->finishing) {
+        epoll_ctl(f->clients, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, f->settings.listener, &event);
+        f->accepting = on;
+        f->counts.exhausted = !on;
+    }
+}
+
+/* Has a number for another connection. Returns 0 where there is no memory. */
+static int more_places(front *f)
+{
+    uint32_t count = f->place_count != 0 ? 2 * f->place_count : FIRST_PLACES;
+    connection **places;
+    uint32_t *free_places;
+
+    if (f->free_count != 0) {
+        return 1;
+    }
+    if (count > MOST_PLACES) {
+        return 0;
+    }
+    places = realloc(f->places, count * sizeof *places);
+    if (places == NULL) {
+        return 0;
+    }
+    f->places = places;
+    free_places = realloc(f->free_places, count * sizeof *free_places);
+    if (free_places == NULL) {
+        return 0;
+    }
+    f->free_places = free_places;
+    while (f->place_count < count) {
+        f->places[f->place_count] = NULL;
+        f->free_places[f->free_count++] = f->place_count++;
+    }
+    return 1;
+}
+
+/* Looks after a client from now on. Returns 0 where there is no memory for it. */
+static int let_in(front *f, int socket, uint64_t now)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    connection *c = more_places(f) ? calloc(1, sizeof *c) : NULL;
+
+    if (c == NULL) {
+        return 0;
+    }
+    c->socket = socket;
+    c->place = f->free_places[f->free_count - 1];
+    f->generation = f->generation < GENERATION_FIRST ? GENERATION_FIRST : f->generation + 1;
+    c->generation = f->generation;
+    c->watched = EPOLLIN;
+    c->since = now;
+    event.data.u64 = key_of(c);
+    if (epoll_ctl(f->clients, EPOLL_CTL_ADD, socket, &event) != 0) {
+        free(c);
+        return 0;
+    }
+    f->free_count--;
+    f->places[c->place] = c;
+    c->next = f->first;
+    if (f->first != NULL) {
+        f->first->previous = c;
+    }
+    f->first = c;
+    f->counts.connections++;
+    /* Mostly the request is there by now. */
+    receive(f, c, now);
+    return 1;
+}
+
+void connections_accept_all(front *f, uint64_t now)
+{
+    int i;
+
+    for (i = 0; i < ACCEPTED && f->accepting; i++) {
+        int socket = accept4(f->settings.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (socket >= 0 && !let_in(f, socket, now)) {
+            close(socket);
+            connections_accept_more(f, 0);
+        } else if (socket < 0 && errno != ECONNABORTED && errno != EINTR) {
+            if (errno != EAGAIN && errno != EWOULDBLOCK) {
+                connections_accept_more(f, 0);
+            }
+            return;
+        }
+    }
+}
