@@ -32,7 +32,7 @@ from edgerig.serve.ways.open_inference.messages import (
     render,
     wanted_outputs,
 )
-from edgerig.serve.ways.open_inference.metadata import VERSION
+from edgerig.serve.ways.open_inference.metadata import VERSION, check_sequence
 
 _logger = logging.getLogger(__name__)
 #: Bytes of a body that is answered directly: as many of a slow one are held for each connection. Bytes of JSON that is
@@ -138,6 +138,7 @@ class DirectInference(DirectRequests):
                 ]
             )
         request, arrays = parse(body, head.json_length)
+        check_sequence(self._service, request.parameters.get("sequence_id"))
         tensors = self._service.pool.tensors
         wanted = wanted_outputs(request, tensors)
         raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})

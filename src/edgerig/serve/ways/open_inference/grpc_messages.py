@@ -68,6 +68,14 @@ def input_tensors(request: Any) -> dict[str, Array]:
     return tensors
 
 
+def sequence_of(request: Any) -> Any:
+    """The parameter ``sequence_id`` of a ``ModelInferRequest``; None without."""
+    if "sequence_id" not in request.parameters:
+        return None
+    value = request.parameters["sequence_id"]
+    return getattr(value, value.WhichOneof("parameter_choice") or "", None)
+
+
 def _typed(tensor: Any, dtype: np.dtype[Any], count: int, what: _Input) -> Array:
     """The numbers of an input that are no raw bytes."""
     field = FIELDS.get(tensor.datatype)

@@ -21,6 +21,7 @@ from edgerig.serve.ways.open_inference.metadata import (
     VERSION,
     UnknownModelError,
     check_model,
+    check_sequence,
     model_config,
     model_metadata,
     model_statistics,
@@ -145,6 +146,7 @@ class Inference(_Endpoint):
             length = headers.get(HEADER_LENGTH.encode())
             body = await self.way.bodies.read(headers, receive)
             request, arrays = parse(body, None if length is None else length.decode("latin-1"))
+            check_sequence(self.service, request.parameters.get("sequence_id"))
             tensors = self.service.pool.tensors
             wanted = wanted_outputs(request, tensors)
             raw = own_numbers(tensors, {tensor.name: tensor.datatype for tensor in request.inputs})

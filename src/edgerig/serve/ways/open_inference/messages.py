@@ -7,6 +7,8 @@ the bytes of the tensors follow in the order in which the JSON names them, littl
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +26,10 @@ Array = NDArray[Any]
 HEADER_LENGTH = "inference-header-content-length"
 #: Most axes of a tensor.
 MOST_AXES = 32
+
+
+#: Bytes of a body that is no JSON in which a reason is looked for.
+LOOKED_AT = 64 << 10
 
 
 class InputTensor(msgspec.Struct, frozen=True):
@@ -78,7 +84,7 @@ def parse(body: memoryview | bytes, header_length: str | None) -> tuple[Inferenc
     try:
         request = _decoder.decode(json)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"The body is no inference request: {one_line(error, 200)}.") from error
+        raise RequestError(f"The body is no inference request: {one_line(error, 200)}.", *_hints(json)) from error
     tensors: dict[str, Array] = {}
     for tensor in request.inputs:
         if tensor.name in tensors:
@@ -93,13 +99,19 @@ def parse(body: memoryview | bytes, header_length: str | None) -> tuple[Inferenc
         if type(size) is not int or size != count * dtype.itemsize or size > len(binary) or bytes(tensor.data):
             raise RequestError(
                 f"Input {one_line(tensor.name, 80)!r} of shape {tensor.shape} has {count * dtype.itemsize} B, not "
-                f"{one_line(size, 40)} of {len(binary)} that follow."
+                f"{one_line(repr(size), 40)} of {len(binary)} that follow."
             )
         tensors[tensor.name] = _native(np.frombuffer(binary[:size], dtype).reshape(tensor.shape))
         binary = binary[size:]
     if len(binary):
         raise RequestError(f"{len(binary)} B follow the last binary tensor.")
     return request, tensors
+
+
+def _hints(json: memoryview) -> list[str]:
+    """What helps where that is no JSON: Python writes NaN and infinity, which it does not have."""
+    words = re.search(rb"[\[,:]\s*-?(NaN|Infinity)\s*[],}]", json[:LOOKED_AT])
+    return ["JSON has no NaN and no infinity: send such numbers as binary tensors."] if words else []
 
 
 def _elements(tensor: InputTensor) -> int:
@@ -120,7 +132,9 @@ def _from_json(tensor: InputTensor, dtype: np.dtype[Any], count: int) -> Array:
         raise RequestError(f"{what} has no data.")
     try:
         values, flat = _numbers(dtype.kind, 1).decode(tensor.data), True
-    except msgspec.MsgspecError:
+    except msgspec.MsgspecError as error:
+        if re.match(rb"\s*\[\s*\[", bytes(tensor.data)) is None:
+            raise RequestError(f"{what}: its data are no {tensor.datatype} numbers: {one_line(error, 200)}.") from error
         values, flat = _nested(tensor, dtype, what), False
     array = _as_array(values, dtype, what)
     if not (flat and len(values) == count) and list(array.shape) != tensor.shape:
@@ -170,7 +184,7 @@ def wanted_outputs(request: InferenceRequest, tensors: NetworkTensors) -> list[t
     Raises:
         RequestError: There is no output of that name, or it is asked for twice, in shared memory, or as a ranking.
     """
-    binary = request.parameters.get("binary_data_output") is True
+    binary = _flag(request.parameters, "binary_data_output", False)
     if not request.outputs:
         return [(position, binary) for position in range(len(tensors.outputs))]
     positions = {spec.name: position for position, spec in enumerate(tensors.outputs)}
@@ -183,8 +197,15 @@ def wanted_outputs(request: InferenceRequest, tensors: NetworkTensors) -> list[t
         check_place(output.parameters, "Output", output.name)
         if output.parameters.get("classification"):
             raise RequestError("The extension `classification` is not offered: rank the scores yourself.")
-        chosen[position] = output.parameters.get("binary_data", binary) is True
+        chosen[position] = _flag(output.parameters, "binary_data", binary)
     return list(chosen.items())
+
+
+def _flag(parameters: Mapping[str, Any], name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise RequestError(f"The parameter {name} is true or false, not {one_line(repr(value), 40)}.")
+    return value
 
 
 def render(

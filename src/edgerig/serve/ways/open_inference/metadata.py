@@ -33,6 +33,23 @@ def check_model(service: Service, name: str, version: str) -> None:
         raise UnknownModelError(f"There is no version {one_line(version, 80)!r} of {name!r}; it has {VERSION!r}.")
 
 
+def check_sequence(service: Service, sequence: Any) -> None:
+    """Check that no request continues another one's sequence where that would matter.
+
+    Args:
+        sequence: The parameter ``sequence_id`` of Triton's extension for sequences; None, 0 or empty for none.
+
+    Raises:
+        RequestError: It does: the network keeps state, which would begin anew unsaid.
+    """
+    if service.pool.each_alone and sequence not in (None, 0, ""):
+        raise RequestError(
+            "The network keeps state, and the extension `sequence` is not offered: each request is a sequence of its "
+            "own.",
+            "Send the samples of a sequence in one request, in their order, without sequence_id.",
+        )
+
+
 def server_metadata() -> dict[str, Any]:
     """Name, version and extensions of the server."""
     return {"name": "edgerig", "version": __version__, "extensions": EXTENSIONS}
