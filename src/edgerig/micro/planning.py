@@ -158,12 +158,13 @@ def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
     Each output that lies over its input begins by its lead before it. In a chain of many such layers the leads add up,
     unless some go the other way.
     """
-    planned = planner.plan(variant)
-    if planned.arena <= planned.memory.plan.lower_bound:
-        return variant, planned
-    best = variant, planned
-    for index in _reversible(planned.layers):
-        turned = replace(best[0], backward=best[0].backward ^ {index})
+    best = variant, planner.plan(variant)
+    reversible = _reversible(best[1].layers)
+    # Every other one first: in a chain the output of each lies where the input of the one before it lay.
+    for backward in (reversible[::2], *([index] for index in reversible)):
+        if best[1].arena <= best[1].memory.plan.lower_bound:
+            break
+        turned = replace(best[0], backward=best[0].backward.symmetric_difference(backward))
         other = planner.plan(turned)
         if other.arena < best[1].arena:
             best = turned, other

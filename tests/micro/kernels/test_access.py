@@ -38,7 +38,7 @@ OPTIONS = Options(cpu="cortex-m7")
 KERNELS = {kernel.name: kernel for kernel in (*CORTEX_M, *PORTABLE)}
 
 
-def access_of(kernel: Kernel, nodes: Sequence[Node], thrift: int = 0) -> Access:
+def access_of(kernel: Kernel, nodes: Sequence[Node], thrift: int = 0, backward: bool = False) -> Access:
     """What a kernel says of the layer that the nodes are, with all values plain.
 
     Raises:
@@ -47,17 +47,19 @@ def access_of(kernel: Kernel, nodes: Sequence[Node], thrift: int = 0) -> Access:
     node = Fused.of(*nodes) if len(nodes) > 1 else nodes[0]
     if not kernel.accepts(node, OPTIONS):
         raise CompileError("refused")
-    (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift)).accesses
+    (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift, backward=backward)).accesses
+    assert access.backward == backward
     return access
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A layer: the kernel's name, and the nodes made from a generator."""
+    """A layer: the kernel's name, and the nodes made from a generator; ``backward``: from its end."""
 
     kernel: str
     nodes: Callable[[np.random.Generator], Sequence[Node]]
     thrift: int = 0
+    backward: bool = False
 
 
 def conv(kernel: str, image: tuple[int, int, int], channels: int, taps: int = 3, stride: int = 1, same: bool = True,
@@ -186,6 +188,18 @@ SHAPES = {
     "concatenation of rows": concatenation([(2, 4, 5, 8), (2, 3, 5, 8)], 1),
     "portable float mean": pool("portable-pool-f32", AveragePool2D, (8, 9, 5), 3, 1, dtype="float32"),
 }
+SHAPES |= {
+    f"{name}, from its end": replace(SHAPES[name], backward=True)
+    for name in (
+        "separable that grows",
+        "separable of one size",
+        "separable, stride 2",
+        "separable, window of 5x5",
+        "depthwise",
+        "depthwise, stride 2",
+        "portable depthwise",
+    )
+}
 #: They may lie nearer than their kernels say: reading and writing take turns within a pixel, or a run of pixels; a row
 #: is read again whose end alone is used; nothing is read once something was written.
 CAUTIOUS = {
@@ -218,13 +232,13 @@ def runs(bench: OperatorBench) -> dict[str, Run]:
     runs = {}
     for number, (name, shape) in enumerate(SHAPES.items()):
         kernel, nodes = KERNELS[shape.kernel], shape.nodes(np.random.default_rng(number))
-        access = access_of(kernel, nodes, shape.thrift)
+        access = access_of(kernel, nodes, shape.thrift, shape.backward)
         lead = padded(access.lead)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(planning, "Context", thrifty(shape.thrift))
+            patch.setattr(planning, "Context", thrifty(shape.thrift, shape.backward))
             cases = []
             for bytes_before in (lead, lead - 8):
-                patch.setattr(planning, "plan_memory", placed(bytes_before))
+                patch.setattr(planning, "plan_memory", placed(-bytes_before if shape.backward else bytes_before))
                 cases.append(bench.add(nodes, [kernel]))
         runs[name] = Run(access, *cases)
     return runs
@@ -235,7 +249,8 @@ def test_outputs_are_exact_over_the_input_where_the_kernel_says_and_not_nearer(
     bench: OperatorBench, runs: dict[str, Run], name: str
 ) -> None:
     run, rng = runs[name], np.random.default_rng(1)
-    assert run.said.manifest.memory.inputs[0] - run.said.manifest.memory.outputs[0] == padded(run.access.lead)
+    before = run.said.manifest.memory.inputs[0] - run.said.manifest.memory.outputs[0]
+    assert before == padded(run.access.lead) * (-1 if run.access.backward else 1)
     bench.compare(run.said, rng)
     if name not in CAUTIOUS:
         with pytest.raises(AssertionError, match=r"Arrays are not equal|Not equal to tolerance"):
@@ -247,13 +262,13 @@ def test_random_layers_are_exact_over_their_inputs(tmp_path: Path, thrift: int) 
     rng, bench = np.random.default_rng(7 + thrift), OperatorBench(tmp_path)
     cases: list[Case] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "Context", thrifty(thrift))
         while len(cases) < 20:
             name = str(rng.choice(["conv-columns", "conv-3x3", "depthwise-pointwise", "depthwise-window-pointwise"]))
-            nodes = random_shape(rng, name).nodes(rng)
+            nodes, backward = random_shape(rng, name).nodes(rng), KERNELS[name].reversible and len(cases) % 2 > 0
             try:
-                access = access_of(KERNELS[name], nodes, thrift)
-                patch.setattr(planning, "plan_memory", placed(padded(access.lead)))
+                access = access_of(KERNELS[name], nodes, thrift, backward)
+                patch.setattr(planning, "Context", thrifty(thrift, backward))
+                patch.setattr(planning, "plan_memory", placed(padded(access.lead) * (-1 if backward else 1)))
                 cases.append(bench.add(nodes, [KERNELS[name]]))
             except CompileError:
                 continue

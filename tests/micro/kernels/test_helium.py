@@ -58,14 +58,21 @@ CASES = {
     "conv": 30, "depthwise": 30, "conv and maximum": 15, "dense": 15, "sum": 10, "sides": 30, "product": 30,
     "maximum": 20, "mean": 30,
 }  # fmt: skip
-#: Those whose outputs may lie over their inputs.
-IN_PLACE = ("conv", "depthwise", "conv and maximum", "maximum", "mean")
+#: Those whose outputs may lie over their inputs, and what of them is made from its end.
+IN_PLACE = {
+    "conv": "conv",
+    "depthwise": "depthwise",
+    "depthwise, from its end": "depthwise",
+    "conv and maximum": "conv and maximum",
+    "maximum": "maximum",
+    "mean": "mean",
+}
 OPTIONS = Options(cpu="cortex-m55")
 
 
 @pytest.fixture(scope="module")
 def random_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ran]]:
-    """Random layers of each kind, their outputs where the planner wants them, at every thrift."""
+    """Random layers of each kind, their outputs where the planner wants them, at every thrift and in both orders."""
     need("qemu-system-arm")
     bench, rng = QemuBench(tmp_path_factory.mktemp("random")), np.random.default_rng(11)
     cases: list[tuple[str, Case]] = []
@@ -73,7 +80,7 @@ def random_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ran]
         wanted = len(cases) + CASES[name]
         while len(cases) < wanted:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(planning, "Context", thrifty(len(cases) % (THRIFT + 1)))
+                patch.setattr(planning, "Context", thrifty(len(cases) % (THRIFT + 1), backward=len(cases) % 2 > 0))
                 with contextlib.suppress(CompileError) if name == "sum" else contextlib.nullcontext():
                     cases.append((name, bench.add(chained(make(rng)), [kernel])))
     runs: dict[str, list[Ran]] = {name: [] for name in KINDS}
@@ -95,16 +102,17 @@ def placed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
     need("qemu-system-arm")
     bench, rng = QemuBench(tmp_path_factory.mktemp("placed")), np.random.default_rng(12)
     cases: list[tuple[str, Case]] = []
-    for name in IN_PLACE:
-        kernel, make = KINDS[name]
+    for name, kind in IN_PLACE.items():
+        (kernel, make), backward = KINDS[kind], name != kind
         for thrift in [*range(THRIFT + 1)] * 4:
             nodes = chained(make(rng))
             node = Fused.of(*nodes) if len(nodes) > 1 else nodes[0]
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(planning, "Context", thrifty(thrift))
-                (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift)).accesses
+                patch.setattr(planning, "Context", thrifty(thrift, backward))
+                (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift, backward=backward)).accesses
+                assert access.backward == backward
                 for lead in (padded(access.lead), padded(access.lead) - 8):
-                    patch.setattr(planning, "plan_memory", placed(lead))
+                    patch.setattr(planning, "plan_memory", placed(-lead if backward else lead))
                     cases.append((name, bench.add(nodes, [kernel])))
     runs = bench.run_random([case for _, case in cases], rng)
     pairs: dict[str, list[tuple[Ran, Ran]]] = {}

@@ -75,8 +75,8 @@ KINDS: dict[str, tuple[Kernel, Callable[[Generator], Node | Sequence[Node]], int
     "sum": (Sums(RV32), any_sides, 12),
     "mean": (Means(RV32), any_mean, 12),
 }
-#: Those whose outputs may lie over their inputs.
-IN_PLACE = ("conv", "depthwise", "conv and maximum")
+#: Those whose outputs may lie over their inputs; and whether they are made from their end.
+IN_PLACE = (("conv", False), ("depthwise", False), ("depthwise", True), ("conv and maximum", False))
 #: Instructions that a network may take at most, float borders and softmax included; and what portable code takes.
 MOST = {
     "digits_int8": (7_100_000, 13_000_000),
@@ -122,8 +122,10 @@ def test_both_ways_of_scaling_are_tried() -> None:
     assert {answer.rounding for answer in answers if isinstance(answer, Scaling)} == {"once", "twice"}
 
 
-@pytest.mark.parametrize("name", IN_PLACE)
-def test_layers_are_exact_over_their_inputs_and_not_all_of_them_nearer(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "backward"), IN_PLACE)
+def test_layers_are_exact_over_their_inputs_and_not_all_of_them_nearer(
+    name: str, backward: bool, tmp_path: Path
+) -> None:
     need("qemu-system-riscv32")
     bench, rng = QemuBench(tmp_path, cpu="rv32imc"), np.random.default_rng(12)
     cases: list[Case] = []
@@ -134,10 +136,11 @@ def test_layers_are_exact_over_their_inputs_and_not_all_of_them_nearer(name: str
         if not kernel.accepts(node, OPTIONS):
             continue
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(planning, "Context", thrifty(thrift))
-            (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift)).accesses
+            patch.setattr(planning, "Context", thrifty(thrift, backward))
+            (access,) = kernel.lower(node, Context(node, 0, OPTIONS, {}, thrift, backward=backward)).accesses
+            assert access.backward == backward
             for lead in (padded(access.lead), padded(access.lead) - 8):
-                patch.setattr(planning, "plan_memory", placed(lead))
+                patch.setattr(planning, "plan_memory", placed(-lead if backward else lead))
                 cases.append(bench.add(nodes, [kernel]))
     ran = bench.run_random(cases, rng)
     assert not [said.case.program.nodes for said in ran[::2] if said.differences()]

@@ -69,6 +69,14 @@ def window_begins(node: Windowed) -> Offsets:
     return row_begins(node)[:, None] + _begins(node, 1)[None, :] * pixel
 
 
+def window_ends(node: DepthwiseConv2D) -> Offsets:
+    """Behind the highest byte of the input that each output pixel's window sees, (height, width) of the output."""
+    _, _, width, channels = node.input.shape
+    rows, columns = _ends(node, 0), _ends(node, 1)
+    pixels: Offsets = np.clip((rows - 1)[:, None] * width + columns[None, :], 0, None)
+    return pixels * (channels * itemsize(node.input))
+
+
 def row_begins(node: Windowed) -> Offsets:
     """Lowest byte of the input that each output row's windows may see, padding as wide as the image left out."""
     _, _, width, channels = node.input.shape
@@ -86,6 +94,13 @@ def _begins(node: Windowed, axis: int) -> Offsets:
     before = (node.padding.top, node.padding.left)[axis]
     count = node.output.shape[1 + axis]
     return np.clip(np.arange(count, dtype=np.int64) * node.stride[axis] - before, 0, None)
+
+
+def _ends(node: DepthwiseConv2D, axis: int) -> Offsets:
+    before = (node.padding.top, node.padding.left)[axis]
+    reach = (node.kernel[axis] - 1) * node.dilation[axis] + 1
+    count = node.output.shape[1 + axis]
+    return np.clip(np.arange(count, dtype=np.int64) * node.stride[axis] - before + reach, 0, node.input.shape[1 + axis])
 
 
 def itemsize(value: Value) -> int:
@@ -145,3 +160,20 @@ def by_channels(output: Value, source: Value, begins: Offsets, first: Sequence[i
     reads = np.minimum.reduceat(lowest, first)[:, None] + channels * itemsize(source)
     writes = ((ends - 1)[:, None] * channels.size + channels + 1) * itemsize(output)
     return Access(output, source, reads.reshape(-1), writes.reshape(-1))
+
+
+def by_channels_backward(output: Value, source: Value, ends: Offsets, first: Sequence[int]) -> Access:
+    """The runs of `by_channels` from the last one to the first; ``ends``: behind the highest byte of each pixel's
+    windows."""
+    highest, channels = ends.reshape(-1), np.arange(output.shape[-1])
+    beyond = np.maximum.reduceat(highest, first)[::-1, None]
+    reads = beyond + (channels + 1 - channels.size) * itemsize(source)
+    writes = (np.array(first)[::-1, None] * channels.size + channels) * itemsize(output)
+    return Access(output, source, reads.reshape(-1), writes.reshape(-1), backward=True)
+
+
+def by_pixels_backward(output: Value, source: Value, ends: Offsets) -> Access:
+    """Output pixels from the last one to the first; reading and writing take turns within each."""
+    pixels = np.arange(ends.size)[::-1]
+    writes = pixels * (output.shape[-1] * itemsize(output))
+    return Access(output, source, ends.reshape(-1)[::-1], writes, mixed=True, backward=True)

@@ -37,6 +37,8 @@ class DepthwiseVectors(Kernel):
     name = "helium-depthwise"
     needs = NEEDS
     node = DepthwiseConv2D
+    reversible = True
+    mild = 1
 
     def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, DepthwiseConv2D) or node.input.dtype != "int8" or node.output.dtype != "int8":
@@ -57,7 +59,7 @@ class DepthwiseVectors(Kernel):
         code = depthwise(shape)
         context.structs.append(f"extern er_mve_depthwise_run {code.name};")
         weights = context.constant("weights", stream(node, scales), stands_for=tuple(node.inputs[1:]))
-        reach = (rows.kernel[0] - 1) * rows.dilation[0] + 1
+        reach = rows.reach
         allowed = (_PLANE[context.thrift] // rows.pitch - reach) // rows.stride[0] + 1
         band = min(max(1, allowed), rows.out[0])
         numbers = [
@@ -65,14 +67,17 @@ class DepthwiseVectors(Kernel):
             code.name,
             *(rows.size[0], rows.size[1] * rows.channels, rows.out[0], rows.out[1] * rows.channels),
             *(rows.stride[0], reach, rows.before[0]),
-            *(rows.before[1] * rows.channels, rows.pitch, rows.copied, band, node.input.zero_point),
+            *(rows.before[1] * rows.channels, rows.pitch, rows.copied, band),
+            *((rows.out[0] - 1) // band * band if context.backward else 0, -band if context.backward else band),
+            node.input.zero_point,
         ]
         layer = context.struct("layer", "er_mve_depthwise", initializer(numbers))
         plane = context.scratch((reach + (band - 1) * rows.stride[0]) * rows.pitch + _SLACK)
         body = f"er_mve_depthwise_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)}, {plane});"
         files = ("er_mve_depthwise.c", "er_mve_copy.S")
         lowered = calling(body, "er_mve_depthwise.h", *files, generated={f"{code.name}.S": source([code])})
-        return replace(lowered, accesses=(_access(node, rows, band),))
+        order = _backward if context.backward else _forward
+        return replace(lowered, accesses=(order(node, rows, band),))
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ class _Rows:
     out: tuple[int, int]
     before: tuple[int, int]
     channels: int
+
+    @property
+    def reach(self) -> int:
+        """Rows that an output sees, gaps included."""
+        return (self.kernel[0] - 1) * self.dilation[0] + 1
 
     @property
     def seen(self) -> int:
@@ -139,12 +149,20 @@ def _shape(rows: _Rows, scales: Requantization, options: Options) -> Shape:
     )
 
 
-def _access(node: DepthwiseConv2D, rows: _Rows, band: int) -> Access:
+def _forward(node: DepthwiseConv2D, rows: _Rows, band: int) -> Access:
     """A band's rows are copied before any of its outputs is written."""
     first = np.arange(0, rows.out[0], band)
     reads = np.clip(first * rows.stride[0] - rows.before[0], 0, rows.size[0]) * (rows.size[1] * rows.channels)
     ends = np.minimum(first + band, rows.out[0]) * (rows.out[1] * rows.channels)
     return Access(node.output, node.input, reads, ends)
+
+
+def _backward(node: DepthwiseConv2D, rows: _Rows, band: int) -> Access:
+    """The same from the last band up."""
+    first = np.arange(0, rows.out[0], band)[::-1]
+    seen = (np.minimum(first + band, rows.out[0]) - 1) * rows.stride[0] - rows.before[0] + rows.reach
+    reads = np.clip(seen, 0, rows.size[0]) * (rows.size[1] * rows.channels)
+    return Access(node.output, node.input, reads, first * (rows.out[1] * rows.channels), backward=True)
 
 
 def stream(node: DepthwiseConv2D, scales: Requantization) -> NDArray[np.int8]:

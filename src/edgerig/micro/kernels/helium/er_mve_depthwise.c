@@ -29,7 +29,7 @@ void er_mve_depthwise_layer(const er_mve_depthwise *layer, const int8_t *x, int8
 {
     if (layer->copied != layer->pitch)
         er_mve_fill(plane, layer->input_zero, (layer->reach + (layer->band - 1) * layer->stride) * layer->pitch);
-    for (int32_t row = 0; row < layer->out_height; row += layer->band) {
+    for (int32_t row = layer->first; row >= 0 && row < layer->out_height; row += layer->on) {
         int32_t rows = layer->out_height - row < layer->band ? layer->out_height - row : layer->band;
 
         copy_rows(layer, x, row * layer->stride - layer->top, layer->reach + (rows - 1) * layer->stride, plane);

@@ -24,6 +24,7 @@ typedef struct er_mve_depthwise {
     int32_t top;
     int32_t left, pitch, copied; /* bytes: of padding at the left, of a padded row, of an input's row that are used */
     int32_t band;                /* rows of the output */
+    int32_t first, on;           /* row of the output where the first band begins; from it to the next, or before it */
     int32_t input_zero;
 } er_mve_depthwise;
 

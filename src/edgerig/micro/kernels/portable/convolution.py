@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import RANGES, Requantization, requantization, weight_sums
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
-from edgerig.micro.kernels.access import by_channels, by_pixels, by_runs, pooled_begins, window_begins
+from edgerig.micro.kernels.access import (
+    Access,
+    by_channels,
+    by_channels_backward,
+    by_pixels,
+    by_pixels_backward,
+    by_runs,
+    pooled_begins,
+    window_begins,
+    window_ends,
+)
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
 from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes, transposed_sizes, window_sizes
@@ -202,6 +212,7 @@ class DepthwiseS8(Portable):
     types = INT8
     source = "micro_depthwise_s8"
     supports = "int8 with int8 weights and int32 bias; float32"
+    reversible = True
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
@@ -215,25 +226,33 @@ class DepthwiseS8(Portable):
             out_width=node.output.shape[2],
             columns=columns,
             input_zero=node.input.zero_point,
+            backward=int(context.backward),
             scaling=_scaling(requantize),
             weights=weights,
             scales=_table(context, node, requantize),
         )
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
         x, y = context.read(node.input), context.write(node.output)
-        begins, (_, height, width, channels) = window_begins(node), node.output.shape
+        access = _depthwise_access(node, context.backward)
         if node.multiplier > 1:
             body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, NULL, NULL);"
-            return replace(
-                _with(body, self.source, "micro_scaler"),
-                accesses=(by_pixels(node.output, node.input, begins, mixed=True),),
-            )
-        places = context.scratch(node.kernel[0] * columns * _POINTER, "const int8_t *")
-        body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {places}, {context.scratch(channels)});"
-        firsts = [row * width + at for row in range(height) for at in range(0, width, _TILE)]
-        return replace(
-            _with(body, self.source, "micro_scaler"), accesses=(by_channels(node.output, node.input, begins, firsts),)
-        )
+        else:
+            places = context.scratch(node.kernel[0] * columns * _POINTER, "const int8_t *")
+            zeros = context.scratch(node.output.shape[3])
+            body = f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {places}, {zeros});"
+        return replace(_with(body, self.source, "micro_scaler"), accesses=(access,))
+
+
+def _depthwise_access(node: DepthwiseConv2D, backward: bool) -> Access:
+    _, height, width, _ = node.output.shape
+    firsts = [row * width + at for row in range(height) for at in range(0, width, _TILE)]
+    if node.multiplier == 1 and not backward:
+        return by_channels(node.output, node.input, window_begins(node), firsts)
+    if node.multiplier == 1:
+        return by_channels_backward(node.output, node.input, window_ends(node), firsts)
+    if backward:
+        return by_pixels_backward(node.output, node.input, window_ends(node))
+    return by_pixels(node.output, node.input, window_begins(node), mixed=True)
 
 
 def _plain_table(context: Context, node: Weighted, requantize: Requantization) -> str:

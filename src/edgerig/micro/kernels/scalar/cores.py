@@ -66,7 +66,7 @@ def in_blocks(matrix: NDArray[np.int8], block: int) -> NDArray[np.int8]:
 #: In C.
 _PIECES = (HERE / "er_sc_scale_pieces.c",)
 
-RV32 = Core("riscv", frozenset({"rv32m"}), (HERE.parent / "riscv" / "er_rv_rows.S",), _PIECES, 4)
+RV32 = Core("riscv", frozenset({"rv32m"}), (HERE.parent / "riscv" / "er_rv_rows.S",), _PIECES, 4, bands=(8, 5, 1))
 ARMV6M = Core(
     "m0plus",
     frozenset({"thumb1", "scalar"}),

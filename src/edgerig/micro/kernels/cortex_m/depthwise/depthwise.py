@@ -15,7 +15,7 @@ import numpy as np
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
-from edgerig.micro.kernels.access import NOTHING, Access
+from edgerig.micro.kernels.access import Access
 from edgerig.micro.kernels.base import THRIFT, Context, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, window_3x3
@@ -34,7 +34,7 @@ from edgerig.micro.kernels.refusals import Answer, by, exact, require
 
 #: Columns may take this share of a layer's input and output, by thrift; and bytes within these bounds. Of 224x224
 #: pixels, more would save 1 % of the instructions and take 12 % more memory.
-_SHARES = ({"speed": 3 / 4, "size": 1 / 2}, {"speed": 1 / 8, "size": 1 / 8}, {"speed": 0, "size": 0})
+_SHARES = ({"speed": 3 / 4, "size": 1 / 2}, {"speed": 1 / 4, "size": 1 / 8}, {"speed": 0, "size": 0})
 _LEAST, _MOST = (2048, 2048, 0), 8192
 #: Pixels of images that go through whole: what each band costs would weigh more there.
 _SMALL = 48
@@ -129,6 +129,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
         bands.rows,
         shape.rows,
         shape.window,
+        (first.out_height - 1) // bands.rows * bands.rows if context.backward else 0,
+        f"-{bands.rows}u" if context.backward else bands.rows,
         row,
         shape.pitch,
         bands.plane_words,
@@ -146,7 +148,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     tail = context.scratch(4 * out_channels) if by_tail else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
-    accesses = () if shape.planar or planar_out else (_access(node, last, first, bands),)
+    order = _backward if context.backward else _forward
+    accesses = () if shape.planar or planar_out else (order(node, last, first, bands.rows),)
     clamp = ("er_columns_clamp.S",) if clamped else ()
     files = (*sources("er_separable.c", "er_separable.h", *clamp), *part.files)
     lowered = Lowered(
@@ -155,16 +158,24 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     return patched(lowered, node, first.left_out, context)
 
 
-def _access(node: DepthwiseConv2D, last: Weighted, first: First, bands: _Bands) -> Access:
-    """The order of er_separable_layer: each band is read before it is written; with two buffers the next one, too."""
-    rows = np.arange(0, first.out_height, bands.rows)
-    pitch = first.shape.width * first.shape.channels
-    reads = np.clip(rows * first.shape.stride - node.padding.top, 0, None) * pitch
-    if bands.two:
-        reads = np.append(reads[1:], NOTHING)
-        reads[0] = 0
-    ends = np.minimum(rows + bands.rows, first.out_height) * (last.output.nbytes // first.out_height)
-    return Access(last.output, node.input, reads, ends)
+def _forward(node: DepthwiseConv2D, last: Weighted, first: First, rows: int) -> Access:
+    """The order of er_separable_layer with one buffer of columns: each band of ``rows`` is read, then it is written."""
+    begins, line, out_line = np.arange(0, first.out_height, rows), *_lines(last, first)
+    reads = np.clip(begins * first.shape.stride - node.padding.top, 0, None) * line
+    return Access(last.output, node.input, reads, np.minimum(begins + rows, first.out_height) * out_line)
+
+
+def _backward(node: DepthwiseConv2D, last: Weighted, first: First, rows: int) -> Access:
+    """The same from the last band up."""
+    begins, line, out_line = np.arange(0, first.out_height, rows)[::-1], *_lines(last, first)
+    lowest = np.minimum(begins + rows, first.out_height) - 1
+    seen = np.clip(lowest * first.shape.stride - node.padding.top + first.shape.window, 0, first.shape.height)
+    return Access(last.output, node.input, seen * line, begins * out_line, backward=True)
+
+
+def _lines(last: Weighted, first: First) -> tuple[int, int]:
+    """Bytes of a row of the input and of the output."""
+    return first.shape.width * first.shape.channels, last.output.nbytes // first.out_height
 
 
 def halves(number: int) -> str:

@@ -27,6 +27,8 @@ _BLOCK = 6
 #: Pixels of a row up to which its widening has no loop, where they are no whole words.
 _WRITTEN_OUT = 48
 _MAX_DISTANCE = 4095
+#: Bytes by which a load can move its address on.
+_MOST_MOVED = 255
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class Shape:
         """Whether the code of a step has no loop along its rows."""
         return self.rows * self.out_width <= self.unrolled
 
+    @property
+    def counted(self) -> bool:
+        """Whether steps are counted in a register, lr: neither a loop nor two roundings want it."""
+        return self.written_out and self.shift is not None
+
     def fits(self) -> bool:
         """Whether offsets are within reach of the instructions."""
         rows = 2 + self.stride * (self.rows - 1) if self.written_out else 2
@@ -109,16 +116,16 @@ def depthwise(shape: Shape) -> Function:
 
 def enter(code: Function, frame: int) -> None:
     """Arguments to the stack: those of all channels and what counts them."""
-    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left, weights
-    code.add("push {r4-r11, lr}", f"sub sp, #{frame}", "stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]")
+    # in, columns, parameters, weights | multiplier, addend | plane, to, rows in, steps out | rows left, channel
+    code.add("push {r4-r11, lr}", f"sub sp, #{frame}", "stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #44]")
     code.add("ldm r3!, {r4-r8}", "add r9, sp, #24", "stmia r9, {r4-r7}", "str r8, [sp, #20]", "ldr r4, [r3]")
-    code.add("str r4, [sp, #44]")
+    code.add("str r4, [sp, #12]")
 
 
 def leave(code: Function, shape: Shape, channel: str, frame: int) -> None:
     """On to the next channel, or back."""
-    code.add("ldr r0, [sp]", "ldr r4, [sp, #12]", *add_constant("r0", "r0", shape.plane_stride), "adds r4, #1")
-    code.add("str r0, [sp]", "str r4, [sp, #12]", *compare("r4", shape.channels), f"bne {channel}")
+    code.add("ldr r0, [sp]", "ldr r4, [sp, #44]", *add_constant("r0", "r0", shape.plane_stride), "adds r4, #1")
+    code.add("str r0, [sp]", "str r4, [sp, #44]", *compare("r4", shape.channels), f"bne {channel}")
     code.add(f"add sp, #{frame}", "pop {r4-r11, pc}")
 
 
@@ -152,24 +159,43 @@ def _widen_pixels(code: Function, shape: Shape) -> None:
     """One channel of a row that lies pixel by pixel, as far at a time as instructions reach, and on to the next row."""
     block = min(shape.unrolled + 1, _MAX_DISTANCE // shape.channels + 1, shape.width)
     rounds, rest = divmod(shape.width, block)
-    again = code.label()
+    again, border = code.label(), shape.pitch - 2 * shape.width
     if rounds > 1:
         code.add(f"add r12, r1, #{2 * block * rounds}")
     code.place(again)
-    _widen_block(code, shape, block)
+    _widen_block(code, shape, block, 0 if rounds > 1 or rest else border)
     if rounds > 1:
         code.add("cmp r1, r12", f"bne {again}")
     if rest:
-        _widen_block(code, shape, rest)
-    code.add(*add_constant("r1", "r1", shape.pitch - 2 * shape.width))
+        _widen_block(code, shape, rest, border)
+    elif rounds > 1:
+        code.add(*add_constant("r1", "r1", border))
 
 
-def _widen_block(code: Function, shape: Shape, count: int) -> None:
+def _widen_block(code: Function, shape: Shape, count: int, border: int) -> None:
+    """So many pixels, and on behind them; in the plane behind ``border`` bytes more."""
+    moved = _moved_within(count, shape.channels)
+    order = [0, *(pixel for pixel in range(1, count) if pixel != moved), moved] if moved else list(range(count))
     for first in range(0, count, 4):
-        pixels = range(first, min(first + 4, count))
-        code.add(*(f"ldrsb r{2 + pixel % 4}, [r0, #{pixel * shape.channels}]" for pixel in pixels))
-        code.add(*(f"strh r{2 + pixel % 4}, [r1, #{2 * pixel}]" for pixel in pixels))
-    code.add(*add_constant("r0", "r0", count * shape.channels), f"adds r1, #{2 * count}")
+        pixels = order[first : first + 4]
+        for register, pixel in enumerate(pixels, 2):
+            offset, by = (pixel - (moved if pixel else 0)) * shape.channels, 0
+            if moved and pixel in (0, moved):
+                by = (count - moved if pixel else moved) * shape.channels
+            code.add(f"ldrsb r{register}, [r0], #{by}" if by else f"ldrsb r{register}, [r0, #{offset}]")
+        code.add(*(f"strh r{register}, [r1, #{2 * pixel}]" for register, pixel in enumerate(pixels, 2)))
+    if not moved:
+        code.add(*add_constant("r0", "r0", count * shape.channels))
+    code.add(*add_constant("r1", "r1", 2 * count + border))
+
+
+def _moved_within(count: int, channels: int) -> int:
+    """The pixel to which the first load of a block moves on, which the last one loads and leaves; 0 if it cannot.
+
+    Loads move by 255 bytes at most, and reach so far back.
+    """
+    pixel = count // 2
+    return pixel if pixel > 0 and (count - pixel) * channels <= _MOST_MOVED else 0
 
 
 def _widen_words(code: Function, shape: Shape) -> None:
@@ -205,16 +231,14 @@ def _unpack(code: Function, shape: Shape) -> None:
 
     Of two roundings the constant to the stack, too, and the shift less one to lr.
     """
-    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]")
+    code.add("ldrd r0, r1, [sp, #8]")
     if shape.shift is None:
         code.add("ldmia r0!, {r8, r9, r10, lr}", f"str r8, [sp, #{_START}]", "strd r9, r10, [sp, #16]")
-        code.add("str r0, [sp, #8]")
     else:
-        code.add("ldmia r0!, {r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
+        code.add("ldmia r0!, {r8, r9}", "str r9, [sp, #16]")
     # Three bytes of each row: the last row's are the upper ones of their word, so that nothing behind is read.
-    code.add(
-        "ldr r3, [r1]", "ldr r5, [r1, #3]", "ldr r7, [r1, #5]", "adds r1, #9", "str r1, [sp, #44]", "lsr r7, r7, #8"
-    )
+    code.add("ldr r3, [r1]", "ldr r5, [r1, #3]", "ldr r7, [r1, #5]", "adds r1, #9", "strd r0, r1, [sp, #8]")
+    code.add("lsr r7, r7, #8")
     for first, second in _WEIGHTS:
         code.add(f"lsl r9, {second}, #8", f"pkhbt {first}, r9, {second}, lsl #16", f"pkhtb {second}, r9, {second}")
         for weights in (first, second):
@@ -223,13 +247,15 @@ def _unpack(code: Function, shape: Shape) -> None:
             else:
                 code.add(f"and {weights}, {weights}, #0xff00ff00")
     to_columns(code)
-    code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
+    count = ["ldr lr, [sp, #36]"] if shape.counted else ["ldr r9, [sp, #36]", "str r9, [sp, #40]"]
+    code.add("ldr r0, [sp, #24]", *count)
 
 
 def to_columns(code: Function) -> None:
     """Address of the channel's columns to r1; uses r9 and r10."""
-    code.add("ldr r1, [sp, #4]", "ldr r9, [sp, #12]", "lsr r10, r9, #2", "add r10, r10, r10, lsl #1")
-    code.add("add r1, r1, r10, lsl #3", "and r10, r9, #2", "add r1, r1, r10", "tst r9, #1", "it ne", "addne r1, #12")
+    # Of four channels the columns begin at 0, 12, 2 and 14 of 24 bytes: 6 * (c + bit 0 of c) - 5 * bit 1.
+    code.add("ldr r1, [sp, #4]", "ldr r9, [sp, #44]", "and r10, r9, #1", "add r10, r10, r9", "and r9, r9, #2")
+    code.add("add r10, r10, r10, lsl #1", "add r1, r1, r10, lsl #1", "add r9, r9, r9, lsl #2", "sub r1, r1, r9")
 
 
 def _rows(code: Function, shape: Shape) -> None:
@@ -244,7 +270,10 @@ def _rows(code: Function, shape: Shape) -> None:
     else:
         for row in range(shape.rows):
             _long_row(code, shape, row * shape.out_width % 3)
-    code.add("ldr r9, [sp, #40]", "subs r9, #1", "str r9, [sp, #40]", f"bne {step}")
+    if shape.counted:
+        code.add("subs lr, #1", f"bne {step}")
+    else:
+        code.add("ldr r9, [sp, #40]", "subs r9, #1", "str r9, [sp, #40]", f"bne {step}")
 
 
 def _long_row(code: Function, shape: Shape, phase: int) -> None:

@@ -17,6 +17,8 @@ class _PlanarKernel(Kernel):
     """Reads its input, and writes its output, channel by channel or pixel by pixel."""
 
     needs = frozenset({"thumb2", "dsp"})
+    reversible = True
+    mild = 1
 
     def reads(self, node: Node, value: Value) -> tuple[str, ...]:
         return (PLANAR, PLAIN) if value is node.input else (PLAIN,)

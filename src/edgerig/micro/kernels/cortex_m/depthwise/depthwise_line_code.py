@@ -76,7 +76,7 @@ def depthwise_line(line: Line) -> Function:
 
 def _unpack(code: Function, line: Line) -> None:
     """Twice the weights to the table, twice the bias to r2, multiplier r3, constant r12, shift less one lr."""
-    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]", "ldmia r0!, {r2, r3}", "str r0, [sp, #8]")
+    code.add("ldrd r0, r1, [sp, #8]", "ldmia r0!, {r2, r3}")
     words = -(-line.taps // 4)
     for i in range(words):
         at = _TABLE + 16 * i
@@ -88,7 +88,7 @@ def _unpack(code: Function, line: Line) -> None:
             code.add(f"strd r10, r11, [sp, #{at + 8}]")
     if line.words > 2 * words:
         code.add(f"str r7, [sp, #{_TABLE + 16 * words + 4}]")
-    code.add("str r1, [sp, #44]", "ldr r12, [sp, #20]", "uxtb lr, r2", "asr r2, r2, #8", "lsl r2, r2, #1")
+    code.add("strd r0, r1, [sp, #8]", "ldr r12, [sp, #20]", "uxtb lr, r2", "asr r2, r2, #8", "lsl r2, r2, #1")
     code.add("lsl r12, r12, lr")
     to_columns(code)
     code.add("ldr r0, [sp, #24]")

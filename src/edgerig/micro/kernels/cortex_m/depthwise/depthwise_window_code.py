@@ -103,7 +103,7 @@ def depthwise_window(window: Window) -> Function:
 
 def _unpack(code: Function, window: Window) -> None:
     """Twice the weights to the table, twice the bias to r2, multiplier to r3; constant and shift to the stack."""
-    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]", "ldmia r0!, {r2, r3, r4, r5}", "str r0, [sp, #8]")
+    code.add("ldrd r0, r1, [sp, #8]", "ldmia r0!, {r2, r3, r4, r5}")
     code.add(f"strd r4, r5, [sp, #{_CONSTANT}]", f"mov r12, #{window.taps[0]}", f"add lr, sp, #{_TABLE}")
     again = code.label()
     code.place(again)
@@ -116,7 +116,7 @@ def _unpack(code: Function, window: Window) -> None:
             code.add(f"strd r10, r11, [lr, #{16 * i + 8}]")
     if window.words > window.packed // 2:
         code.add(f"str r7, [lr, #{4 * window.packed + 4}]")
-    code.add(f"add lr, lr, #{8 * window.words}", "subs r12, #1", f"bne {again}", "str r1, [sp, #44]")
+    code.add(f"add lr, lr, #{8 * window.words}", "subs r12, #1", f"bne {again}", "strd r0, r1, [sp, #8]")
     to_columns(code)
     code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
 

@@ -28,8 +28,10 @@ static __attribute__((noinline)) void band(const er_separable *layer, uint32_t r
     uint32_t first = start + above - layer->top;
     uint32_t rows_in = smaller(layer->height - first, (rows - 1) * layer->stride + layer->window - above);
     er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend, layer->weights };
-    for (uint32_t i = 0; i < layer->plane_words; i++)
-        plane[i] = layer->border;
+    /* Within the image its rows are replaced by those of the next band, and the border beside them stays. */
+    if (row == layer->first || above != 0 || above + rows_in < (rows - 1) * layer->stride + layer->window)
+        for (uint32_t i = 0; i < layer->plane_words; i++)
+            plane[i] = layer->border;
     layer->depthwise(in + first * layer->row, columns, layer->parameters, &job);
     if (layer->clamp)
         layer->clamp(columns, (steps * layer->step * layer->out_width + 2) / 3 * (layer->pairs.job.tile / 4),
@@ -62,9 +64,10 @@ void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out
                         int8_t *tail)
 {
     uint32_t *now = columns, *then = columns + layer->other;
-    band(layer, 0, in, now, plane);
-    for (uint32_t row = 0; row < layer->out_height; row += layer->band) {
-        uint32_t next = row + layer->band;
+    band(layer, layer->first, in, now, plane);
+    /* From the last band up the next row wraps around behind the first one, beyond the height, too. */
+    for (uint32_t row = layer->first; row < layer->out_height; row += layer->on) {
+        uint32_t next = row + layer->on;
         if (layer->other != 0 && next < layer->out_height)
             band(layer, next, in, then, plane);
         outputs(layer, row, now, out, tail);

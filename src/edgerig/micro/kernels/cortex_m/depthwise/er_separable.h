@@ -24,6 +24,8 @@ typedef struct er_separable {
     uint16_t band;           /* output rows of a band */
     uint16_t step;           /* output rows that fill whole tiles */
     uint16_t window;         /* rows of the window */
+    uint16_t first;          /* output row with which the first band begins */
+    uint32_t on;             /* rows to the next band, modulo 2^32: from the last band up it is before this one */
     uint32_t row;            /* of the input, bytes */
     uint32_t pitch;          /* of the plane, bytes */
     uint32_t plane_words;    /* of a band and what its windows reach */

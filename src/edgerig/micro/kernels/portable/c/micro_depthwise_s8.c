@@ -209,19 +209,21 @@ void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t
     int32_t channels = p->depth * p->multiplier, tile = p->multiplier > 1 ? 1 : TILE;
     if (zeros)
         memset(zeros, p->input_zero, (size_t)p->depth);
-    for (int32_t row = 0; row < p->out_height; row++) {
-        int32_t top = row * p->stride_y - p->top, count;
-        for (int32_t column = 0; column < p->out_width; column += count, y += count * channels) {
-            int32_t left = column * p->stride_x - p->left;
-            count = p->out_width - column < tile ? p->out_width - column : tile;
+    const int32_t rows = p->out_height, width = p->out_width, last = (width - 1) / tile * tile;
+    for (int32_t i = 0; i < rows; i++) {
+        int32_t row = p->backward ? rows - 1 - i : i, top = row * p->stride_y - p->top;
+        for (int32_t j = 0; j < width; j += tile) {
+            int32_t column = p->backward ? last - j : j, left = column * p->stride_x - p->left;
+            int32_t count = width - column < tile ? width - column : tile;
+            int8_t *to = y + (row * width + column) * channels;
             if (zeros) {
                 find_places(p, x, top, left, zeros, places);
-                run_tile(p, places, count, y);
+                run_tile(p, places, count, to);
                 continue;
             }
             for (int32_t c = 0; c < channels; c++) {
                 int32_t sum = sum_one(p, x, top, left, c);
-                micro_scale_sums(&p->scaling, p->scales + c, 1, &sum, 1, 1, y + c, 0);
+                micro_scale_sums(&p->scaling, p->scales + c, 1, &sum, 1, 1, to + c, 0);
             }
         }
     }

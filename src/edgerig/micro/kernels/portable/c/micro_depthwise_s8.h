@@ -18,6 +18,7 @@ typedef struct micro_depthwise_s8 {
     int32_t out_height, out_width;
     int32_t columns; /* of the input that the windows of a tile see */
     int32_t input_zero;
+    int32_t backward; /* from the last tile of the last row to the first, else from there on */
     micro_scaling scaling;
     const int8_t *weights;       /* kernel_height, kernel_width, depth * multiplier */
     const micro_channel *scales; /* input zero point folded into the bias */
