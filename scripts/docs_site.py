@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 ROOT = Path(__file__).resolve().parent.parent
-PATTERNS = ("*.md", "docs/**/*.md", "examples/*/README.md", "firmware/README.md", "benchmarks/README.md")
+PATTERNS = (
+    "*.md",
+    "docs/**/*.md",
+    "examples/README.md",
+    "examples/*/README.md",
+    "firmware/README.md",
+    "benchmarks/README.md",
+)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 FENCES = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "run"]
 
 if TYPE_CHECKING:
+    from edgerig import serve as serve
     from edgerig.api import run
 
 

@@ -186,6 +186,10 @@ def by_address(noun: str, name: str, options: dict[str, Any]) -> tuple[str, dict
 def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) -> Settings:
     """Typed settings from plain values.
 
+    Args:
+        kind: The struct to make. options: Its values by key, as a rig file has them.
+        where: Whose settings they are, for messages: ``task 'anomaly'``.
+
     Raises:
         UnknownNameError: A key is unknown; names the nearest one.
         SpecError: A value has the wrong type or is out of range; or there are several problems, which it lists.

@@ -53,6 +53,10 @@ class Samples(ABC):
     def inputs(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[np.float32]:
         """Preprocessed samples, shape (n, ...), float32.
 
+        Args:
+            indices: Positions of the n samples, shape (n,), or a slice of all.
+            preprocessing: How a stored sample becomes the network's input.
+
         Raises:
             DatasetError: A sample cannot be read or does not have the shape of the others.
         """
@@ -92,7 +96,7 @@ class Samples(ABC):
 
     @abstractmethod
     def take(self, indices: NDArray[np.int64]) -> Samples:
-        """The samples at ``indices``, in that order."""
+        """The samples at ``indices``, shape (n,), in that order."""
 
 
 class Dataset(Plugin, ABC):

@@ -296,7 +296,8 @@ class Runtime(Plugin, ABC):
         """Seconds per inference of each operator, over the first `PROFILE_SAMPLES` of the samples.
 
         It is a pass of its own, separate from `run`, because profiling slows an engine down. An operator's time is a
-        mean: engines report whole microseconds, and a mean of many is finer than that.
+        mean: engines report whole microseconds, and a mean of many is finer than that. ``inputs`` are as in `run`, and
+        refused as there; an engine that fails gives the reason.
         """
         self._need_loaded("profile")
         some = [array[:PROFILE_SAMPLES] for array in inputs]

@@ -102,11 +102,25 @@ class Session(ABC):
 
     @abstractmethod
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
-        """Transport time of one sample, there and back, in seconds; the median of ``count``."""
+        """Transport time of one sample, there and back, in seconds; the median of ``count``.
+
+        Args:
+            inputs: As in `run`. count: How many samples are sent for it.
+
+        Raises:
+            TargetError: The device went away.
+        """
 
     @abstractmethod
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
-        """Seconds per inference of each operator."""
+        """Seconds per inference of each operator, or why there is no profile.
+
+        Args:
+            inputs: As in `run`.
+
+        Raises:
+            TargetError: The device went away.
+        """
 
     def census(self, inputs: Sequence[Array]) -> Census | Unavailable:
         """What of the network really runs where and in which type; the first sample of ``inputs`` may be run."""
@@ -118,7 +132,11 @@ class Session(ABC):
 
     @abstractmethod
     def machine(self) -> MachineState:
-        """The state of the device now."""
+        """The state of the device now.
+
+        Raises:
+            TargetError: It went away.
+        """
 
     def longest_wait(self) -> float:
         """The longest wait for an answer beyond its inference time, in seconds; 0 if none was unusual."""

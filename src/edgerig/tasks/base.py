@@ -225,7 +225,12 @@ class Task(Plugin, ABC):
 
     @abstractmethod
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
-        """The quality of the predictions."""
+        """The quality of the predictions.
+
+        Args:
+            kept: What was kept of the n samples: the arrays named in `kept`, each of shape (n, ...).
+            samples: The samples, with what is right.
+        """
 
     @abstractmethod
     def compare(
