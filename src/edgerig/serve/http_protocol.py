@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from edgerig.serve.http_direct import Head, KnownHeads
+from edgerig.serve.http_upgrade import NoUpgradeProtocol
 from edgerig.serve.records import Records
 from edgerig.serve.requests import Request
 
@@ -50,7 +51,7 @@ _LOG = SparingLog(logging.getLogger("uvicorn.error"))
 _COMING = Request((np.zeros(1),), False, lambda request: None)
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(NoUpgradeProtocol):
     """A connection."""
 
     head_seconds = HEAD_SECONDS
