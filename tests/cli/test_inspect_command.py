@@ -115,6 +115,7 @@ def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) 
     done = inspect(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "SavedModel, serve" in done.stdout
+    assert "does not tell its operators" in inspect(tmp_path, "--expect", "macs=1").stderr
     assert "signature f  predict\n  input  x  float32 (None, 3), x:0" in done.stdout
     (graph_json,) = json.loads(inspect(tmp_path, "--json").stdout)["graphs"]
     assert graph_json["signatures"][0]["inputs"] == [{"key": "x", "name": "x:0", "dtype": "float32", "shape": [-1, 3]}]

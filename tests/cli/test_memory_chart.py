@@ -64,6 +64,10 @@ def test_a_folder_of_c_shows_its_arena(tmp_path: Path, capsys: pytest.CaptureFix
     document = json.loads(capsys.readouterr().out)
     assert max(step["bytes"] for step in document["over_time"]) <= memory.arena
     assert len(document["over_time"]) == len(source.manifest.layers)
+    with pytest.raises(SystemExit) as ended:
+        main(["inspect", str(tmp_path / "net"), "--expect", "macs=1"])
+    assert ended.value.code == 2
+    assert "does not tell its operators" in capsys.readouterr().err
 
 
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

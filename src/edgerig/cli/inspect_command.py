@@ -66,9 +66,11 @@ def command(
     load_format(format_)
     stated = [stated_figure(text) for text in expect]
     if is_saved_model(model):
+        check_figures(model, stated, None)
         print_signatures(model, as_json)
         return
     if (folder := c_folder(model)) is not None:
+        check_figures(model, stated, None)
         print_c_folder(folder, as_json)
         return
     artifact = open_artifact(model)

@@ -156,8 +156,7 @@ def _protocol(scheme: str, separator: str, protocol: str | None) -> str:
     if protocol is None and by_scheme is None:
         raise UsageError(
             "The address does not tell in which protocol the server is asked.",
-            f"Name it, --protocol {', '.join(SCHEMES)}, or write digits://HOST:PORT, http://HOST:PORT or "
-            "grpc://HOST:PORT.",
+            f"Write digits://HOST:PORT, http://HOST:PORT, grpc://HOST:PORT, or give --protocol: {', '.join(SCHEMES)}.",
         )
     if protocol is not None and separator and by_scheme != protocol and scheme not in ANY:
         known = ", ".join(f"{name}://" for name in SCHEMES[protocol])
