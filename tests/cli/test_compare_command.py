@@ -78,7 +78,10 @@ def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
     assert "b.tflite against a.tflite" in (tmp_path / "kept/comparison.html").read_text()
     assert document == json.loads((tmp_path / "kept" / "comparison.json").read_text())
     # The same two, of the bundles that it left: one round each, which passes nothing.
-    code, out, err = call("kept/a", "kept/b", "--json")
+    code, out, err = call("kept/a", "kept/b", "--threads", "2")
+    assert (code, out) == (2, "")
+    assert "--threads says how to measure" in err
+    code, out, err = call("kept/a", "kept/b", "--json", "-v", "--margin", "0.05")
     assert code == 0, err
     (stored,) = json.loads(out)["comparisons"]
     assert stored["metrics"]["latency"]["verdict"] == "inconclusive"

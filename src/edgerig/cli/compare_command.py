@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
 from edgerig.cli.device_options import runtime_settings, target_settings, threads_option
@@ -22,11 +23,15 @@ from edgerig.cli.options import (
     load_plugins,
     shape_option,
 )
+from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     from edgerig.cli.compare_sources import Source
     from edgerig.results.compare.types import Comparison
     from edgerig.rig.plan import Plan
+
+#: Arguments and options of a comparison of what two bundles hold; all others say how to measure.
+_COMPARING = ("a", "b", "only", "margin", "quality_margin", "page", "as_json", "live")
 
 
 @click.command(name="compare")
@@ -113,6 +118,7 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
         folder = out if out is not None else Path("runs") / "compare"
         result = _live(first, second, given, folder, words)
     else:
+        _refuse_options_of_measuring(click.get_current_context())
         result = _stored(first, second, given, words)
     if page is not None:
         _write_page(page, result)
@@ -120,6 +126,22 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
         print_json(result)
         return
     show_comparison(result)
+
+
+def _refuse_options_of_measuring(context: click.Context) -> None:
+    """Refuse options that say how to measure: of two bundles what was measured is compared.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        # Those of the log are not the command's own.
+        if given and option.expose_value and option.name not in _COMPARING:
+            raise UsageError(
+                f"{option.opts[0]} says how to measure, and two bundles are compared by the rounds that they hold.",
+                "Leave it out, or have their networks measured anew: --live.",
+            )
 
 
 def _live(first: Source, second: Source, given: dict[str, Any], folder: Path, words: str) -> Comparison:
