@@ -22,6 +22,8 @@ from edgerig.text import harmless_json
 
 #: Bytes of the digest before what is stored checked.
 _DIGEST = 64
+#: The environment variable that names the folder for temporary files.
+TEMPORARY = "TMPDIR"
 #: What the name of a folder begins with that a process holds, and the file in it that is locked.
 HELD_PREFIX = "edgerig-"
 _HELD = "held"

@@ -19,7 +19,7 @@ from edgerig import child_logs
 from edgerig.environments.interpreter import Interpreter
 from edgerig.environments.source import module_path
 from edgerig.errors import TargetError
-from edgerig.files import held_folder
+from edgerig.files import TEMPORARY, held_folder
 from edgerig.wire.ownership import TOKEN_VARIABLE
 
 _logger = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ class WorkerProcess:
         interpreter: Interpreter | None = None,
     ) -> None:
         self.folder, self._held = held_folder(parent_folder)
-        self._environment = own_environment(interpreter)
+        # What engines and compilers leave when the process is ended goes with its folder.
+        self._environment = {**own_environment(interpreter), TEMPORARY: str(self.folder)}
         words = [interpreter.executable if interpreter else sys.executable, "-P", "-m", "edgerig.agent.worker"]
         words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]
         words += ["--idle", str(idle)] if idle is not None else []

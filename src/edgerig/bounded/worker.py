@@ -29,7 +29,7 @@ from edgerig.bounded.run_queue import QueueTime
 from edgerig.environments.interpreter import Interpreter
 from edgerig.environments.source import module_path
 from edgerig.errors import EdgerigError, ForeignTraceback
-from edgerig.files import held_folder
+from edgerig.files import TEMPORARY, held_folder
 
 #: Seconds between two checks of a working child.
 TICK = 0.1
@@ -41,8 +41,6 @@ _logger = logging.getLogger(__name__)
 #: Bytes that are kept of the engines' output.
 MOST_WORDS = 1 << 20
 _LAST_LINES = 3
-#: The variable that says where temporary files go.
-_TEMPORARY = "TMPDIR"
 
 
 class Worker:
@@ -92,7 +90,7 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         """The child's environment: with our module path, or of another interpreter edgerig and the user's modules."""
-        own = {**os.environ, _TEMPORARY: str(self._scratch)}
+        own = {**os.environ, TEMPORARY: str(self._scratch)}
         if self._interpreter is None:
             return {**own, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
         return {**{key: value for key, value in own.items() if key != "PYTHONHOME"}, "PYTHONPATH": module_path()}
@@ -125,7 +123,7 @@ class Worker:
         pickler.dump((function, tuple(arguments)))
         surroundings: dict[str, Any] = {
             "folder": str(Path.cwd()),
-            "environment": {**os.environ, _TEMPORARY: str(self._scratch)},
+            "environment": {**os.environ, TEMPORARY: str(self._scratch)},
         }
         # Another interpreter keeps the path that it was started with.
         surroundings["path"] = sys.path if self._interpreter is None else None

@@ -109,7 +109,9 @@ def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | 
             return page
     raise StorageError(
         f"The report would have {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6} MB.",
-        "Give fewer bundles, or use --format json.",
+        "Give fewer bundles, or another format: --format md, csv or json."
+        if len(bundles) > 1
+        else "Take another format, which has all of it: --format md, csv or json.",
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from edgerig.bounded.worker import resident_bytes
 from edgerig.environments.source import module_path
+from edgerig.files import TEMPORARY
 from edgerig.suites.conversion_grid.child import JOB, LONGEST, OUTCOME, STAGE, Job, Outcome
 
 _LAST_LINES = 3
@@ -53,7 +54,7 @@ def run_job(
     (work / JOB).write_bytes(msgspec.json.encode(job))
     module, parent = "edgerig.suites.conversion_grid.child", str(os.getpid())
     command = [python or sys.executable, "-P", "-m", module, str(work / JOB), parent]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", TEMPORARY: str(work)}
     environment["PYTHONPATH"] = module_path() if python else os.pathsep.join(filter(None, sys.path))
     with (work / "output").open("wb") as output:
         process = subprocess.Popen(
