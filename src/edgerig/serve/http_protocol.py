@@ -184,11 +184,11 @@ class BoundedHttpProtocol(NoUpgradeProtocol):
             # More than one request at once, which the parser takes apart.
             self._forget_direct()
         elif not self._missing:
+            self._stop_timer()
             self._run_direct()
 
     def _run_direct(self) -> None:
         assert self._direct is not None
-        self._stop_timer()
         head, _, parts = self._direct
         assert self.known is not None
         # Before an answer, which may come at once.

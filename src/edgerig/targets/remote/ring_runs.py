@@ -147,8 +147,9 @@ class RingRuns:
         """Run samples, behind those that were begun before; arrays (n, *call_shape), in the inputs' dtypes."""
         work = _Work(inputs)
         self._work.append(work)
-        if len(self._work) == 1:
-            self._write_work(work)
+        if len(self._work) == 1 and work.count <= self._rows:
+            # No other work has any slot.
+            self._write_part(work)
         else:
             self._write()
 
@@ -184,11 +185,10 @@ class RingRuns:
     def _write(self) -> None:
         """Write as much into the ring as it has room for."""
         for work in self._work:
-            self._write_work(work)
-
-    def _write_work(self, work: _Work) -> None:
-        while work.written < work.count and work.error is None and len(self._sent) < self._slots:
-            self._write_part(work)
+            while work.written < work.count and work.error is None:
+                if len(self._sent) == self._slots:
+                    return
+                self._write_part(work)
 
     def _write_part(self, work: _Work) -> None:
         first, count = work.written, min(self._rows, work.count - work.written)
