@@ -157,3 +157,8 @@ def test_the_style_table_reads_bundles_histories_and_exports(
     assert "neither a bundle nor a history" in capsys.readouterr().err
     assert call("--style", "table", "runs/demo") == 0
     assert (home / "runs" / "demo" / "table.html").exists()
+
+
+def test_an_option_of_tables_is_refused_of_a_report(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("runs/demo", "--all") == 2
+    assert "--style table" in capsys.readouterr().err

@@ -72,6 +72,10 @@ def command(
 
         write_table(sources, out, chosen, everything=everything, open_=open_, as_json=as_json)
         return
+    if everything:
+        from edgerig.errors import UsageError
+
+        raise UsageError("--all is of tables of tests.", "Leave it out, or ask for one: --style table.")
     bundles = tuple(map(Path, sources))
     for bundle in bundles:
         keep_layer_maps(bundle)
