@@ -13,8 +13,9 @@ from edgerig.artifact import Artifact, Quantization
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.checks import check_artifact
+from edgerig.compilers.float32 import Float32
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
-from edgerig.errors import ArtifactCheckError
+from edgerig.errors import ArtifactCheckError, CompileError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import check_tflite
@@ -73,15 +74,24 @@ def test_a_float32_weight_in_a_float16_file_is_named(variants: dict[str, Artifac
         check_artifact(wrong, variants["float16"].read(), "float16", "net")
 
 
-def test_an_operator_left_in_float_is_named_by_a_real_compilation(blobs, tmp_path: Path) -> None:
-    """The quantizer leaves LEAKY_RELU in float, between a DEQUANTIZE and a QUANTIZE."""
+def test_an_operator_left_in_float_is_named_before_and_after_a_real_compilation(
+    blobs, tmp_path: Path, heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quantizer leaves LEAKY_RELU in float, between a DEQUANTIZE and a QUANTIZE: it is asked beforehand, and what
+    it has written is looked at nevertheless."""
     keras = import_keras()
     layers = keras.layers
     keras.Sequential(
         [keras.Input((12, 12, 1)), layers.Conv2D(4, 3), layers.LeakyReLU(), layers.Flatten(), layers.Dense(3)]
     ).save(tmp_path / "leaky.keras")
+    source = Float32().compile(open_artifact(tmp_path / "leaky.keras"), tmp_path)
+    for compiler in (Int8(), Int16x8()):
+        with pytest.raises(CompileError, match=r"would leave operator 1 \(LEAKY_RELU\), which gives '.*', in float"):
+            compiler.compile(source, tmp_path / "out", blobs, heard)
+    assert not heard.lines
+    monkeypatch.setattr("edgerig.compilers.quantize.check_operators", lambda *arguments: None)
     with pytest.raises(ArtifactCheckError, match=r"the activation .*\(LEAKY_RELU\) is float32"):
-        Int8().compile(open_artifact(tmp_path / "leaky.keras"), tmp_path / "out", blobs)
+        Int8().compile(source, tmp_path / "out", blobs)
     assert not (tmp_path / "out").exists()
 
 

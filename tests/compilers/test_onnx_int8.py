@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.onnx import Onnx
-from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings, unquantized
+from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
+from edgerig.compilers.qdq import unquantized
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.npz import Npz
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, UsageError
@@ -132,10 +135,76 @@ def test_a_float_operator_left_over_fails_and_names_its_tensor(
     assert list(tmp_path.iterdir()) == []
 
 
+def network_of(nodes: list[Any], constants: dict[str, Any], path: Path, outputs: int = 4) -> Path:
+    """``x`` (1, 12, 12, 1) through a convolution to ``h`` (1, 4, 12, 12), the nodes, and a dense layer from ``g``."""
+    rng = np.random.default_rng(0)
+    values = {
+        "turn": np.array([1, 1, 12, 12]),
+        "w": rng.normal(size=(4, 1, 3, 3)).astype(np.float32),
+        "dense": rng.normal(size=(576, outputs)).astype(np.float32),
+        **constants,
+    }
+    before = [
+        helper.make_node("Reshape", ["x", "turn"], ["t"]),
+        helper.make_node("Conv", ["t", "w"], ["h"], pads=[1, 1, 1, 1]),
+    ]
+    after = [helper.make_node("Flatten", ["g"], ["f"]), helper.make_node("MatMul", ["f", "dense"], ["y"])]
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+        for name, shape in (("x", [1, 12, 12, 1]), ("y", [1, outputs]))
+    ]
+    stored = [numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = helper.make_graph([*before, *nodes, *after], "g", *ends, stored)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+#: A normalization as converters write it, whose square root and reciprocal ONNX Runtime does not quantize.
+NORMALIZATION = [
+    helper.make_node("ReduceMean", ["h"], ["mean"], axes=[1]),
+    helper.make_node("Sub", ["h", "mean"], ["centred"]),
+    helper.make_node("Mul", ["centred", "centred"], ["squares"]),
+    helper.make_node("ReduceMean", ["squares"], ["variance"], axes=[1]),
+    helper.make_node("Add", ["variance", "epsilon"], ["shifted"]),
+    helper.make_node("Sqrt", ["shifted"], ["root"]),
+    helper.make_node("Reciprocal", ["root"], ["scale"]),
+    helper.make_node("Mul", ["centred", "scale"], ["g"]),
+]
+
+
+def test_operators_that_are_not_quantized_stay_in_float_which_is_told(
+    blobs: Dataset, tmp_path: Path, heard: Any
+) -> None:
+    path = network_of(NORMALIZATION, {"epsilon": np.float32(1e-3)}, tmp_path / "net.onnx")
+    source = open_artifact(path, preprocessing=blobs.preprocessing)
+    made = OnnxInt8().compile(source, tmp_path / "out", blobs, heard)
+    left = made.origins[-1].options["in_float"]
+    assert left.keys() >= {"Add", "Mul", "Reciprocal", "ReduceMean", "Sqrt"}
+    kinds = ", ".join(f"{count} {op}" for op, count in left.items())
+    assert f"net: {sum(left.values())} of 12 operators stay in float ({kinds})" in heard.lines
+    samples = blobs.split("test").inputs(slice(0, 40), blobs.preprocessing)
+    right, got = (predictions(item.path, samples) for item in (source, made))
+    assert np.corrcoef(right.ravel(), got.ravel())[0, 1] > 0.98
+    # Where nothing varies the inverse root is the largest: it must not become infinite.
+    assert np.isfinite(predictions(made.path, np.zeros_like(samples))).all()
+    with pytest.raises(ArtifactCheckError, match=r"operator \d+ \((ReduceMean|Sqrt)\) is float32"):
+        OnnxInt8(OnnxInt8Settings(float_operators="refuse")).compile(source, tmp_path / "refused", blobs)
+
+
+def test_weights_that_would_stay_in_float_are_refused_before_anything_is_calibrated(
+    blobs: Dataset, tmp_path: Path, heard: Any
+) -> None:
+    node = helper.make_node("Einsum", ["h", "k"], ["g"], name="mixing", equation="bchw,cd->bdhw")
+    path = network_of([node], {"k": np.ones((4, 4), np.float32)}, tmp_path / "net.onnx")
+    with pytest.raises(CompileError, match=r"leaves operator 2 \(Einsum, 'mixing'\), which multiplies by weights"):
+        OnnxInt8().compile(open_artifact(path), tmp_path / "out", blobs, heard)
+    assert not heard.lines
+
+
 def test_a_float_network_is_unquantized_everywhere(float_net: Artifact, tmp_path: Path) -> None:
     left = unquantized(read_graph(Path(Onnx().compile(float_net, tmp_path).path)))
-    assert any("weight" in sentence for sentence in left)
-    assert any("activation" in sentence for sentence in left)
+    assert any("weight" in each.sentence for each in left)
+    assert any("activation" in each.sentence for each in left)
 
 
 def test_nan_in_calibration_names_the_sample(

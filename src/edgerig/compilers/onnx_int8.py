@@ -6,7 +6,7 @@ Dynamic quantization is left out on purpose: ONNX Runtime runs it many times slo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,13 +18,15 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
+from edgerig.compilers.qdq import computing, in_float, is_float, steep, unquantized
 from edgerig.compilers.result import with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError
+from edgerig.measure.census import family
+from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.onnx_file import read_onnx
 from edgerig.models.graph.read import io_specs
-from edgerig.models.graph.scheme import FLOATS
-from edgerig.models.graph.types import Graph, Operator
+from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 from edgerig.text import cause_of
@@ -37,14 +39,8 @@ OLDEST_OPSET = 13
 #: First version of the file format in which constants need not be inputs.
 FIRST_IR_OF_HIDDEN_CONSTANTS = 4
 
-#: Inputs that are parameters and not data, by operator: regions and factors stay float, whatever is resized.
-SETTINGS = {"Resize": (1, 2, 3), "Upsample": (1,)}
-
 #: The file in the working folder that is quantized, its operators folded.
 PREPARED = "prepared.onnx"
-
-#: Operators that ONNX Runtime fuses into their producer when quantizing.
-FOLDED = frozenset({"Relu", "Clip"})
 
 
 class OnnxInt8Settings(CompilerSettings, frozen=True, kw_only=True):
@@ -57,6 +53,13 @@ class OnnxInt8Settings(CompilerSettings, frozen=True, kw_only=True):
         Literal["int8", "uint8"], Described(description="type of activations; uint8 can saturate on x86 without VNNI")
     ] = "int8"
     per_channel: Annotated[bool, Described(description="one scale for each output channel of a weight")] = True
+    float_operators: Annotated[
+        Literal["keep", "refuse"],
+        Described(
+            description="operators that ONNX Runtime does not quantize, such as square roots in a normalization: keep "
+            "them in float, which is told, or refuse the network; those with weights are always refused"
+        ),
+    ] = "keep"
 
 
 class OnnxInt8(ModelCompiler):
@@ -73,6 +76,10 @@ class OnnxInt8(ModelCompiler):
     needs_dataset = True
     Settings: ClassVar[type[Settings]] = OnnxInt8Settings
 
+    def __init__(self, settings: Any = None) -> None:
+        super().__init__(settings)
+        self._in_float: dict[str, int] = {}
+
     def _refuses(self, format: str, scheme: str) -> str | None:
         return refuses_quantized(self.name, format, scheme)
 
@@ -83,11 +90,45 @@ class OnnxInt8(ModelCompiler):
         names, specs = _inputs(artifact, model)
         arrays = calibration_inputs(dataset, artifact.preprocessing, specs, settings.calibration_samples)
         samples, count = dict(zip(names, arrays, strict=True)), len(arrays[0])
+        prepared = prepare(model, work)
+        before = read_onnx(prepared.read_bytes(), prepared)
+        self._check_operators(before, Path(artifact.path).name)
+        # To be refused, or to be kept in float as a whole.
+        excluded = [operator.index for operator in steep(before)] if settings.float_operators == "keep" else []
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
-            return quantize_qdq(model, samples, work, settings, task.advance)
+            data = quantize_qdq(prepared, samples, settings, task.advance, excluded)
+        graph = read_onnx(data, prepared)
+        self._in_float = in_float(graph)
+        if self._in_float and settings.float_operators == "keep":
+            kinds = ", ".join(f"{number} {op}" for op, number in self._in_float.items())
+            number, total = sum(self._in_float.values()), len(computing(graph))
+            progress.log(f"{artifact.name}: {number} of {total} operators stay in float ({kinds})")
+        return data
+
+    def _check_operators(self, graph: Graph, file: str) -> None:
+        """Refuse what cannot be quantized before anything is calibrated; ``graph`` is the float network.
+
+        Raises:
+            CompileError: An operator with weights would stay in float; names it.
+        """
+        from onnxruntime.quantization.registry import QDQRegistry
+
+        constants = constant_tensors(graph)
+        for operator in graph.operators:
+            weighted = any(index in constants and is_float(graph, index) for index in operator.inputs[1:])
+            if family(operator.op) is not None and weighted and operator.op not in QDQRegistry:
+                raise CompileError(
+                    f"{file} cannot be quantized: ONNX Runtime leaves operator {operator.index} ({operator.op}, "
+                    f"{operator.name!r}), which multiplies by weights, in float.",
+                    "Replace that layer, or take the float file.",
+                )
+
+    def _record(self) -> dict[str, Any]:
+        return {"in_float": self._in_float} if self._in_float else {}
 
     def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
-        left = unquantized(graph)
+        kept = self.settings.float_operators == "keep"
+        left = [each.sentence for each in unquantized(graph) if not kept or family(each.operator.op) is not None]
         if left:
             raise ArtifactCheckError(
                 f"{file} should be int8, but {left[0]}" + (f" ({len(left) - 1} more)." if len(left) > 1 else "."),
@@ -97,20 +138,20 @@ class OnnxInt8(ModelCompiler):
 
 
 def quantize_qdq(
-    model: bytes,
+    prepared: Path,
     samples: Mapping[str, NDArray[Any]],
-    work: Path,
     settings: OnnxInt8Settings,
     advance: Callable[[], object],
+    excluded: Sequence[int] = (),
 ) -> bytes:
-    """Quantize float ONNX bytes; ranges are the minimum and maximum over the samples.
+    """Quantize a file that `prepare` made; ranges are the minimum and maximum over the samples.
 
     Args:
-        model: Float ONNX.
+        prepared: The file, in a folder for ONNX Runtime's others.
         samples: For each input, by its name, an array (n, *input shape), in its dtype.
-        work: An empty folder for ONNX Runtime's files.
         settings: Types and granularity.
         advance: Called after each sample.
+        excluded: The positions of operators that stay in float.
 
     Raises:
         CompileError: ONNX Runtime failed; its message is included.
@@ -129,19 +170,20 @@ def quantize_qdq(
             advance()
             return dict(zip(samples, sample, strict=True))
 
+    quantized = prepared.with_name("quantized.onnx")
     activations = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[settings.activation_type]
     try:
         with _quiet():
-            prepared = _prepare(model, work)
             quantize_static(
                 str(prepared),
-                str(work / "quantized.onnx"),
+                str(quantized),
                 Reader(),
                 quant_format=QuantFormat.QDQ,
                 per_channel=settings.per_channel,
                 activation_type=activations,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
+                nodes_to_exclude=_names(prepared, excluded),
                 # Otherwise a Transpose or pool right after the input moves float32, four times the bytes.
                 extra_options={"ForceQuantizeNoInputCheck": True},
             )
@@ -149,60 +191,7 @@ def quantize_qdq(
         raise
     except Exception as error:
         raise CompileError(f"ONNX Runtime cannot quantize the network: {cause_of(error)}.") from error
-    return (work / "quantized.onnx").read_bytes()
-
-
-def unquantized(graph: Graph) -> list[str]:
-    """Operators of a QDQ graph that would run in float, one sentence each; empty if all run in integers.
-
-    An operator is computed in integers if its float inputs come from a DequantizeLinear and its float outputs go
-    to a QuantizeLinear and nowhere else; a Relu or Clip between does not count.
-    """
-    makers = {output: operator for operator in graph.operators for output in operator.outputs}
-    readers: dict[int, list[Operator]] = {}
-    for operator in graph.operators:
-        for index in operator.inputs:
-            readers.setdefault(index, []).append(operator)
-    sentences = []
-    for operator in graph.operators:
-        if operator.op in ("QuantizeLinear", "DequantizeLinear"):
-            continue
-        for position, index in enumerate(operator.inputs):
-            if position in SETTINGS.get(operator.op, ()):
-                continue
-            maker = makers.get(index)
-            folded = operator.op in FOLDED and maker is not None and maker.op != "DequantizeLinear"
-            if _is_float(graph, index) and (maker is None or maker.op != "DequantizeLinear") and not folded:
-                sentences.append(_sentence(graph, index, operator))
-        for index in operator.outputs:
-            if _is_float(graph, index) and not _goes_to_integers(graph, index, readers):
-                sentences.append(_sentence(graph, index, operator))
-    return sentences
-
-
-def _is_float(graph: Graph, index: int) -> bool:
-    """Whether a tensor carries data in float; scalars such as the limits of a Clip do not count."""
-    if index < 0 or graph.tensors[index].dtype not in FLOATS:
-        return False
-    tensor = graph.tensors[index]
-    return not (tensor.constant and tensor.elements <= 1)
-
-
-def _goes_to_integers(graph: Graph, index: int, readers: dict[int, list[Operator]]) -> bool:
-    following = readers.get(index, [])
-    if index in graph.outputs or not following:
-        return False
-    return all(
-        reader.op == "QuantizeLinear"
-        or (reader.op in FOLDED and _goes_to_integers(graph, reader.outputs[0], readers) and len(following) == 1)
-        for reader in following
-    )
-
-
-def _sentence(graph: Graph, index: int, operator: Operator) -> str:
-    tensor = graph.tensors[index]
-    kind = "weight" if tensor.constant else "activation"
-    return f"the {kind} {tensor.name!r} of operator {operator.index} ({operator.op}) is {tensor.dtype}"
+    return quantized.read_bytes()
 
 
 def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSpec, ...]]:
@@ -227,8 +216,25 @@ def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSp
     return names, specs
 
 
+def prepare(model: bytes, work: Path) -> Path:
+    """Infer shapes, and fold batch normalization into convolutions, which would stay float otherwise.
+
+    Args:
+        model: Float ONNX. work: An empty folder.
+
+    Raises:
+        CompileError: ONNX Runtime failed; its message is included.
+    """
+    try:
+        with _quiet():
+            return _prepare(model, work)
+    except (OSError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise CompileError(f"ONNX Runtime cannot quantize the network: {cause_of(error)}.") from error
+
+
 def _prepare(model: bytes, work: Path) -> Path:
-    """Infer shapes, and fold batch normalization into convolutions, which would stay float otherwise."""
     import onnx
     import onnxruntime
 
@@ -246,6 +252,18 @@ def _prepare(model: bytes, work: Path) -> Path:
     onnxruntime.InferenceSession(loaded.SerializeToString(), options, providers=["CPUExecutionProvider"])
     onnx.save(onnx.shape_inference.infer_shapes(onnx.load(folded)), prepared)
     return prepared
+
+
+def _names(prepared: Path, positions: Sequence[int]) -> list[str]:
+    """What the operators at some positions are called in the file, in which all have names of their own from now on."""
+    import onnx
+
+    model = onnx.load(prepared)
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or f"operator_{number}"
+    if positions:
+        onnx.save(model, prepared)
+    return [model.graph.node[position].name for position in positions]
 
 
 @contextmanager

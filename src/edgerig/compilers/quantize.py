@@ -20,6 +20,7 @@ from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
+from edgerig.compilers.quantizer_operators import check_operators
 from edgerig.compilers.silent_channels import with_biases
 from edgerig.datasets.base import Dataset
 from edgerig.models.graph.types import Graph
@@ -150,6 +151,7 @@ class FullInteger(Quantizer):
         # The network in TFLite has the inputs in the order of its source.
         samples, count = dict(zip(inputs, arrays, strict=True)), len(arrays[0])
         recipe = self._recipe()
+        check_operators(data, recipe, self.scheme or "int8", Path(artifact.path).name)
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
             ranges = calibrate(data, recipe, samples, task.advance)
         integers = self._trained(quantize(data, recipe, ranges), data, artifact, dataset, progress)

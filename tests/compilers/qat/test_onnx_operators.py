@@ -17,6 +17,7 @@ from edgerig.errors import CompileError
 from edgerig.models.graph.onnx_file import read_onnx, read_onnx_weights
 
 X = (1, 4, 9, 10)
+POSITIVE = np.linspace(0.5, 3, 12, dtype=np.float32).reshape(1, 3, 4)
 WINDOW = {"kernel_shape": [3, 3]}
 POOLS: list[dict[str, Any]] = [
     {}, {"pads": [1, 0, 1, 1]}, {"strides": [2, 3]}, {"strides": [2, 2], "ceil_mode": 1},
@@ -55,7 +56,14 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Reshape", [X, np.array([0, -1, 5])], {}),
     ("GlobalAveragePool", [X], {}),
     *((name, [X, (4, 1, 1)], {}) for name in ("Add", "Sub", "Mul", "Div")),
-    *((name, [X], {}) for name in ("Relu", "Sigmoid", "Tanh", "Identity")),
+    *((name, [X], {}) for name in ("Relu", "Sigmoid", "Tanh", "Identity", "Abs", "Erf", "Exp", "Neg", "Softplus")),
+    *((name, [POSITIVE], {}) for name in ("Sqrt", "Reciprocal")),
+    ("Pow", [X, np.float32(2)], {}),
+    ("Pow", [POSITIVE, np.float32(-0.5)], {}),
+    *(("Gelu", [X], {"approximate": own}) for own in ("none", "tanh")),
+    ("LayerNormalization", [X, (10,), (10,)], {}),
+    ("LayerNormalization", [X, (9, 10)], {"axis": 2, "epsilon": 0.1}),
+    ("InstanceNormalization", [X, (4,), (4,)], {"epsilon": 0.01}),
 ]
 
 
@@ -66,7 +74,8 @@ def network(op: str, inputs: list[NDArray[Any]], options: dict[str, Any]) -> byt
     constants = [onnx.numpy_helper.from_array(value, name) for value, name in zip(inputs[1:], names[1:], strict=True)]
     out = [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)]
     graph = helper.make_graph([node], "net", ends, out, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    opset = 20 if op == "Gelu" else 18
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
 from tests.compilers.qat.test_qat_int8 import gain
+from tests.compilers.test_onnx_int8 import NORMALIZATION, network_of
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
@@ -20,6 +22,8 @@ from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qat.onnx_int8 import QatOnnxInt8, QatOnnxInt8Settings
 from edgerig.compilers.qat.onnx_network import OnnxNetwork
 from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError
+from edgerig.models.files import open_artifact
 from edgerig.testing.contracts.compiler import CompilerContract
 
 pytestmark = pytest.mark.slow
@@ -87,6 +91,26 @@ def test_pruned_weights_stay_exactly_0(trained_net: Artifact, waves: Dataset, tm
     for name, mask in network.masks.items():
         assert not numbers[name][~mask].any()
         assert numbers[name][mask].any()
+
+
+def test_a_normalization_in_float_is_trained_with_the_rest(waves: Dataset, tmp_path: Path, heard: Any) -> None:
+    path = network_of(NORMALIZATION, {"epsilon": np.float32(1e-3)}, tmp_path / "net.onnx", outputs=len(waves.classes))
+    source = open_artifact(path, preprocessing=waves.preprocessing)
+    settings = QatOnnxInt8Settings(epochs=2, learning_rate=3e-3)
+    record = QatOnnxInt8(settings).compile(source, tmp_path / "out", waves, heard).origins[-1].options
+    assert {"Reciprocal": 1, "Sqrt": 1}.items() <= record["in_float"].items()
+    assert record["best_epoch"] > 0
+    assert record["validation"][record["best_epoch"]]["loss"] < record["validation"][0]["loss"]
+
+
+def test_an_operator_without_a_gradient_is_named_before_anything_is_calibrated(
+    waves: Dataset, tmp_path: Path, heard: Any
+) -> None:
+    node = helper.make_node("Round", ["h"], ["g"], name="rounded")
+    path = network_of([node], {}, tmp_path / "net.onnx")
+    with pytest.raises(CompileError, match=r"\(Round, 'rounded'\) has no gradient here"):
+        QatOnnxInt8().compile(open_artifact(path), tmp_path / "out", waves, heard)
+    assert not heard.lines
 
 
 def test_clusters_are_trained_as_one(trained_net: Artifact, waves: Dataset, tmp_path: Path) -> None:

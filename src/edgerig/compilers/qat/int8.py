@@ -26,6 +26,7 @@ from edgerig.compilers.qat.settings import (
 from edgerig.compilers.quantize import FullInteger, Int8Settings, Recipe, int8_recipe
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import ArtifactCheckError
+from edgerig.models.graph.tflite_file import read_tflite_network
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -63,6 +64,18 @@ class QatInt8(FullInteger):
 
     def _recipe(self) -> Recipe:
         return int8_recipe(self.settings)
+
+    def _quantize(
+        self, artifact: Artifact, data: bytes, inputs: list[str], dataset: Dataset | None, progress: Progress
+    ) -> bytes:
+        from edgerig.compilers.qat.tflite_operators import check_trainable
+        from edgerig.compilers.qat.training import check_learnable
+
+        assert dataset is not None, "the pipeline refuses to train without a dataset"
+        check_learnable(artifact, dataset)
+        file = Path(artifact.path).name
+        check_trainable(read_tflite_network(data, file)[0], file)
+        return super()._quantize(artifact, data, inputs, dataset, progress)
 
     def _trained(
         self, quantized: bytes, original: bytes, artifact: Artifact, dataset: Dataset, progress: Progress

@@ -10,8 +10,10 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.compression.settings import parts_clusters
 from edgerig.compilers.onnx_int8 import PREPARED, OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qat.int8 import trained
+from edgerig.compilers.qat.onnx_operators import check_trainable
 from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepClusters, KeepZeros, Rate, Seed, Validation
 from edgerig.datasets.base import Dataset, SplitName
+from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
@@ -45,12 +47,19 @@ class QatOnnxInt8(OnnxInt8):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         from edgerig.compilers.qat.onnx_network import OnnxNetwork
+        from edgerig.compilers.qat.training import check_learnable
 
         assert dataset is not None, "the pipeline refuses to train without a dataset"
+        check_learnable(artifact, dataset)
         quantized = super()._compile(artifact, work, dataset, progress)
         network = OnnxNetwork(quantized, (work / PREPARED).read_bytes(), Path(artifact.path).name)
         data, self._achieved = trained(network, artifact, dataset, self.settings, progress)
+        self._achieved |= super()._record()
         return data
+
+    def _check_operators(self, graph: Graph, file: str) -> None:
+        super()._check_operators(graph, file)
+        check_trainable(graph, file)
 
     def refuses_after(self, tools: Sequence[str]) -> str | None:
         return None if self.settings.keep_clusters else parts_clusters(self.name, tools)

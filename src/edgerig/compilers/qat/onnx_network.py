@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
 from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
-from edgerig.compilers.qat.onnx_operators import RULES
+from edgerig.compilers.qat.onnx_operators import RULES, check_trainable
 from edgerig.compilers.qat.tflite_network import GREATEST_BIAS
 from edgerig.errors import CompileError
 from edgerig.models.graph.onnx_file import read_onnx, read_onnx_weights
@@ -137,19 +137,7 @@ class OnnxNetwork(QuantizedNetwork):
         return _Stored(op.inputs[0], op.inputs[1], int(op.options.get("axis", 1)) if several else None)
 
     def _check(self) -> None:
-        for operator in self._graph.operators:
-            if operator.op not in RULES and operator.op not in ("QuantizeLinear", "DequantizeLinear"):
-                raise CompileError(
-                    f"{self._file} cannot be trained as integers: operator {operator.index} ({operator.op}, "
-                    f"{operator.name!r}) has no gradient here.",
-                    f"Known are {', '.join(sorted(RULES))}. Compiler onnx-int8 quantizes without training.",
-                )
-            if operator.op == "MaxPool" and set(operator.options.get("dilations") or [1]) != {1}:
-                raise CompileError(
-                    f"{self._file} cannot be trained as integers: the maxima of operator {operator.index} "
-                    f"({operator.name!r}) are dilated, which has no gradient here.",
-                    "Compiler onnx-int8 quantizes without training.",
-                )
+        check_trainable(self._graph, self._file)
         for part in ("kernel", "bias"):
             indices = [stored.numbers for layer in self._layers if (stored := getattr(layer, part)) is not None]
             twice = next((index for index in indices if indices.count(index) > 1), None)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgerig.compilers.qat.tflite_operators import Rule, pointwise
-from edgerig.models.graph.types import Operator
+from edgerig.errors import CompileError
+from edgerig.models.graph.types import Graph, Operator
 
 Shape = tuple[int, ...]
 
@@ -157,6 +158,40 @@ def leaky_relu(op: Operator, inputs: list[Any], shape: Shape) -> Any:
     return jnp.where(inputs[0] >= 0, inputs[0], inputs[0] * slope)
 
 
+def layer_normalization(op: Operator, inputs: list[Any], shape: Shape) -> Any:
+    """Over the axes from ``axis`` on: (x - mean) / sqrt(variance + epsilon), times a scale, plus a bias."""
+    data, scale, bias = (*inputs, None)[:3]
+    axes = tuple(range(int(op.options.get("axis", -1)) % data.ndim, data.ndim))
+    result = _standardized(data, axes, op) * scale
+    return result if bias is None else result + bias
+
+
+def instance_normalization(op: Operator, inputs: list[Any], shape: Shape) -> Any:
+    """The same of each channel over what follows it; scale and bias by channel."""
+    data, scale, bias = inputs
+    along = (-1, *(1,) * (data.ndim - 2))
+    return _standardized(data, tuple(range(2, data.ndim)), op) * scale.reshape(along) + bias.reshape(along)
+
+
+def _standardized(data: Any, axes: tuple[int, ...], op: Operator) -> Any:
+    centred = data - data.mean(axes, keepdims=True)
+    return centred * ((centred**2).mean(axes, keepdims=True) + op.options.get("epsilon", 1e-5)) ** -0.5
+
+
+def gelu(op: Operator, inputs: list[Any], shape: Shape) -> Any:
+    """By the error function, or by tanh where the options say so."""
+    import jax
+
+    return jax.nn.gelu(inputs[0], approximate=op.options.get("approximate", "none") == "tanh")
+
+
+def error_function(op: Operator, inputs: list[Any], shape: Shape) -> Any:
+    """Erf."""
+    import jax
+
+    return jax.scipy.special.erf(inputs[0])
+
+
 RULES: dict[str, Rule] = {
     "Conv": conv,
     "Gemm": gemm,
@@ -168,6 +203,17 @@ RULES: dict[str, Rule] = {
     "Sub": pointwise("subtract"),
     "Mul": pointwise("multiply"),
     "Div": pointwise("divide"),
+    "Abs": pointwise("abs"),
+    "Erf": error_function,
+    "Exp": pointwise("exp"),
+    "Gelu": gelu,
+    "InstanceNormalization": instance_normalization,
+    "LayerNormalization": layer_normalization,
+    "Neg": pointwise("negative"),
+    "Pow": pointwise("power"),
+    "Reciprocal": pointwise("reciprocal"),
+    "Softplus": pointwise("softplus"),
+    "Sqrt": pointwise("sqrt"),
     "Relu": pointwise("relu"),
     "Sigmoid": pointwise("sigmoid"),
     "Tanh": pointwise("tanh"),
@@ -187,6 +233,27 @@ RULES: dict[str, Rule] = {
     "Concat": concat,
     "Identity": lambda op, inputs, shape: inputs[0],
 }
+
+
+def check_trainable(graph: Graph, file: str) -> None:
+    """Refuse a network, in float or in QDQ form, that has an operator without a gradient here.
+
+    Raises:
+        CompileError: Names the operator.
+    """
+    for operator in graph.operators:
+        if operator.op not in RULES and operator.op not in ("QuantizeLinear", "DequantizeLinear"):
+            raise CompileError(
+                f"{file} cannot be trained as integers: operator {operator.index} ({operator.op}, {operator.name!r}) "
+                "has no gradient here.",
+                f"Known are {', '.join(sorted(RULES))}. Compiler onnx-int8 quantizes without training.",
+            )
+        if operator.op == "MaxPool" and set(operator.options.get("dilations") or [1]) != {1}:
+            raise CompileError(
+                f"{file} cannot be trained as integers: the maxima of operator {operator.index} "
+                f"({operator.name!r}) are dilated, which has no gradient here.",
+                "Compiler onnx-int8 quantizes without training.",
+            )
 
 
 def _list(op: Operator, name: str, axes: int, usual: int) -> list[int]:

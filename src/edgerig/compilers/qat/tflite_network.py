@@ -14,7 +14,7 @@ from edgerig.compilers import flatbuffer
 from edgerig.compilers.qat.fake_quant import Grid, integers, snapped, widened
 from edgerig.compilers.qat.groups import groups_of
 from edgerig.compilers.qat.network import Parameters, QuantizedNetwork
-from edgerig.compilers.qat.tflite_operators import RULES, activated
+from edgerig.compilers.qat.tflite_operators import RULES, activated, check_trainable
 from edgerig.compilers.stored_numbers import store_numbers, store_scales
 from edgerig.errors import CompileError
 from edgerig.models.graph.tflite_file import read_tflite_network
@@ -115,13 +115,8 @@ class TfliteNetwork(QuantizedNetwork):
         return quantization.axis if len(quantization.scales) > 1 else None
 
     def _check(self) -> None:
+        check_trainable(self._graph, self._file)
         for operator in self._graph.operators:
-            if operator.op not in RULES:
-                raise CompileError(
-                    f"{self._file} cannot be trained as integers: operator {operator.index} ({operator.op}, "
-                    f"{operator.name!r}) has no gradient here.",
-                    f"Known are {', '.join(sorted(RULES))}. Compiler int8 quantizes without training.",
-                )
             strange = [i for i in (*operator.outputs, *self._graph.inputs) if i not in self._groups]
             if strange:
                 tensor = self._graph.tensors[strange[0]]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.models.graph.types import Operator
+from edgerig.errors import CompileError
+from edgerig.models.graph.types import Graph, Operator
 
 #: Operator, its inputs (None for an omitted one), and the shape of its first output; gives that or all outputs.
 Rule = Callable[[Operator, list[Any], tuple[int, ...]], Any]
@@ -252,6 +253,21 @@ RULES: dict[str, Rule] = {
     "SPLIT": split,
     "QUANTIZE": same,
 }
+
+
+def check_trainable(graph: Graph, file: str) -> None:
+    """Refuse a network, in float or in int8, that has an operator without a gradient here.
+
+    Raises:
+        CompileError: Names the operator.
+    """
+    for operator in graph.operators:
+        if operator.op not in RULES:
+            raise CompileError(
+                f"{file} cannot be trained as integers: operator {operator.index} ({operator.op}, {operator.name!r}) "
+                "has no gradient here.",
+                f"Known are {', '.join(sorted(RULES))}. Compiler int8 quantizes without training.",
+            )
 
 
 def activated(op: Operator, value: Any) -> Any:

@@ -82,6 +82,17 @@ def train_quantized(
     return kept, epochs, best, doubts
 
 
+def check_learnable(artifact: Artifact, dataset: Dataset) -> None:
+    """Refuse what cannot be trained on a dataset, before anything is calibrated.
+
+    Raises:
+        IncompatibleError: The network has several inputs, outputs or samples in a batch; or the dataset has nothing to
+            learn.
+    """
+    _one_input(artifact)
+    objective_of(dataset, dataset.split("train").truth(slice(0, 1), artifact.preprocessing), NO_TRAINING)
+
+
 def _rank(epoch: Epoch) -> tuple[float, float]:
     return (epoch.value if epoch.metric == "accuracy" else -epoch.value), -epoch.loss
 
