@@ -70,6 +70,15 @@ def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> Non
     assert "Traceback" not in err
 
 
+def test_a_metric_that_no_run_has_is_told_with_the_nearest_one(call, write_run) -> None:
+    """Nothing on standard output would read as nothing measured."""
+    write_run("runs/one", make_measured([1e-4] * 3))
+    code, out, err = call("series", "--metric", "latncy")
+    assert (code, out) == (2, "")
+    assert "Did you mean 'latency'?" in err
+    assert "Known: r." in call("page", "--rig", "q")[2]
+
+
 def test_series_are_told_with_their_bounds_and_written_as_csv(call, write_run) -> None:
     write_run("runs/one", powered([0.002, 0.0021, 0.0019]))
     write_run("runs/two", powered([0.003, 0.0031, 0.0029]))

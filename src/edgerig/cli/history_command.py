@@ -13,7 +13,7 @@ from edgerig.cli.history_tests import export, import_, runs_option, send, tests_
 
 if TYPE_CHECKING:
     from edgerig.results.history.entries import RunEntry
-    from edgerig.results.history.store import Series
+    from edgerig.results.history.store import History, Series
 
 _RIG = click.option("--rig", metavar="NAME", help="Only runs of the rig of that name.")
 
@@ -94,6 +94,25 @@ def list_(runs: Path, tests: tuple[str, ...], rig: str | None, as_json: bool) ->
         say(line)
 
 
+def _series(history: History, rig: str | None, metric: str | None) -> list[Series]:
+    """The series of a rig and a metric.
+
+    Raises:
+        UnknownNameError: No series is of that rig, or none is of that metric.
+    """
+    from edgerig.errors import UnknownNameError
+
+    chosen = history.series(rig, metric)
+    everything = [] if chosen else history.series()
+    for what, name, known in (
+        ("rig in the history", rig, {each.rig for each in everything}),
+        ("metric in the history", metric, {each.metric for each in everything}),
+    ):
+        if name is not None and known and name not in known:
+            raise UnknownNameError(what, name, known)
+    return chosen
+
+
 @command.command("series")
 @runs_option
 @tests_option
@@ -115,7 +134,7 @@ def series(
 
     if as_json and as_csv:
         raise UsageError("--json and --csv are two formats.", "Give one of them.")
-    all_series = updated(runs, tests).series(rig, metric)
+    all_series = _series(updated(runs, tests), rig, metric)
     if as_csv:
         say(history_csv(all_series), nl=False)
         return
@@ -144,7 +163,7 @@ def page(runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None
     from edgerig.report.history import render_history
 
     path = out if out is not None else runs / "history.html"
-    write_text(path, render_history(updated(runs, tests).series(rig, metric)))
+    write_text(path, render_history(_series(updated(runs, tests), rig, metric)))
     echo(f"Page: {path}")
 
 

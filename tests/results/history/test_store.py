@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.report.conftest import make_run
 from tests.results.conftest import make_measured
 from tests.results.energies import powered
 from tests.results.loads import BOUND, NEAR, SET, at_set_rate, loaded, offline, scaled, searched, streams
@@ -58,6 +59,20 @@ def test_a_bundle_that_was_measured_again_replaces_its_run(history: History, wri
     assert len(history.runs()) == 3
     (latency,) = history.series(metric="latency")
     assert latency.points[1].value == pytest.approx(500e-6, rel=0.1)
+
+
+def test_a_quality_is_a_series_for_each_data(history: History, write_run: Write) -> None:
+    """Of other samples it is another number: a level that changes with them is no change of the network."""
+    data = make_run(()).result.dataset
+    other = msgspec.structs.replace(data, fingerprint="beef" * 16)
+    write_run("2026-01-04", make_measured([100e-6] * 3), dataset=other)
+    write_run("2026-01-05", make_measured([100e-6] * 3, measured_samples=50))
+    history.update()
+    assert sorted(len(each.points) for each in history.series(metric="accuracy")) == [1, 1, 3]
+    ends = {each.device.partition("), ")[2] for each in history.series(metric="accuracy")}
+    assert f"50 samples of {data.name} {data.fingerprint[:8]}" in ends
+    (latency,) = history.series(metric="latency")
+    assert len(latency.points) == 5, "a time is one of the network, whatever the samples"
 
 
 def test_energy_is_a_series_for_each_rail_with_its_interval(history: History, write_run: Write) -> None:

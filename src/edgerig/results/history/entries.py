@@ -21,15 +21,15 @@ from edgerig.text import counted
 _MEMORY = ("peak_rss", "arena", "flash", "ram")
 #: Figures of an inference, which may take several samples.
 _OF_AN_INFERENCE = frozenset({"latency", "p99", "instructions", "cycles", "energy"})
-#: Part of every stamp. Changes with the figures that are indexed, so that bundles of before are taken up again.
-_FIGURES = 3
+#: Part of every stamp. Changes with the figures that are indexed, so that runs of before are taken up again.
+FIGURES = 4
 
 
 class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one cell of one run, with its interval where it has one.
 
     ``device`` names what was measured: target, processor, the load or the samples of an inference where it is not one
-    request of one sample after another, and of an energy the rail.
+    request of one sample after another, of an energy the rail, and of a quality the data.
     """
 
     cell: str
@@ -54,6 +54,15 @@ def figure_of_quantity(cell: str, device: str, name: str, quantity: Measurement)
         low=quantity.low,
         high=quantity.high,
     )
+
+
+def data_of(samples: int, dataset: str, fingerprint: str) -> str:
+    """The data that a quality is of, for the end of ``device``: qualities on other data are no series.
+
+    >>> data_of(500, "mnist", "a412c5d9eaf53ef7")
+    ', 500 samples of mnist a412c5d9'
+    """
+    return f", {counted(samples, 'sample')} of {dataset} {fingerprint[:8]}".rstrip()
 
 
 def figure_of_metric(cell: str, device: str, metric: MetricValue) -> FigureEntry:
@@ -94,7 +103,7 @@ def stamp_of(bundle: Path) -> str | None:
         state = (bundle / "results.json").stat()
     except OSError:
         return None
-    return f"{_FIGURES}-{state.st_mtime_ns}-{state.st_size}"
+    return f"{FIGURES}-{state.st_mtime_ns}-{state.st_size}"
 
 
 def entry_of(bundle: Path) -> RunEntry:
@@ -127,8 +136,9 @@ def _figures(run: RunResult) -> Iterator[FigureEntry]:
                 # Energies of unlike rails are no series.
                 rail = f", {energy_source(quantity).partition(' / ')[0]}" if name == "energy" else ""
                 yield figure_of_quantity(cell.id, device + _work(name, cell) + rail, name, quantity)
+        data = data_of(cell.measured_samples, run.dataset.name, run.dataset.fingerprint)
         for metric in cell.quality.metrics:
-            yield figure_of_metric(cell.id, device, metric)
+            yield figure_of_metric(cell.id, device + data, metric)
         yield FigureEntry(
             cell=cell.id, device=device, metric="size", value=float(cell.artifact.size), unit="B", kind="measured"
         )

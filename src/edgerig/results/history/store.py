@@ -24,6 +24,7 @@ from edgerig.results.history.tests import (
     IS_TEST,
     entry_of_test,
     is_test,
+    stamp_of_test,
 )
 from edgerig.results.tests.history import TestHistory
 
@@ -137,8 +138,8 @@ class History:
             return 0
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._opened() as index:
-            known = {bundle for (bundle,) in index.execute(f"SELECT bundle FROM runs WHERE {IS_TEST}")}
-            new = [name for name in names if f"{tests.address}/{name}" not in known]
+            known = set(index.execute(f"SELECT bundle, stamp FROM runs WHERE {IS_TEST}"))
+            new = [name for name in names if (f"{tests.address}/{name}", stamp_of_test(name)) not in known]
             count = 0
             for name, record in tests.read(new, say):
                 self._store(index, entry_of_test(tests.address, name, record))

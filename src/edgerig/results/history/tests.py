@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgerig.measure.kinds import Measurement
-from edgerig.results.history.entries import FigureEntry, RunEntry, figure_of_metric, figure_of_quantity
+from edgerig.results.history.entries import (
+    FIGURES,
+    FigureEntry,
+    RunEntry,
+    data_of,
+    figure_of_metric,
+    figure_of_quantity,
+)
 from edgerig.results.tests.record import RecordedTest
 
 #: Beginning of the stamp of a test, whose file never changes.
@@ -33,6 +40,11 @@ def is_test(entry: RunEntry) -> bool:
     return entry.stamp.startswith(STAMP)
 
 
+def stamp_of_test(name: str) -> str:
+    """The stamp of the record whose file is called ``name``; it changes with the figures that are indexed."""
+    return f"{STAMP}{FIGURES}-{name}"
+
+
 def entry_of_test(address: str, name: str, record: RecordedTest) -> RunEntry:
     """The entry of a record.
 
@@ -42,7 +54,7 @@ def entry_of_test(address: str, name: str, record: RecordedTest) -> RunEntry:
     """
     return RunEntry(
         bundle=f"{address}/{name}",
-        stamp=f"{STAMP}{name}",
+        stamp=stamp_of_test(name),
         rig=record.run or record.name,
         created=record.run_date or record.date,
         commit=record.commit,
@@ -61,15 +73,16 @@ def _figures(record: RecordedTest) -> Iterator[FigureEntry]:
     for name, quantity in ((inference, record.inference), ("image_time", record.image_time)):
         if isinstance(quantity, Measurement):
             yield figure_of_quantity(cell, device + batches, name, quantity)
+    data = data_of(record.images, record.dataset.name, record.dataset.fingerprint)
     metrics = {metric.name: metric for metric in record.metrics}
     for metric in metrics.values():
-        yield figure_of_metric(cell, device, metric)
+        yield figure_of_metric(cell, device + data, metric)
     shares = {"similarity": record.similarity}
     if not metrics:
         shares["accuracy"] = record.accuracy
     for name, share in shares.items():
         if share is not None and name not in metrics:
-            yield FigureEntry(cell=cell, device=device, metric=name, value=share, unit="1", kind="measured")
+            yield FigureEntry(cell=cell, device=device + data, metric=name, value=share, unit="1", kind="measured")
     if record.model.size is not None:
         yield FigureEntry(
             cell=cell, device=device, metric="size", value=float(record.model.size), unit="B", kind="measured"
