@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import hashlib
@@ -40,6 +41,11 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def without_mark(data: bytes) -> bytes:
+    """A UTF-8 text without the byte order mark that programs on Windows put before it, and JSON knows nothing of."""
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def canonical_json(value: Any) -> bytes:

@@ -35,6 +35,11 @@ from edgerig.text import cause_of
 ADDRESSED = {"dataset": ("stored", "address")}
 #: Files that may be named in the place of the plugin that reads them as its setting ``file``, by suffix.
 READ_BY_SUFFIX = {"dataset": {".npz": "npz", ".csv": "csv", ".tsv": "csv"}}
+#: What to do with a folder that was named as a dataset.
+FOLDER_OF_PICTURES = (
+    "Where it holds a folder of pictures for each class, take --dataset folder --dataset-root '{0}', in a rig file "
+    "{{use: folder, root: '{0}'}}; with masks or boxes use segments or coco."
+)
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor", "conversion")
 
 
@@ -150,7 +155,10 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
             look_again()
             point = _point(noun, name)
         if point is None:
-            raise UnknownNameError(noun, name, names(noun))
+            error = UnknownNameError(noun, name, names(noun))
+            if noun == "dataset" and Path(name).is_dir():
+                error.hint = FOLDER_OF_PICTURES.format(name)
+            raise error
         plugin = point.load()
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
         raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from edgerig import files
 from edgerig.errors import UsageError
 from edgerig.store.access import Access, SetOfData
 
@@ -29,7 +30,7 @@ def read_entries(path: Path) -> list[Access]:
         UsageError: It cannot be read, or something in it is not valid; names the entry and the key, never a value.
     """
     try:
-        document = msgspec.json.decode(path.read_bytes())
+        document = msgspec.json.decode(files.without_mark(path.read_bytes()))
     except OSError as error:
         raise UsageError(f"Cannot read the credentials in {path}: {error.strerror}.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):

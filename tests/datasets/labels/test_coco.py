@@ -186,3 +186,10 @@ def test_an_object_of_a_class_without_an_id_is_not_written(tmp_path: Path) -> No
     bird = Shape(category="bird", box=Box(0, 0, 1, 1))
     with pytest.raises(DatasetError, match="class 'bird', which is none of 'cat', 'dog', 'a car'"):
         coco.write(label_set(ImageLabels(width=4, height=4, shapes=(bird,))), tmp_path)
+
+
+def test_a_file_of_windows_has_the_same_labels(tmp_path: Path) -> None:
+    plain = read(tmp_path, content(bbox=[0, 0, 2, 2], segmentation=[SQUARE]))
+    text = json.dumps(content(bbox=[0, 0, 2, 2], segmentation=[SQUARE]), indent=1).replace("\n", "\r\n")
+    (tmp_path / "b.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert_same(coco.read(tmp_path / "b.json"), plain)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.stored.fetch import cached_path
-from edgerig.errors import DamagedObjectError, DatasetError, SpecError, StoreError
+from edgerig.errors import DamagedObjectError, DatasetError, SpecError, StoreError, UsageError
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.store import Entry, Version, Versions, open_store
@@ -177,3 +177,18 @@ def test_a_grey_picture_comes_in_one_channel(fill: Fill, tmp_path: Path) -> None
     fill()
     dataset = stored(tmp_path, channels=1)
     assert dataset.split("test").inputs(np.arange(1), dataset.preprocessing).shape == (1, 8, 8, 1)
+
+
+@pytest.mark.parametrize("name", ["my photos", "photos", "notes.txt"])
+def test_what_is_no_dataset_in_a_store_is_told_what_reads_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("x") if path.suffix else path.mkdir()
+    with pytest.raises(UsageError, match="edgerig list datasets" if path.suffix else f"--dataset-root '{path}'"):
+        make("dataset", str(path), Dataset)
+
+
+def test_a_folder_without_a_slash_is_told_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="--dataset folder --dataset-root 'photos'"):
+        make("dataset", "photos", Dataset)

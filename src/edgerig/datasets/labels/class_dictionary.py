@@ -61,7 +61,7 @@ def read_dictionary(path: Path) -> ClassDictionary:
         DatasetError: It cannot be read, has another form, or contradicts itself.
     """
     try:
-        dictionary = msgspec.json.decode(path.read_bytes(), type=ClassDictionary)
+        dictionary = msgspec.json.decode(files.without_mark(path.read_bytes()), type=ClassDictionary)
     except OSError as error:
         raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

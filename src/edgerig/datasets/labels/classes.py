@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgerig import files
 from edgerig.datasets.labels.checks import check_name
 from edgerig.datasets.labels.class_dictionary import ClassDictionary, read_dictionary
 from edgerig.datasets.labels.shapes import BACKGROUND, IGNORE, IGNORE_NUMBER, Category, ImageLabels, LabelSet
@@ -55,7 +56,7 @@ def read_classes(path: Path) -> ClassMapping:
         DatasetError: It cannot be read, or has another form, or gaps in its numbers.
     """
     try:
-        value = msgspec.json.decode(path.read_bytes())
+        value = msgspec.json.decode(files.without_mark(path.read_bytes()))
     except OSError as error:
         raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -149,7 +149,7 @@ def write(labels: LabelSet, folder: Path) -> tuple[str, ...]:
 
 def _decode(path: Path) -> _File:
     try:
-        data = path.read_bytes()
+        data = files.without_mark(path.read_bytes())
     except OSError as error:
         raise DatasetError(
             f"Cannot read {path}: {error.strerror}.", "Give the file of annotations in COCO's format: 'annotations'."

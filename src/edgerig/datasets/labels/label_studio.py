@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from edgerig import files
 from edgerig.datasets.labels import label_studio_brush
 from edgerig.datasets.labels.checks import check_shape, check_size
 from edgerig.datasets.labels.label_studio_interface import INTERFACE, read_interface
@@ -130,7 +131,7 @@ def read(
 
 def _decode(path: Path) -> list[Task]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Task])
+        return msgspec.json.decode(files.without_mark(path.read_bytes()), type=list[Task])
     except OSError as error:
         raise DatasetError(f"Cannot read {path}: {error.strerror}.", "Give the file that was exported.") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

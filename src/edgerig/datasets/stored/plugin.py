@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
@@ -21,7 +22,7 @@ from edgerig.datasets.stored.fetch import Wanted, fetch
 from edgerig.datasets.stored.pin import Pinned, pin
 from edgerig.datasets.stored.samples import StoredImages, check_stored_images
 from edgerig.datasets.stored.splits import split_entries
-from edgerig.errors import DatasetError
+from edgerig.errors import DatasetError, UsageError
 from edgerig.progress import Progress
 from edgerig.store import DatasetAddress, parse_address
 from edgerig.store.types import Sha256
@@ -73,6 +74,7 @@ class Stored(Dataset):
         self._labels: dict[str, ImageLabels] | None = None
         self._kind: Kind | None = None
         self._asked_task = ""
+        _refuse_plain(self.settings.address)
         self._call_itself(self.settings.address)
 
     @property
@@ -181,3 +183,17 @@ class Stored(Dataset):
         boxes = [image_boxes(judged(labels[name]), numbers) for name in names]
         sizes = np.array([(labels[name].height, labels[name].width) for name in names], np.int64).reshape(-1, 2)
         return BoxedFiles(paths, boxes, sizes, settings.channels)
+
+
+def _refuse_plain(address: str) -> None:
+    """Refuse a file, or a folder of pictures, that is named as a dataset in a store would be.
+
+    Raises:
+        UsageError: It is one.
+    """
+    path = Path(address)
+    if "://" in address or not path.exists() or any(path.glob("v*.json")):
+        return
+    if not path.is_dir():
+        raise UsageError(f"{address} is a file that no dataset reads by its name.", "Datasets: edgerig list datasets.")
+    raise UsageError(f"{address} is a folder, and no dataset in a store.", plugins.FOLDER_OF_PICTURES.format(address))

@@ -96,7 +96,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         if path.stat().st_size > MAX_FILE:
             raise StorageError(f"{path} has more than {MAX_FILE:,} bytes.", "Split it.")
         # Numbers that are none (NaN), which Python's writer leaves there, are no numbers of a test.
-        rows = json.loads(path.read_bytes(), parse_constant=lambda _: None)
+        rows = json.loads(files.without_mark(path.read_bytes()), parse_constant=lambda _: None)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
