@@ -43,6 +43,12 @@ from edgerig.install import install_command
 #: Fewest letters of a name's beginning that stand for it.
 _BEGINNING = 3
 
+#: What to do with a folder that was named as a dataset.
+FOLDER_OF_PICTURES = (
+    "Where it holds a folder of pictures for each class, take --dataset folder --dataset-root '{0}', in a rig file "
+    "{{use: folder, root: '{0}'}}; with masks or boxes use segments or coco."
+)
+
 
 class EdgerigError(Exception):
     """Base of all errors raised on purpose.

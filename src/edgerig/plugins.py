@@ -19,6 +19,7 @@ import msgspec
 
 from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import (
+    FOLDER_OF_PICTURES,
     EdgerigError,
     MissingExtraError,
     NotInstalledError,
@@ -35,11 +36,6 @@ from edgerig.text import cause_of
 ADDRESSED = {"dataset": ("stored", "address")}
 #: Files that may be named in the place of the plugin that reads them as its setting ``file``, by suffix.
 READ_BY_SUFFIX = {"dataset": {".npz": "npz", ".csv": "csv", ".tsv": "csv"}}
-#: What to do with a folder that was named as a dataset.
-FOLDER_OF_PICTURES = (
-    "Where it holds a folder of pictures for each class, take --dataset folder --dataset-root '{0}', in a rig file "
-    "{{use: folder, root: '{0}'}}; with masks or boxes use segments or coco."
-)
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor", "conversion")
 
 

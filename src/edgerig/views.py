@@ -76,11 +76,13 @@ class Matrix(msgspec.Struct, frozen=True, omit_defaults=True, tag="matrix", tag_
 
 
 class Axis(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An axis of a `Curve`: its title, the SI unit of its values, and whether it is logarithmic."""
+    """An axis of a `Curve`: its title, the SI unit of its values, whether it is logarithmic, and whether its values
+    count something, so that it is labelled at ``whole`` numbers alone."""
 
     title: str
     unit: str = ""
     log: bool = False
+    whole: bool = False
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):

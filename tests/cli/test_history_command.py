@@ -57,7 +57,7 @@ def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> Non
     (run,) = json.loads(call("list", "--json")[1])["runs"]
     assert (run["baselines"], run["there"], run["rig"]) == (["main"], True, "r")
     code, out, _ = call("series", "--metric", "latency")
-    assert "1 runs, now 10" in out
+    assert "1 run, now 10" in out
     (document,) = json.loads(call("series", "--metric", "latency", "--json")[1])
     assert document["changes"] == []
     assert call("page")[0] == 0

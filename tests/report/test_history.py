@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from tests.report.conftest import seen
 
@@ -35,6 +37,16 @@ def test_the_page_shows_each_series_and_its_changes_and_loads_nothing() -> None:
     assert "default-src 'none'" in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_runs_are_counted_in_whole_numbers() -> None:
+    """Between two runs there is none: an axis from 1 to 2 has no 1.25."""
+    for count in (2, 9):
+        page = render_history([series([1.0 + i for i in range(count)], metric="size", unit="B")])
+        labels = re.findall(r">([\d.,]+)</text>", page)
+        assert len(labels) >= 2
+        assert not any("." in label for label in labels), labels
+    assert "1 run, now" in seen(render_history([series([1e-3])]))
 
 
 def test_names_are_text_and_no_markup() -> None:

@@ -10,7 +10,7 @@ import pytest
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report import render
 from edgerig.report.load import Loaded
-from edgerig.tasks.judgement import Quality
+from edgerig.tasks.judgement import MetricValue, Quality
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "circle", "line", "rect", "path"}
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'`{{7*7}}"""
@@ -367,3 +367,14 @@ def test_latency_that_is_not_in_seconds_is_shown_in_its_unit(make: Any) -> None:
     run = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))
     page = Page(render([run]))
     assert "15.4 M instructions" in page.tables[MAIN][1][3][0]
+
+
+@pytest.mark.parametrize(("higher", "said"), [(True, "Up and to the left is better"), (False, "Down and to the left")])
+def test_the_plot_says_which_way_its_quality_is_better(demo: Loaded, higher: bool, said: str) -> None:
+    metric = MetricValue(name="mae", value=0.2, higher_is_better=higher, unit="m")
+    cells = tuple(
+        msgspec.structs.replace(cell, quality=Quality(samples=9, metrics=(metric,))) for cell in demo.result.cells
+    )
+    result = msgspec.structs.replace(demo.result, cells=cells)
+    page = render([msgspec.structs.replace(demo, result=result)])
+    assert said in page

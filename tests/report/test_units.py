@@ -33,6 +33,8 @@ from edgerig.report.units import compact, digits, exact, percent, show, show_int
         (41.25, "°C", "41.2 °C"),
         (0.5, "°C", "0.50 °C"),
         (0.25, "", "0.25"),
+        (0.1863, "", "0.186"),
+        (0.1931, "metres", "0.193 metres"),
         (0.0441, "years", "0.0441 years"),
         (12.3, "mmHg", "12.3 mmHg"),
         (2.314, "times", "2.31 times"),

@@ -87,6 +87,12 @@ def test_a_mistake_is_named_with_its_remedy(changes: dict[str, Any], said: str) 
     assert said in str(caught.value)
 
 
+def test_a_workflow_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("name: w\nsteps: {train: {run: train mlp}}\n")
+    with pytest.raises(SpecError, match=r"w.yaml is a workflow, and no rig file.\nedgerig workflow run"):
+        parse_rig(read_document(tmp_path / "w.yaml"))
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         rig(dataset="mnits", measure={"sample": 1}, extra=1)

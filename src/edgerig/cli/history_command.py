@@ -131,6 +131,7 @@ def series(
     """
     from edgerig.errors import UsageError
     from edgerig.report.history import changes_of, history_csv
+    from edgerig.text import counted
 
     if as_json and as_csv:
         raise UsageError("--json and --csv are two formats.", "Give one of them.")
@@ -144,7 +145,8 @@ def series(
         )
         return
     for each in all_series:
-        say(f"{each.rig} {each.cell} {each.metric}: {len(each.points)} runs, now {_latest(each)} ({each.device})")
+        runs_text = counted(len(each.points), "run")
+        say(f"{each.rig} {each.cell} {each.metric}: {runs_text}, now {_latest(each)} ({each.device})")
         for change in changes_of(each):
             say(f"  {change.share:+.1%} from {change.before} to {change.after} in {change.point.bundle}", fg="yellow")
 

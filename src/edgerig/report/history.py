@@ -15,6 +15,7 @@ from edgerig.report.tables import Column, make_table
 from edgerig.report.units import show
 from edgerig.report.values import Figure
 from edgerig.results.history.store import Point, Series
+from edgerig.text import counted
 from edgerig.views import Axis, Curve, Line
 
 #: Smallest change of level that is marked, as a share of the level before.
@@ -37,6 +38,7 @@ class Chart(msgspec.Struct, frozen=True):
     drawing: Markup | None
     changes: tuple[Change, ...]
     latest: str
+    runs: str
 
 
 def changes_of(series: Series) -> tuple[Change, ...]:
@@ -66,8 +68,8 @@ def chart_of(series: Series) -> Chart:
         Line(series.metric, numbers, tuple(values)),
         Line("level", numbers, tuple(levels(values, where)), stepped=True),
     )
-    drawing = curve(Curve(series.metric, Axis("run"), Axis(series.metric, series.unit), lines))
-    return Chart(series, drawing, changes, show(values[-1], series.unit))
+    drawing = curve(Curve(series.metric, Axis("run", whole=True), Axis(series.metric, series.unit), lines))
+    return Chart(series, drawing, changes, show(values[-1], series.unit), counted(len(values), "run"))
 
 
 def history_csv(series: list[Series]) -> str:

@@ -19,6 +19,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     speed: Markup | None = None
     legend: tuple[str, ...] = ()
     derived: bool = False
+    higher_is_better: bool = True
     note: str = ""
 
 
@@ -52,6 +53,7 @@ def plot_of(report: Report, colours: dict[str, int], legend: tuple[str, ...]) ->
         narrow=scatter(points, width=400, height=380, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="narrow"),
         legend=legend,
         derived=any(point.kind != "measured" for point in points),
+        higher_is_better=_higher_is_better(drawn[0]),
         note=f" {what} not drawn, for want of quality or latency in these units." if left else "",
     )
 
@@ -75,6 +77,11 @@ def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]
         if variant.steady.unit == unit
     ]
     return Plot(speed=bars(rows, "Median latency of each variant", 560.0), legend=legend, note=note)
+
+
+def _higher_is_better(variant: Variant) -> bool:
+    """Whether more is better of the quality that is drawn; less is of errors."""
+    return next((metric.higher_is_better for metric in variant.metrics if metric.name == variant.metric), True)
 
 
 def _point(variant: Variant, report: Report, series: int) -> Point:

@@ -16,7 +16,8 @@ def sentence_of(
     if len(near) == 1:
         quicker = min(usable, key=latency_of)
         faster = is_faster(quicker, chosen)
-        rest = f"; {quicker.label} is faster, but reaches only {quality_text(quicker)}" if faster else ""
+        reaches = "reaches only" if best.higher_is_better else "has"
+        rest = f"; {quicker.label} is faster, but {reaches} {quality_text(quicker)}" if faster else ""
         return f"{chosen.label} is the only variant within {margin} of the best {best.metric}: {numbers}{rest}."
     than = than_best(chosen, best)
     alike = "are not told apart by the model's latencies" if chosen.made else "are about equally fast"

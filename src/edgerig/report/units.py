@@ -73,7 +73,8 @@ def show_interval(low: float, high: float, unit: str, like: float) -> str:
     """Bounds in the unit of ``like``, such as ``1.21–1.25 ms``."""
     factor, symbol = scale_of(like, unit)
     low, high = low * factor, high * factor
-    texts = _written(low, symbol), _written(high, symbol)
+    like *= factor
+    texts = _written(low, symbol, like), _written(high, symbol, like)
     for places in range(1, 5):
         if texts[0] != texts[1] or low == high:
             break
@@ -113,15 +114,18 @@ def when(iso: str) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _written(value: float, symbol: str) -> str:
+def _written(value: float, symbol: str, like: float | None = None) -> str:
+    """A number without its symbol; of bounds ``like`` is the number that they are of."""
     if symbol == "%":
         return f"{value:.2f}"
     if symbol == "B":
         return f"{value:,.0f}"
     if symbol == "times" and abs(value) < 0.1:
         return f"{value:.2g}"
-    # Without a prefix that makes it large, a small number keeps three figures.
-    return f"{value:.3g}" if 0 < abs(value) < 0.1 else digits(value)
+    # Without a prefix that makes it large, a small number keeps three figures: errors of 0.186 and 0.193 are not one.
+    size = abs(value if like is None else like)
+    small = 0.9995 if size < 0.9995 and symbol not in ("times", "°C") else 0.1
+    return f"{value:.3g}" if 0 < abs(value) < small else digits(value)
 
 
 def compact(values: dict[str, Any]) -> str:

@@ -34,6 +34,8 @@ def parse_rig(document: Document) -> Rig:
     Raises:
         SpecError: Lists every problem, one per line, each with its position in the file.
     """
+    if isinstance(document.data.get("steps"), dict) and "matrix" not in document.data:
+        raise SpecError(f"{document.name} is a workflow, and no rig file.", "edgerig workflow run FILE runs its steps.")
     reader = _Reader(document)
     rig = reader.rig(document.data)
     if reader.problems:

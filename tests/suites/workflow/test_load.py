@@ -156,3 +156,9 @@ def test_a_missing_file_is_called_a_workflow_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="Cannot read the workflow file") as caught:
         load_workflow(tmp_path / "none.yaml")
     assert "bench" not in str(caught.value)
+
+
+def test_a_rig_file_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text("model: net.tflite\ndataset: mnist\n")
+    with pytest.raises(SpecError, match=r"w.yaml is a rig file, and no workflow.\nedgerig run"):
+        load_workflow(tmp_path / "w.yaml")

@@ -22,7 +22,7 @@ from edgerig.datasets.stored.fetch import Wanted, fetch
 from edgerig.datasets.stored.pin import Pinned, pin
 from edgerig.datasets.stored.samples import StoredImages, check_stored_images
 from edgerig.datasets.stored.splits import split_entries
-from edgerig.errors import DatasetError, UsageError
+from edgerig.errors import FOLDER_OF_PICTURES, DatasetError, UsageError
 from edgerig.progress import Progress
 from edgerig.store import DatasetAddress, parse_address
 from edgerig.store.types import Sha256
@@ -196,4 +196,4 @@ def _refuse_plain(address: str) -> None:
         return
     if not path.is_dir():
         raise UsageError(f"{address} is a file that no dataset reads by its name.", "Datasets: edgerig list datasets.")
-    raise UsageError(f"{address} is a folder, and no dataset in a store.", plugins.FOLDER_OF_PICTURES.format(address))
+    raise UsageError(f"{address} is a folder, and no dataset in a store.", FOLDER_OF_PICTURES.format(address))

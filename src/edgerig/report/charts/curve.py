@@ -62,7 +62,7 @@ def _scale(axis: Axis, values: list[float], start: float, end: float, room: floa
         low = 0.0
     room *= high - low
     low, high = low - (room if low not in (0.0, 1.0) else 0.0), high + (room if high not in (0.0, 1.0) else 0.0)
-    return Linear(low, high, start, end, 4)
+    return Linear(low, high, start, end, 4, whole=axis.whole)
 
 
 def _path(points: list[tuple[float, float]], x: Linear | Log, y: Linear | Log, stepped: bool) -> str:

@@ -50,18 +50,23 @@ def ordered_quantile(ordered: NDArray[np.float64], share: float) -> float:
 class Linear:
     """Maps ``low`` to ``high`` linearly onto ``start`` to ``end``."""
 
-    def __init__(self, low: float, high: float, start: float, end: float, count: int = 5) -> None:
+    def __init__(
+        self, low: float, high: float, start: float, end: float, count: int = 5, *, whole: bool = False
+    ) -> None:
         if high <= low:
             room = abs(low) * 0.05 or 1.0
             low, high = low - room, high + room
         self.low, self.high, self.start, self.end, self.count = low, high, start, end, count
+        self.whole = whole
 
     def __call__(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Multiples of 1, 2 or 5 times a power of ten within the domain."""
+        """Multiples of 1, 2 or 5 times a power of ten within the domain; of things that are counted, of whole ones."""
         step = nice_step((self.high - self.low) / self.count)
+        # 2.5 runs are none.
+        step = float(max(math.ceil(step), 1)) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [index * step for index in range(first, last + 1)]

@@ -36,6 +36,8 @@ def load_workflow(
         SpecError: Lists every problem, one per line, each with its position in the file.
     """
     document = read_document(path, KIND, "steps and, mostly, name and parameters")
+    if "steps" not in document.data and {"model", "models", "parts"} & document.data.keys():
+        raise SpecError(f"{document.name} is a rig file, and no workflow.", "edgerig run FILE measures it.")
     for assignment in settings:
         set_value(document, assignment)
     reader = _Reader(document, commands)
