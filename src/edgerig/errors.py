@@ -37,6 +37,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from edgerig.install import install_command
 
@@ -100,6 +101,14 @@ class UnknownNameError(UsageError):
         # Of a noun with a name of its own, "setting of dataset 'random'", the name that is wrong stands apart.
         apart = ":" if "'" in what and not what.endswith(":") else ""
         super().__init__(f"Unknown {what}{apart} {name!r}.", hint)
+
+
+def unknown_plugin(noun: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error that no plugin of a noun has a name, with what to do where that is a folder of pictures."""
+    error = UnknownNameError(noun, name, known)
+    if noun == "dataset" and Path(name).is_dir():
+        error.hint = FOLDER_OF_PICTURES.format(name)
+    return error
 
 
 class NotInstalledError(UsageError):

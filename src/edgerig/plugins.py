@@ -19,13 +19,13 @@ import msgspec
 
 from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import (
-    FOLDER_OF_PICTURES,
     EdgerigError,
     MissingExtraError,
     NotInstalledError,
     SpecError,
     UnknownNameError,
     UsageError,
+    unknown_plugin,
 )
 from edgerig.installed import EntryPoint, entry_points
 from edgerig.setting_values import describe as describe
@@ -151,10 +151,7 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
             look_again()
             point = _point(noun, name)
         if point is None:
-            error = UnknownNameError(noun, name, names(noun))
-            if noun == "dataset" and Path(name).is_dir():
-                error.hint = FOLDER_OF_PICTURES.format(name)
-            raise error
+            raise unknown_plugin(noun, name, names(noun))
         plugin = point.load()
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
         raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")

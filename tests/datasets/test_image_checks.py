@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from edgerig.datasets.image_checks import examine_image, usable
 from edgerig.datasets.images import read_image
 from edgerig.datasets.labels.problems import Problems
-from edgerig.errors import DatasetError
+from edgerig.errors import DatasetError, MissingExtraError
 from edgerig.progress import Progress
 from edgerig.store.transfer import LocalFile
 
@@ -157,3 +158,9 @@ def test_cmyk_is_told_from_its_inverse(tmp_path: Path) -> None:
     red, green, blue = read_image(tmp_path / "x.jpg", 3)[4, 4].tolist()
     assert red > 250
     assert max(green, blue) < 5
+
+
+def test_pictures_without_pillow_are_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingExtraError, match=r"Reading pictures needs PIL[\s\S]*\[images\]"):
+        examine_image(tmp_path / "a.png")

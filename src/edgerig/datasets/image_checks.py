@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from edgerig.datasets.images import SUFFIXES, unusable, upright_pixels
 from edgerig.datasets.labels.problems import Problems
-from edgerig.errors import DatasetError
+from edgerig.errors import DatasetError, MissingExtraError
 from edgerig.progress import Progress
 from edgerig.store.parallel import in_parallel
 from edgerig.store.transfer import LocalFile
@@ -36,9 +36,15 @@ class Verdict(NamedTuple):
 
 
 def examine_image(path: Path) -> Verdict:
-    """Decode an image file whole, as `edgerig.datasets.images.read_image` does for colour."""
-    from PIL import Image
+    """Decode an image file whole, as `edgerig.datasets.images.read_image` does for colour.
 
+    Raises:
+        MissingExtraError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("Reading pictures", "images", "PIL") from error
     try:
         with warnings.catch_warnings():
             # Odd metadata, and sizes that Pillow finds suspicious, are no faults of the pixels.
