@@ -15,7 +15,8 @@ from edgerig.errors import AnswerError, EdgerigError, SpecError, StorageError, T
 from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
 from edgerig.power.recording import Recording
-from edgerig.power.stream import Stream, StreamSettings
+from edgerig.power.samples import SampleLines
+from edgerig.power.stream import Stream, StreamSettings, read_csv
 from edgerig.testing.contracts.power_monitor import PowerMonitorContract
 
 
@@ -150,3 +151,43 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
     for options, error, words in cases:
         with pytest.raises(error, match=words):
             record(make("power-monitor", "stream", PowerMonitor, options))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "Time (s),Power (mW)",
+        "timestamp_ms,power",
+        "time_us,watts",
+        "Time (min),Power (W)",
+        "t,current",
+        "time,mA",
+        "watts,time",
+        "time,energy_J",
+    ],
+)
+def test_names_of_other_units_are_refused(names: str) -> None:
+    """Milliwatts taken for watts are an energy a thousand times as large, which nothing else shows."""
+    with pytest.raises(AnswerError, match="is none of seconds and watts"):
+        SampleLines("meter").take(names)
+
+
+@pytest.mark.parametrize("names", ["time,watts", "Time (s),Power (W)", "t,p", "timestamp,power_w,pin", "seconds,W,D7"])
+def test_names_of_seconds_and_watts_are_passed_over(names: str) -> None:
+    lines = SampleLines("meter")
+    for line in (names, *(["0,1.5,1", "0.1,1.5,0"] if names.count(",") == 2 else ["0,1.5", "0.1,1.5"])):
+        lines.take(line)
+    assert len(lines) == 2
+
+
+def test_a_decimal_comma_is_no_column_more() -> None:
+    lines = SampleLines("meter")
+    lines.take("time,watts")
+    with pytest.raises(AnswerError, match="'0,05,1' is no sample"):
+        lines.take("0,05,1")
+
+
+def test_a_file_of_windows_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(b"\xef\xbb\xbftime,watts\r\n0.0,1.5\r\n0.1,1.5\r\n0.2,1.5\r\n")
+    assert len(read_csv(path).times) == 3

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 from array import array
 
 from edgerig.errors import AnswerError
 from edgerig.power.recording import Recording, recording
+
+#: Units of another size in a name of the first column, and of the second, as instruments' own files have them.
+_OTHER_TIMES = re.compile(
+    r"(?i)(?<![a-zµμ])(ms|msec|us|usec|µs|μs|ns|min|h|milli\w*|micro\w*|nano\w*|minutes?|hours?)(?![a-z])"
+)
+_OTHER_POWERS = re.compile(
+    r"(?<![A-Za-zµμ])(mW|uW|µW|μW|nW|kW|mw|uw|m?A|uA|µA|μA|m?V|u?J|(?i:milli\w*|micro\w*|current\w*|volt\w*|amp\w*|energy\w*|time\w*))"
+    r"(?![A-Za-z])"
+)
 
 
 class SampleLines:
@@ -15,8 +25,8 @@ class SampleLines:
     edges are marks.
 
     A mark lies between two samples: it is taken in the middle of them, and may be off by half of their interval. Lines
-    that are empty or begin with ``#`` are left out, and so is one line of names before the first sample. ``averaged``
-    as in `Recording`.
+    that are empty or begin with ``#`` are left out, and so is one line of names before the first sample, which may not
+    speak of other units: a thousand times the energy would look like any other. ``averaged`` as in `Recording`.
 
     >>> lines = SampleLines("meter")
     >>> for line in ("time,watts,pin", "0.0,1.0,1", "0.1,1.0,0", "0.2,3.0,1"):
@@ -58,7 +68,7 @@ class SampleLines:
             values = [float(part) for part in parts]
         except ValueError:
             if not self._columns and not self._header and all(part[:1].isalpha() for part in parts):
-                self._header = True
+                self._take_names(parts)
                 return
             raise self._wrong(line) from None
         columns = self._columns or len(values)
@@ -71,6 +81,19 @@ class SampleLines:
                 self._see(values[0], bool(values[2]))
             self._times.append(values[0])
             self._watts.append(values[1])
+
+    def _take_names(self, names: list[str]) -> None:
+        """Take the line of names: how many columns there are, and that they are seconds and watts."""
+        other = next(
+            (name for name, units in zip(names, (_OTHER_TIMES, _OTHER_POWERS), strict=False) if _says(name, units)),
+            None,
+        )
+        if other is not None:
+            raise AnswerError(
+                f"{self.who}: the column {other[:80]!r} is none of seconds and watts.",
+                "Columns are time in s, power in W, and perhaps a pin: scale them, exchange them, or name them anew.",
+            )
+        self._header, self._columns = True, len(names)
 
     def recording(self) -> Recording:
         """What came since the last `clear`.
@@ -93,3 +116,8 @@ class SampleLines:
             f"{self.who}, after {len(self)} samples: {line[:80]!r} is no sample.",
             "A line is time,watts or time,watts,pin: seconds, watts, and 0 or 1 for the level of the timestamp pin.",
         )
+
+
+def _says(name: str, units: re.Pattern[str]) -> bool:
+    """Whether a column's name has one of ``units``; ``power_mW`` and ``timestamp_ms`` have them after a bar."""
+    return units.search(name.replace("_", " ")) is not None

@@ -124,7 +124,7 @@ def read_csv(path: Path, *, averaged: bool = False) -> Recording:
     """
     lines = SampleLines(path.name, averaged=averaged)
     try:
-        with path.open(encoding="ascii", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             for line in file:
                 lines.take(line.strip())
     except OSError as error:
