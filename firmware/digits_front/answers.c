@@ -114,15 +114,18 @@ static void failed(front *f, const batch *b, uint32_t number, const lane_answer 
     dispatch_no_reply(f, b->first, now);
 }
 
-void answers_take(front *f, uint32_t number, uint64_t now)
+void answers_take(front *f, uint32_t number)
 {
     lane *l = &f->lanes[number];
-    uint64_t count;
+    uint64_t count, now;
 
     if (!l->up) {
         return;
     }
-    for (count = lane_answered(l); count != 0; count--) {
+    count = lane_answered(l);
+    /* Behind it: a session that answered in between would tell of more time than there was. */
+    now = state_now();
+    for (; count != 0; count--) {
         lane_answer answer;
         batch b;
 

@@ -249,7 +249,10 @@ static int let_in(front *f, int socket, uint64_t now)
     }
     c->socket = socket;
     c->place = f->free_places[f->free_count - 1];
-    f->generation = f->generation < GENERATION_FIRST ? GENERATION_FIRST : f->generation + 1;
+    f->generation++;
+    if (f->generation < GENERATION_FIRST) { /* Once in 2^32 connections. */
+        f->generation = GENERATION_FIRST;
+    }
     c->generation = f->generation;
     c->watched = EPOLLIN;
     c->since = now;

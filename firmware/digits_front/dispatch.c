@@ -195,10 +195,11 @@ int32_t front_attach(front *f, const front_ring *ring)
 void front_detach(front *f, int32_t number)
 {
     lane *l = &f->lanes[number];
-    uint64_t now = state_now();
+    uint64_t now;
     int begun;
 
-    answers_take(f, (uint32_t)number, now);
+    answers_take(f, (uint32_t)number);
+    now = state_now();
     epoll_ctl(f->epoll, EPOLL_CTL_DEL, l->ring.answers, NULL);
     l->up = 0;
     begun = l->pending != 0 && lane_has_begun(l);

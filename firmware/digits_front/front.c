@@ -102,7 +102,7 @@ static void look_at_sessions(front *f)
         int64_t number = (int64_t)f->events[i].data.u64;
 
         if (number >= 0) {
-            answers_take(f, (uint32_t)number, state_now());
+            answers_take(f, (uint32_t)number);
         }
     }
 }

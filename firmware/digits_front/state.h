@@ -84,7 +84,7 @@ int32_t requests_take(front *f, connection *c, const uint8_t *bytes, uint32_t co
 /* answers.c */
 
 /* Takes what a session has answered, and sends the replies. */
-void answers_take(front *f, uint32_t number, uint64_t now);
+void answers_take(front *f, uint32_t number);
 
 /* dispatch.c */
 
