@@ -97,6 +97,21 @@ def test_a_large_run_stays_below_the_limit_and_shows_every_variant(make: Any) ->
 
 
 @pytest.mark.slow
+def test_a_run_of_too_many_cells_for_a_page_has_its_reports(
+    demo: Loaded, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured is there, and the run has succeeded."""
+    folder = make.save(demo, tmp_path / "bundle")
+    monkeypatch.setattr(write, "MOST_BYTES", 50_000)
+    report = write.write_reports(folder)
+    page = (folder / "report.html").read_text()
+    assert f"All of its {len(report.variants)} variants are in" in page
+    assert 'href="report.md"' in page
+    for variant in report.variants:
+        assert variant.variant in (folder / "report.md").read_text()
+
+
+@pytest.mark.slow
 def test_a_page_that_cannot_be_made_small_is_refused(demo: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "MOST_BYTES", 50_000)
     with pytest.raises(StorageError, match="more than") as caught:

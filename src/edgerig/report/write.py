@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,7 +19,7 @@ Format = Literal["html", "md", "rst", "csv", "json"]
 Bundles = Path | str | Sequence[Path | str]
 #: The formats of a report, which are also the suffixes of its file.
 FORMATS: tuple[Format, ...] = get_args(Format)
-#: Formats that a run writes into its bundle. The page is last: for too many cells it fails, and the others do not.
+#: Formats that a run writes into its bundle.
 _IN_BUNDLES: tuple[Format, ...] = ("json", "md", "html")
 #: Largest size of a page.
 MOST_BYTES = 2_500_000
@@ -29,6 +30,10 @@ _LEVELS = (
     Limits(points=200, picture_bytes=0, mismatches=10, classes=12, layers=40),
     Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0),
 )
+
+
+class _TooLargeError(StorageError):
+    """A page is too large even without its details."""
 
 
 def write_report(bundles: Bundles, out: Path | str, format: Format | None = None) -> Path:
@@ -68,12 +73,28 @@ def _write_tables(bundles: Bundles, folder: Path) -> Path:
 
 def write_reports(bundle: Path) -> Report:
     """Write ``report.html``, ``.md`` and ``.json`` into a bundle, and return what they show; raises as `write_report`
-    does."""
+    does, but for a page that would be too large: then it says where all of it is, since a run of many cells has
+    succeeded."""
     loaded = _load([bundle])
     report = build(loaded)
     for format in _IN_BUNDLES:
-        files.write_text(bundle / f"report.{format}", render(loaded, format, report))
+        try:
+            text = render(loaded, format, report)
+        except _TooLargeError as error:
+            text = _in_its_place(report, error)
+        files.write_text(bundle / f"report.{format}", text)
     return report
+
+
+def _in_its_place(report: Report, error: StorageError) -> str:
+    """The page of a run that has too many cells for one."""
+    title = html.escape(report.title)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<h1>{title}</h1>\n'
+        f"<p>{html.escape(error.message)}</p>\n<p>All of its {len(report.variants):,} variants are in "
+        '<a href="report.md">report.md</a> and <a href="report.json">report.json</a>; `edgerig report FOLDER --out '
+        "table.csv` writes their table.</p>\n</html>\n"
+    )
 
 
 def build_report(bundles: Bundles) -> Report:
@@ -107,7 +128,7 @@ def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | 
         size = len(page.encode())
         if size <= MOST_BYTES:
             return page
-    raise StorageError(
+    raise _TooLargeError(
         f"The report would have {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6} MB.",
         "Give fewer bundles, or another format: --format md, csv or json."
         if len(bundles) > 1
