@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from edgerig.cli.engines_command import command
 from edgerig.cli.list_command import command as list_command
 from edgerig.environments.catalogue import MANIFEST, Manifest
-from edgerig.errors import EngineError, UnknownNameError
+from edgerig.errors import EngineError, UnknownNameError, UsageError
 from edgerig.files import write_json
 
 
@@ -56,6 +57,27 @@ def test_names_that_are_none_are_refused_before_anything_is_done(tmp_path: Path)
         result = CliRunner().invoke(command, arguments)
         assert isinstance(result.exception, UnknownNameError), arguments
     assert not (tmp_path / "engines").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("savedmodel", r"'savedmodel' is a runtime; its engine is 'tensorflow'.*Name that: tensorflow"),
+        ("onnxruntime", r"'onnxruntime' has no environment of its own.*pip install.*onnx"),
+        ("litert", r"'litert' has no environment of its own.*It comes with edgerig"),
+    ],
+)
+def test_the_name_of_a_runtime_is_answered_by_what_its_engine_is(name: str, told: str) -> None:
+    for arguments in (["install", name], ["remove", name], ["check", name]):
+        error = CliRunner().invoke(command, arguments).exception
+        assert isinstance(error, UsageError), arguments
+        assert re.search(told, str(error), re.DOTALL), error
+
+
+def test_what_is_no_interpreter_is_refused_in_a_dry_run_too() -> None:
+    error = CliRunner().invoke(command, ["install", "tract", "--dry-run", "--python", "/bin/true"]).exception
+    assert isinstance(error, UsageError)
+    assert "/bin/true is no Python interpreter" in error.message
 
 
 def test_what_has_no_environment_is_told_and_removing_it_is_no_fault() -> None:

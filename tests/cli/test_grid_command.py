@@ -92,3 +92,44 @@ def test_what_cannot_be_is_refused(words: list[str], why: str, capfd: pytest.Cap
     assert code == 2
     assert why in err
     assert "Traceback" not in err
+
+
+ABSENT = """\
+from edgerig.suites.conversion_grid.frameworks.onnx_runtime import OnnxRuntimeConversion
+from edgerig.suites.conversion_grid.frameworks.sklearn import SklearnConversion
+
+
+class Importer(OnnxRuntimeConversion):
+    name = "importer"
+    modules = ("no_such_engine",)
+
+
+class Exporter(SklearnConversion):
+    name = "exporter"
+    modules = ("no_such_framework",)
+"""
+
+
+@pytest.mark.slow
+def test_a_framework_that_is_missing_is_told_with_the_reason_and_others_are_not_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "absent.py").write_text(ABSENT)
+    words = ["--models", "linear", "--out", "out"]
+    code, out, err = run_anew(
+        "--exporters", "sklearn,absent:Exporter", "--importers", "onnxruntime,absent:Importer", *words
+    )
+    assert code == 0, err
+    assert "absent:Exporter takes no part: exporter needs no_such_framework" in err
+    assert "absent:Importer takes no part: importer needs no_such_engine" in err
+    assert "onnxruntime: 1 of 1 equal" in out
+    assert "absent:Importer: not installed" in out
+    for exporters, importers, what in (
+        ("absent:Exporter", "onnxruntime", "exporter"),
+        ("sklearn", "absent:Importer", "importer"),
+    ):
+        code, out, err = run_anew("--exporters", exporters, "--importers", importers, *words)
+        assert code == 1, err
+        assert f"No {what} of the grid is installed: {what} needs no_such_" in err
+        assert "equal" not in out

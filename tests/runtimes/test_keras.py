@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.runtimes.keras import Keras
+from edgerig.runtimes.keras import Keras, KerasSettings
 from edgerig.testing.contracts.runtime import RuntimeContract
 
 pytestmark = pytest.mark.slow
@@ -64,3 +64,11 @@ class TestKeras(RuntimeContract):
         samples = zip(*inputs, strict=True)
         rows = [[np.asarray(output) for output in call([value[None] for value in sample])] for sample in samples]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def test_threads_that_cannot_be_set_are_refused() -> None:
+    """XLA takes as many as it likes: numbers of others must not be told as those of two."""
+    reason = Keras.refuses_settings(KerasSettings(threads=2))
+    assert reason is not None
+    assert "cannot be set" in reason
+    assert Keras.refuses_settings(KerasSettings()) is None

@@ -10,6 +10,7 @@ import click
 from edgerig.cli.console import echo, print_json, say, terminal_width
 
 if TYPE_CHECKING:
+    from edgerig.environments.catalogue import Engine
     from edgerig.environments.interpreter import Interpreter
     from edgerig.runtimes.base import Runtime
 
@@ -135,8 +136,11 @@ def install(names: tuple[str, ...], python: str | None, dry_run: bool) -> None:
     from edgerig.cli.console import ConsoleProgress
     from edgerig.environments import catalogue
     from edgerig.environments.install import install as install_engine
+    from edgerig.environments.interpreter import check_interpreter, executable_of
 
-    engines = [catalogue.engine_named(name) for name in names]
+    engines = [_engine(name) for name in names]
+    if python is not None:
+        check_interpreter(executable_of(python))
     for engine in engines:
         echo(f"{engine.title}: {engine.cost}; {', '.join(engine.requirements)} into {catalogue.folder_of(engine.name)}")
     if dry_run:
@@ -158,6 +162,8 @@ def check(names: tuple[str, ...]) -> None:
     from edgerig.environments.install import check as check_engine
     from edgerig.errors import EngineError
 
+    for name in names:
+        _engine(name)
     chosen = names or tuple(name for name in catalogue.ENGINES if catalogue.manifest_of(name))
     if not chosen:
         echo("No engine has an environment of its own: edgerig engines list")
@@ -176,14 +182,36 @@ def check(names: tuple[str, ...]) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def remove(names: tuple[str, ...]) -> None:
     """Remove the environments of the engines NAME."""
-    from edgerig.environments import catalogue
     from edgerig.environments.install import remove as remove_engine
 
     for name in names:
-        catalogue.engine_named(name)
+        _engine(name)
     for name in names:
         size = remove_engine(name)
         say(f"{name}: removed, {size / 1e6:.0f} MB" if size else f"{name}: has no environment")
+
+
+def _engine(name: str) -> Engine:
+    """The engine called ``name``; a runtime's name, which `list` shows, is answered by what its engine is.
+
+    Raises:
+        UnknownNameError: There is nothing of that name. UsageError: It is a runtime's.
+    """
+    from edgerig.environments import catalogue
+    from edgerig.errors import UsageError
+    from edgerig.install import install_command
+    from edgerig.plugins import find, names
+    from edgerig.runtimes.base import Runtime
+
+    if name in catalogue.ENGINES or name not in names("runtime"):
+        return catalogue.engine_named(name)
+    runtime = find("runtime", name, Runtime, keyed=False)
+    if runtime.engine in catalogue.ENGINES:
+        raise UsageError(f"{name!r} is a runtime; its engine is {runtime.engine!r}.", f"Name that: {runtime.engine}.")
+    raise UsageError(
+        f"The engine of runtime {name!r} has no environment of its own: it stands beside edgerig.",
+        f"Where it is missing: {install_command(runtime.extra)}" if runtime.extra else "It comes with edgerig.",
+    )
 
 
 def _sentence(name: str, interpreter: Interpreter) -> str:

@@ -11,6 +11,7 @@ from edgerig.cli.console import echo, print_json, say
 from edgerig.cli.options import FiniteRange, find_here
 
 if TYPE_CHECKING:
+    from edgerig.suites.conversion_grid.plan import Plan
     from edgerig.suites.conversion_grid.types import Cell, Network
 
 
@@ -97,6 +98,7 @@ def command(
     for name in (*exporters, *importers):
         find_here(name)
     planned = plan(exporters, models, importers, opsets or [])
+    absent = _absent(planned)
     earlier = against or (out / JSON if (out / JSON).is_file() else None)
     old = read_grid(earlier) if earlier else None
     grid = run_grid(planned, out, bounds=Bounds(seconds=timeout), jobs=jobs, fresh=fresh, tell=_tell)
@@ -108,8 +110,30 @@ def command(
     for change in changed:
         say(f"{'better' if change.better else 'WORSE'}: {change}")
     for importer, (good, tried) in counts(grid).items():
-        say(f"{importer}: {good} of {tried} equal" if tried else f"{importer}: not installed")
+        why = "not installed" if importer in absent else "no network to run"
+        say(f"{importer}: {good} of {tried} equal" if tried else f"{importer}: {why}")
     say(f"Grid: {out / 'grid.html'}")
+
+
+def _absent(planned: Plan) -> set[str]:
+    """The frameworks that cannot take part, each told with the reason.
+
+    Raises:
+        EngineError: No exporter, or no importer, is left.
+    """
+    from edgerig.errors import EngineError
+
+    sources = list({wanted.exporter.name: wanted.exporter for wanted in planned.networks}.values())
+    for frameworks, what in ((sources, "exporter"), (planned.importers, "importer")):
+        if all(framework.missing for framework in frameworks):
+            raise EngineError(
+                f"No {what} of the grid is installed: {'; '.join(each.missing for each in frameworks)}",
+                "Install one of them, or name others: `edgerig list conversions`.",
+            )
+    absent = {each.name: each.missing for each in (*sources, *planned.importers) if each.missing}
+    for name, reason in absent.items():
+        echo(f"{name} takes no part: {reason}")
+    return set(absent)
 
 
 def _tell(done: Network | Cell, number: int, total: int) -> None:

@@ -47,6 +47,12 @@ class Keras(Runtime):
         return files_of(self.settings.custom) if self.settings.custom is not None else ()
 
     @classmethod
+    def refuses_settings(cls, settings: RuntimeSettings) -> str | None:
+        if settings.threads != 1:
+            return "runtime 'keras' runs on as many threads as XLA takes, which cannot be set: leave `threads` out"
+        return super().refuses_settings(settings)
+
+    @classmethod
     def version(cls) -> str:
         cls.require()
         return f"{version('keras')} on JAX {version('jax')}"
