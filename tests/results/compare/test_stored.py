@@ -10,6 +10,7 @@ from edgerig.errors import IncompatibleError, StorageError, UnknownNameError
 from edgerig.measure.kinds import Measurement
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import MetricVerdict
+from edgerig.tasks.judgement import MetricValue
 
 Write = Callable[..., Path]
 SLOW, FAST = [100e-6, 101e-6, 99e-6, 100e-6, 100.5e-6], [90e-6, 91e-6, 89e-6, 90e-6, 90.5e-6]
@@ -138,3 +139,17 @@ def test_cells_are_matched_by_id_and_the_rest_is_named(write_run: Write) -> None
 def test_what_is_no_bundle_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         compare_bundles(tmp_path, tmp_path)
+
+
+def test_a_quality_without_a_verdict_is_told_with_both_values(write_run: Write) -> None:
+    """Faster and smaller alone would read as if nothing had been lost."""
+    cells = []
+    for value in (0.186, 0.2):
+        cell, arrays = make_measured([1e-4] * 3)
+        metric = MetricValue(name="mae", value=value, higher_is_better=False, unit="m")
+        quality = msgspec.structs.replace(cell.quality, metrics=(metric,))
+        arrays = {name: values for name, values in arrays.items() if name == "times_ns"}
+        cells.append((msgspec.structs.replace(cell, quality=quality), arrays))
+    (comparison,) = compare_bundles(write_run("a", cells[0]), write_run("b", cells[1])).comparisons
+    assert "accuracy" not in comparison.metrics
+    assert any("mae is 0.186 m of A and 0.2 m of B; less is better" in note for note in comparison.notes)

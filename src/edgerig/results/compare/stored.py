@@ -210,4 +210,17 @@ def _quality(
         return {}, []
     arrays = [stored.bundle.samples(cell.id) for stored, cell in zip(runs, cells, strict=True)]
     verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin, one_network=one_network(*cells))
-    return ({"accuracy": verdict}, []) if verdict is not None else ({}, [])
+    return ({"accuracy": verdict}, []) if verdict is not None else ({}, _without_verdict(*cells))
+
+
+def _without_verdict(a: CellResult, b: CellResult) -> list[str]:
+    """The first quality of both, where that has no verdict: being faster alone would read as all that there is."""
+    before = a.quality.metrics[0]
+    after = next((metric for metric in b.quality.metrics if metric.name == before.name), None)
+    if after is None:
+        return []
+    way = "more" if before.higher_is_better else "less"
+    return [
+        f"Quality has no verdict, as only accuracy of classes has one: {before.name} is {before.text} of A and "
+        f"{after.text} of B; {way} is better."
+    ]
