@@ -79,7 +79,10 @@ def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
         return Response(status_code=200 if service.pool.ready else 503)
 
     async def told(request: Any, error: Any) -> Response:
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+        # Whoever opens the address in a browser expects a page, which a network without pictures has not.
+        no_page = error.status_code == 404 and request.url.path == "/"
+        detail = f"There is no page for {service.name}, which takes no pictures: ask it by requests." if no_page else ""
+        return JSONResponse({"error": detail or error.detail}, error.status_code, error.headers)
 
     collector = Collector(
         service.records, lambda: service.pool.waiting + service.pool.second_rings.waiting, lambda: service.pool.live

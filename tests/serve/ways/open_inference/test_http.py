@@ -213,6 +213,8 @@ def test_paths_methods_models_and_versions_that_are_not_there(fragile: Server) -
     assert ask(fragile, "/v2/models/float_net/versions/2")[0] == 404
     assert ask(fragile, "/v2/models/float_net/versions/1")[0] == 200
     assert ask(fragile, "/nothing") == (404, {"error": "Not Found"})
+    status, said = ask(fragile, "/")
+    assert (status, "There is no page for" in said["error"]) == (404, True)
     assert ask(fragile, "/v2/models/float_net/infer")[0] == 405
     assert ask(fragile, "/v2/models/float_net", method="DELETE")[0] == 405
 
