@@ -1,8 +1,10 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -155,6 +157,13 @@ int connection_keep(connection *c, const uint8_t *bytes, uint32_t count)
     }
     c->partial_count = count;
     return 1;
+}
+
+int connection_in_flight(const connection *c)
+{
+    int count = 0;
+
+    return ioctl(c->socket, SIOCOUTQ, &count) == 0 && count != 0;
 }
 
 void connection_free(connection *c)

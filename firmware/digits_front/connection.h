@@ -27,8 +27,10 @@ typedef struct connection {
     uint32_t watched; /* what epoll looks for */
     /* Nothing more is read: too much is under way; it has ended on its side; a request of it has no reply. */
     uint8_t paused, ending, refused;
-    uint8_t closing; /* ends as soon as all is sent */
-    uint64_t since;  /* when the request that is not whole began, or the last reply went out, in ns */
+    uint8_t closing;  /* ends as soon as all is sent */
+    uint8_t ended;    /* the client has said all, and all of it was read */
+    uint8_t draining; /* all is sent; what still comes is read so that the client is not cut off from it */
+    uint64_t since;   /* when the request that is not whole began, or the last reply went out, in ns */
 
     uint8_t *partial; /* a request that is not whole */
     uint32_t partial_count;
@@ -59,6 +61,9 @@ int connection_send_rest(connection *c);
 
 /* Keeps `count` bytes of a request that is not whole. Returns 0 if there is no memory. */
 int connection_keep(connection *c, const uint8_t *bytes, uint32_t count);
+
+/* Whether the client's system has not confirmed yet that it has all that was sent. */
+int connection_in_flight(const connection *c);
 
 void connection_free(connection *c);
 

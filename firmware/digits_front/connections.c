@@ -1,7 +1,6 @@
-/* A front's connections: who is let in, read, hung up on. */
+/* A front's connections: who is read, answered, hung up on. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,13 +8,10 @@
 #include "state.h"
 
 enum {
-    ACCEPTED = 128, /* connections that are let in in a look */
     /* Replies of a connection that are due; above the first number no more is read, below the second again. */
     PAUSE_ABOVE = 256,
     RESUME_BELOW = 128,
-    MOST_UNSENT = 256 << 10, /* bytes that a client has not taken, above which no more of it is read */
-    FIRST_PLACES = 64,
-    MOST_PLACES = 1 << 24
+    MOST_UNSENT = 256 << 10 /* bytes that a client has not taken, above which no more of it is read */
 };
 
 connection *connections_find(const front *f, uint32_t place, uint32_t generation)
@@ -25,7 +21,7 @@ connection *connections_find(const front *f, uint32_t place, uint32_t generation
     return c != NULL && c->generation == generation ? c : NULL;
 }
 
-static uint64_t key_of(const connection *c)
+uint64_t connections_key(const connection *c)
 {
     return (uint64_t)c->generation << 32 | c->place;
 }
@@ -33,8 +29,9 @@ static uint64_t key_of(const connection *c)
 /* Has it looked at for what it waits for. */
 static void watch(front *f, connection *c)
 {
-    int reads = !c->paused && !c->ending && !c->closing && c->unsent_count - c->unsent_at < MOST_UNSENT;
-    struct epoll_event event = { .data.u64 = key_of(c) };
+    int takes = !c->paused && !c->ending && !c->closing && c->unsent_count - c->unsent_at < MOST_UNSENT;
+    int reads = takes || c->draining;
+    struct epoll_event event = { .data.u64 = connections_key(c) };
 
     event.events = (reads ? (uint32_t)EPOLLIN : 0) | (c->unsent != NULL ? (uint32_t)EPOLLOUT : 0);
     if (c->socket >= 0 && event.events != c->watched) {
@@ -77,13 +74,20 @@ void connections_forget_ended(front *f)
     f->ended = NULL;
 }
 
-/* Ends it as soon as all is sent. */
+/* Ends it as soon as all is sent, and the client has it: a connection that is closed while there is something to read is
+ * reset, and what is on its way to the client is lost. */
 static void hang_up(front *f, connection *c)
 {
     c->closing = 1;
-    if (c->unsent == NULL) {
+    if (c->unsent != NULL) {
+        watch(f, c);
+    } else if (c->ended || (f->finishing && !connection_in_flight(c)) || shutdown(c->socket, SHUT_WR) != 0) {
         connections_lose(f, c);
     } else {
+        if (!c->draining) {
+            c->since = state_now();
+        }
+        c->draining = 1;
         watch(f, c);
     }
 }
@@ -158,7 +162,7 @@ static void take(front *f, connection *c, uint64_t now, uint32_t count)
     }
 }
 
-static void receive(front *f, connection *c, uint64_t now)
+void connections_receive(front *f, connection *c, uint64_t now)
 {
     ssize_t count;
 
@@ -173,122 +177,43 @@ static void receive(front *f, connection *c, uint64_t now)
         take(f, c, now, c->partial_count + (uint32_t)count);
     } else if (count == 0) {
         /* It sends no more, and may still read. */
+        c->ended = 1;
         connections_finish(f, c);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         connections_lose(f, c);
     }
 }
 
+/* Reads what nobody looks at any more. */
+static void drain(front *f, connection *c)
+{
+    ssize_t count = recv(c->socket, f->space, READ_BYTES, MSG_DONTWAIT);
+
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        connections_lose(f, c);
+    }
+}
+
 void connections_serve(front *f, connection *c, uint64_t now, uint32_t events)
 {
+    if (c->draining) {
+        drain(f, c);
+        return;
+    }
     if ((events & EPOLLOUT) != 0) {
-        if (!connection_send_rest(c) || (c->closing && c->unsent == NULL)) {
+        if (!connection_send_rest(c)) {
             connections_lose(f, c);
+            return;
+        }
+        if (c->closing && c->unsent == NULL) {
+            hang_up(f, c);
             return;
         }
         watch(f, c);
     }
     if ((events & EPOLLIN) != 0 && !c->paused && !c->ending && !c->closing) {
-        receive(f, c, now);
+        connections_receive(f, c, now);
     } else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
         connections_lose(f, c);
-    }
-}
-
-/* ---- letting in */
-
-void connections_accept_more(front *f, int on)
-{
-    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)GENERATION_LISTENER << 32 };
-
-    if (on != f->accepting && !f->finishing) {
-        epoll_ctl(f->clients, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, f->settings.listener, &event);
-        f->accepting = on;
-        f->counts.exhausted = !on;
-    }
-}
-
-/* Has a number for another connection. Returns 0 where there is no memory. */
-static int more_places(front *f)
-{
-    uint32_t count = f->place_count != 0 ? 2 * f->place_count : FIRST_PLACES;
-    connection **places;
-    uint32_t *free_places;
-
-    if (f->free_count != 0) {
-        return 1;
-    }
-    if (count > MOST_PLACES) {
-        return 0;
-    }
-    places = realloc(f->places, count * sizeof *places);
-    if (places == NULL) {
-        return 0;
-    }
-    f->places = places;
-    free_places = realloc(f->free_places, count * sizeof *free_places);
-    if (free_places == NULL) {
-        return 0;
-    }
-    f->free_places = free_places;
-    while (f->place_count < count) {
-        f->places[f->place_count] = NULL;
-        f->free_places[f->free_count++] = f->place_count++;
-    }
-    return 1;
-}
-
-/* Looks after a client from now on. Returns 0 where there is no memory for it. */
-static int let_in(front *f, int socket, uint64_t now)
-{
-    struct epoll_event event = { .events = EPOLLIN };
-    connection *c = more_places(f) ? calloc(1, sizeof *c) : NULL;
-
-    if (c == NULL) {
-        return 0;
-    }
-    c->socket = socket;
-    c->place = f->free_places[f->free_count - 1];
-    f->generation++;
-    if (f->generation < GENERATION_FIRST) { /* Once in 2^32 connections. */
-        f->generation = GENERATION_FIRST;
-    }
-    c->generation = f->generation;
-    c->watched = EPOLLIN;
-    c->since = now;
-    event.data.u64 = key_of(c);
-    if (epoll_ctl(f->clients, EPOLL_CTL_ADD, socket, &event) != 0) {
-        free(c);
-        return 0;
-    }
-    f->free_count--;
-    f->places[c->place] = c;
-    c->next = f->first;
-    if (f->first != NULL) {
-        f->first->previous = c;
-    }
-    f->first = c;
-    f->counts.connections++;
-    /* Mostly the request is there by now. */
-    receive(f, c, now);
-    return 1;
-}
-
-void connections_accept_all(front *f, uint64_t now)
-{
-    int i;
-
-    for (i = 0; i < ACCEPTED && f->accepting; i++) {
-        int socket = accept4(f->settings.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (socket >= 0 && !let_in(f, socket, now)) {
-            close(socket);
-            connections_accept_more(f, 0);
-        } else if (socket < 0 && errno != ECONNABORTED && errno != EINTR) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                connections_accept_more(f, 0);
-            }
-            return;
-        }
     }
 }

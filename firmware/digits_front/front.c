@@ -79,7 +79,7 @@ front *front_open(const front_settings *settings)
     f->reachable = 1;
     /* Connections have it from their listener: replies are not to wait for one another. */
     setsockopt(settings->listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    connections_accept_more(f, 1);
+    accept_more(f, 1);
     return f;
 }
 
@@ -125,7 +125,7 @@ static void look_at_clients(front *f)
         }
     }
     if (waiting) {
-        connections_accept_all(f, now);
+        accept_all(f, now);
     }
 }
 
@@ -175,7 +175,7 @@ void front_look(front *f)
 
 void front_resume(front *f)
 {
-    connections_accept_more(f, 1);
+    accept_more(f, 1);
 }
 
 void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns)
@@ -185,10 +185,11 @@ void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns)
 
     for (c = f->first; c != NULL; c = next) {
         int blocked = c->unsent != NULL;
-        uint64_t longest = c->partial_count != 0 || blocked ? begun_ns : idle_ns;
+        uint64_t longest = c->partial_count != 0 || blocked || c->draining ? begun_ns : idle_ns;
+        int drained = f->finishing && c->draining && !connection_in_flight(c);
 
         next = c->next;
-        if ((blocked || c->count == 0) && now - c->since > longest) {
+        if (drained || ((blocked || c->count == 0) && now - c->since > longest)) {
             connections_lose(f, c);
         }
     }
@@ -199,7 +200,7 @@ void front_finish(front *f)
 {
     connection *c, *next;
 
-    connections_accept_more(f, 0);
+    accept_more(f, 0);
     f->finishing = 1;
     for (c = f->first; c != NULL; c = next) {
         next = c->next;

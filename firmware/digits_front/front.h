@@ -103,7 +103,9 @@ void front_reachable(front *f, int32_t reachable);
 /* Lets in those who wait, after there was no descriptor for them. */
 void front_resume(front *f);
 
-/* Hangs up on clients that have begun a request, or take no replies, and do not go on; and on those that are silent. */
+/* Hangs up on clients that have begun a request, or take no replies, or do not end a connection that has ended here, and
+ * do not go on; and on those that are silent. After `front_finish` it is to be called now and then: it ends connections
+ * whose clients have all. */
 void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns);
 
 /* Lets in nobody any more, takes no more requests, and hangs up as soon as those that came are answered. */

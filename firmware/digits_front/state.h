@@ -63,8 +63,12 @@ uint64_t state_at_least(uint64_t number, uint64_t least);
 
 /* NULL where it has gone. */
 connection *connections_find(const front *f, uint32_t place, uint32_t generation);
-void connections_accept_all(front *f, uint64_t now);
-void connections_accept_more(front *f, int on);
+
+/* What epoll knows it by. */
+uint64_t connections_key(const connection *c);
+
+/* Reads what has come of it. */
+void connections_receive(front *f, connection *c, uint64_t now);
 void connections_serve(front *f, connection *c, uint64_t now, uint32_t events);
 
 /* Sends the replies whose turn it is. */
@@ -74,6 +78,13 @@ void connections_lose(front *f, connection *c);
 /* Takes no more requests, and hangs up once those that came are answered. */
 void connections_finish(front *f, connection *c);
 void connections_forget_ended(front *f);
+
+/* accept.c */
+
+void accept_all(front *f, uint64_t now);
+
+/* Whether anybody is let in from now on. */
+void accept_more(front *f, int on);
 
 /* requests.c */
 

@@ -23,7 +23,15 @@ from edgerig.serve.records import BUCKETS
 from edgerig.serve.sockets import available
 from edgerig.serve.ways import digits_library
 from edgerig.serve.ways.digits_front import _place
-from edgerig.serve.ways.digits_library import NONSENSE, NOTHING, FrontCounts, FrontEvent, FrontInput, FrontSettings
+from edgerig.serve.ways.digits_library import (
+    NONSENSE,
+    NOTHING,
+    REFUSED,
+    FrontCounts,
+    FrontEvent,
+    FrontInput,
+    FrontSettings,
+)
 from edgerig.tensors import TensorSpec
 from edgerig.wire.digits import REPLY_SIZE, STATS_REQUEST, decode_reply, encode_inference_request
 from edgerig.wire.digits.layout import encode_stats_reply
@@ -158,3 +166,36 @@ def test_clients_are_told_apart_from_the_listener_however_many_there_were(fronts
 
         fronts.look_until(replied)
         assert bytes(replies) == STATS
+
+
+def test_who_sends_no_request_and_goes_on_sending_gets_all_replies_that_were_due(fronts: Fronts) -> None:
+    """However slowly it takes them: a connection that is closed with something to be read loses what is on its way."""
+    client = socket.socket()
+    fronts.undo.append(client.close)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(fronts.listener.getsockname())
+    client.settimeout(60)
+    count = 4000
+
+    def send() -> None:
+        client.sendall(STATS_REQUEST * count + b"\xff" * (4 << 20))
+        client.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    fronts.look_until(lambda: fronts.counts.events == 1)
+    fronts.look_until(lambda: not sender.is_alive())
+    assert fronts.events() == [REFUSED]
+    assert receive(client, count * len(STATS) + 1) == STATS * count
+    fronts.look_until(lambda: not fronts.counts.connections)
+
+
+def test_who_does_not_end_a_connection_that_has_ended_here_is_hung_up_on(fronts: Fronts) -> None:
+    client = fronts.client()
+    client.sendall(b"\xff" * 100)
+    fronts.look_until(lambda: fronts.counts.events == 1)
+    assert receive(client, 1) == b""
+    fronts.library.front_sweep(fronts.front, 10**18, 0)
+    assert fronts.counts.connections == 1
+    fronts.library.front_sweep(fronts.front, 0, 10**18)
+    assert fronts.counts.connections == 0

@@ -125,6 +125,7 @@ async def _stop_front(front: Front, deadline: float) -> None:
     front.finish()
     while front.connections and time.monotonic() < end:
         await asyncio.sleep(LOOK_SECONDS)
+        front.sweep(REQUEST_SECONDS, IDLE_SECONDS)
     front.end()
 
 
