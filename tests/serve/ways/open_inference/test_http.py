@@ -193,6 +193,7 @@ def binary_request(x: Any, size: int | None = None, more: bytes = b"") -> tuple[
         ("-1", None, b""),
         ("x", None, b""),
         ("9" * 5000, None, b""),
+        ("0" * 5000, None, b""),
         ("100000", None, b""),
         (None, 31, b""),
         (None, 2**60, b""),

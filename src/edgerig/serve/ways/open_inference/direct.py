@@ -27,7 +27,9 @@ from edgerig.serve.tensors import Rows
 from edgerig.serve.ways.open_inference.datatypes import bytes_of, dtype_of, own_numbers
 from edgerig.serve.ways.open_inference.messages import (
     HEADER_LENGTH,
+    LONGEST_LENGTH,
     InferenceRequest,
+    length_of,
     parse,
     render,
     wanted_outputs,
@@ -38,8 +40,6 @@ _logger = logging.getLogger(__name__)
 #: Bytes of a body that is answered directly: as many of a slow one are held for each connection. Bytes of JSON that is
 #: remembered, and how many of these are.
 LARGEST, LONGEST_JSON, MOST_KNOWN = 64 << 10, 4096, 256
-#: Digits of the body's length.
-LONGEST_LENGTH = 20
 _PLAIN = {b"", b"identity"}
 _LENGTH, _JSON_LENGTH = b"content-length", HEADER_LENGTH.encode()
 
@@ -128,7 +128,7 @@ class DirectInference(DirectRequests):
     # ---- requests
 
     def _read(self, head: Head, body: bytes) -> tuple[Known, Rows]:
-        start = int(head.json_length) if head.json_length is not None and head.json_length.isdecimal() else 0
+        start = length_of(head.json_length) or 0 if head.json_length is not None else 0
         known = self._known.get(body[:start])
         if known is not None and len(body) - start == known.size:
             return known, tuple(

@@ -24,6 +24,8 @@ from edgerig.text import one_line
 Array = NDArray[Any]
 #: The header with the length of the JSON in front of binary tensors.
 HEADER_LENGTH = "inference-header-content-length"
+#: Digits of a body's length.
+LONGEST_LENGTH = 20
 #: Most axes of a tensor.
 MOST_AXES = 32
 
@@ -66,6 +68,19 @@ _decoder = msgspec.json.Decoder(InferenceRequest)
 _encoder = msgspec.json.Encoder()
 
 
+def length_of(header: str) -> int | None:
+    """The number in a header `HEADER_LENGTH`; None where it is none, or no length of a body.
+
+    >>> length_of("0120"), length_of("-1"), length_of("9" * 5000)
+    (120, None, None)
+    """
+    digits = header.lstrip("0")
+    # A number of thousands of digits is none to Python.
+    if not (header.isascii() and header.isdecimal()) or len(digits) > LONGEST_LENGTH:
+        return None
+    return int(digits or "0")
+
+
 def parse(body: memoryview | bytes, header_length: str | None) -> tuple[InferenceRequest, dict[str, Array]]:
     """A request, and its input tensors by name.
 
@@ -78,9 +93,10 @@ def parse(body: memoryview | bytes, header_length: str | None) -> tuple[Inferenc
     view = memoryview(body)
     json, binary = view, memoryview(b"")
     if header_length is not None:
-        if not (header_length.isascii() and header_length.isdecimal()) or int(header_length[:20]) > len(view):
+        length = length_of(header_length)
+        if length is None or length > len(view):
             raise RequestError(f"Inference-Header-Content-Length is not within the body's {len(view)} B.")
-        json, binary = view[: int(header_length)], view[int(header_length) :]
+        json, binary = view[:length], view[length:]
     try:
         request = _decoder.decode(json)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -239,4 +255,13 @@ def render(
     return [json, *binary], len(json) if binary else None
 
 
-__all__ = ["HEADER_LENGTH", "InferenceRequest", "NotJsonError", "parse", "render", "wanted_outputs"]
+__all__ = [
+    "HEADER_LENGTH",
+    "LONGEST_LENGTH",
+    "InferenceRequest",
+    "NotJsonError",
+    "length_of",
+    "parse",
+    "render",
+    "wanted_outputs",
+]
