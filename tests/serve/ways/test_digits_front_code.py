@@ -119,6 +119,14 @@ def fronts(library: ctypes.CDLL) -> Iterator[Fronts]:
         step()
 
 
+def answer(shared: Any, outputs: Any, number: int = 1, count: int = 1, time_ns: int = 1, failure: int = 0) -> None:
+    """What a session writes."""
+    slot = shared.ring.slot(1)
+    slot.outputs[0][0], slot.times[0] = outputs, time_ns
+    slot.write_head(number, count, failure)
+    os.eventfd_write(shared.answers, 1)
+
+
 def test_an_answer_that_comes_while_answers_are_taken_is_taken_as_it_is(fronts: Fronts) -> None:
     """Its time is no longer than its session had, whenever the clock was read."""
     shared, client = fronts.session(), fronts.client()
@@ -127,15 +135,11 @@ def test_an_answer_that_comes_while_answers_are_taken_is_taken_as_it_is(fronts: 
     fronts.look_until(lambda: fronts.counts.running == 1)
     sent = time.perf_counter_ns()
 
-    def answer() -> None:
+    def run() -> None:
         time.sleep(0.2)
-        slot = shared.ring.slot(1)
-        slot.outputs[0][0] = np.arange(10)
-        slot.times[0] = time.perf_counter_ns() - sent
-        slot.write_head(1, 1)
-        os.eventfd_write(shared.answers, 1)
+        answer(shared, np.arange(10), time_ns=time.perf_counter_ns() - sent)
 
-    session = threading.Thread(target=answer)
+    session = threading.Thread(target=run)
     session.start()
     # It waits for the answer within.
     fronts.library.front_detach(fronts.front, number)
@@ -199,3 +203,39 @@ def test_who_does_not_end_a_connection_that_has_ended_here_is_hung_up_on(fronts:
     assert fronts.counts.connections == 1
     fronts.library.front_sweep(fronts.front, 0, 10**18)
     assert fronts.counts.connections == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"number": 2},
+        {"count": 2},
+        {"time_ns": 0},
+        {"time_ns": -1},
+        {"time_ns": 10**15},
+        {"time_ns": 2**63 - 1},
+        {"failure": 2**32 - 1},
+    ],
+    ids=str,
+)
+def test_a_sample_of_a_session_that_answers_what_cannot_be_is_run_by_another_one(
+    fronts: Fronts, wrong: dict[str, int]
+) -> None:
+    first, second = fronts.session(), fronts.session()
+    number = fronts.library.front_attach(fronts.front, _place(first, 0))
+    client = fronts.client()
+    client.sendall(encode_inference_request(digit(1)))
+    fronts.look_until(lambda: fronts.counts.running == 1)
+    answer(first, np.full(10, 7.0), **wrong)
+    fronts.look_until(lambda: fronts.counts.events == 1)
+    assert fronts.events() == [NONSENSE]
+    fronts.library.front_attach(fronts.front, _place(second, 0))
+    fronts.library.front_detach(fronts.front, number)
+    fronts.look_until(lambda: fronts.counts.running == 1)
+    np.testing.assert_array_equal(second.ring.slot(1).inputs[0][0], digit(1))
+    answer(second, np.arange(20, 30))
+    fronts.look_until(lambda: fronts.counts.requests == 1)
+    reply = decode_reply(receive(client, REPLY_SIZE))
+    assert isinstance(reply, InferenceReply)
+    assert list(reply.outputs) == list(range(20, 30))
+    assert (fronts.events(), fronts.counts.waiting, fronts.counts.running) == ([], 0, 0)
