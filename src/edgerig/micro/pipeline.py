@@ -95,8 +95,7 @@ def compile_program(
         run(program)
     planned = plan_within_flash(program, Compilation(program, kernels, options, Refusals(), plain))
     layers = share_constants(planned.layers)
-    if planned.stage:
-        program.notes.append(planned.stage.note)
+    program.notes += [stage.note for stage in planned.stages]
     if note := soft_float_note([layer.node for layer in layers], options):
         program.notes.append(note)
     return _emit(program, name, options, layers, planned.memory, (plain, parameters, file_bytes))

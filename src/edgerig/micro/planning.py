@@ -42,11 +42,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Planned:
-    """Lowered layers and their memory; those of ``stage`` are in bands."""
+    """Lowered layers and their memory; those of ``stages`` are in bands."""
 
     layers: list[LayerCode]
     memory: Memory
-    stage: Stage | None = None
+    stages: tuple[Stage, ...] = ()
 
     @property
     def arena(self) -> int:
@@ -63,7 +63,7 @@ class Planner:
         choices: The kernel of each layer.
         options: Of the compilation.
         shared: Values that lie at one address in any case.
-        stage: Layers that go in bands of rows.
+        stages: Layers that go in bands of rows.
         layouts: Of values that are not plain, where layers are fastest.
     """
 
@@ -71,7 +71,7 @@ class Planner:
     choices: Sequence[Choice]
     options: Options
     shared: AliasSets
-    stage: Stage | None = None
+    stages: tuple[Stage, ...] = ()
     layouts: Mapping[Value, str] = field(default_factory=dict)
     _lowered: dict[tuple[int, int, bool, tuple[str, ...]], LayerCode] = field(default_factory=dict)
 
@@ -88,8 +88,9 @@ class Planner:
             )
             for layer in layers
         ]
-        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, access_of(self.stage))
-        return Planned(layers, memory, self.stage)
+        stages = [access_of(stage) for stage in self.stages]
+        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, stages)
+        return Planned(layers, memory, self.stages)
 
     def _layer(self, index: int, variant: Variant) -> LayerCode:
         choice, thrift, backward = self.choices[index], variant.thrift[index], index in variant.backward
@@ -109,10 +110,8 @@ class Planner:
         return [value for value in dict.fromkeys(values) if not value.constant]
 
 
-def access_of(stage: Stage | None) -> Access | None:
+def access_of(stage: Stage) -> Access:
     """Bands read what they need of the input before they write to the output."""
-    if stage is None:
-        return None
     reads = np.array([NOTHING if read == stage.source.nbytes else read for read in stage.reads])
     return Access(stage.output, stage.source, reads, np.array(stage.writes))
 

@@ -14,6 +14,7 @@ from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Program
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.memory.aliases import views
+from edgerig.micro.memory.planner import Buffer, least_bytes, padded
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage, chains, in_bands, stage_of
 from edgerig.micro.planning import Planned, Planner, access_of, fastest, most_thrifty
@@ -21,10 +22,13 @@ from edgerig.micro.select import Refusals, choose, choose_layouts
 
 #: Share of the arena that bands must save where nobody asks for less RAM.
 _WORTH = 1 / 8
-#: Of estimates that differ by less, the one with fewer calls is taken.
-_ALIKE = 1 / 8
+#: Of the arena; for so much one call more is worth its flash and instructions: of bands of other heights, which cost
+#: more the lower they are, and of other layers.
+_CALL, _CALL_ELSEWHERE = 1 / 256, 1 / 512
 #: Layers of a stage; stages that are planned by default; and of the smallest where RAM is limited.
-_LONGEST, _TRIED, _SMALLEST = 8, 4, 2
+_LONGEST, _TRIED, _SMALLEST = 8, 3, 2
+#: Stages of a network.
+_STAGES = 3
 #: Rows of bands that are tried.
 _HEIGHTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128)
 #: Layer functions of a stage, for their flash: by default, and where RAM is limited.
@@ -49,12 +53,19 @@ class Compilation:
     refusals: Refusals
     plain: int
 
-    def planner(self, stage: Stage | None = None) -> Planner:
+    def banded(self, stages: Sequence[Stage]) -> Program:
+        """The network with some layers in bands."""
+        program = self.program
+        for stage in stages:
+            program = in_bands(program, stage)
+        return program
+
+    def planner(self, stages: Sequence[Stage] = ()) -> Planner:
         """Of the network with some layers in bands."""
-        program = in_bands(self.program, stage) if stage else self.program
+        program = self.banded(stages)
         shared = views(program)
         choices = choose(program, self.kernels, self.options, shared, self.refusals)
-        return Planner(program, choices, self.options, shared, stage, choose_layouts(program, choices, shared))
+        return Planner(program, choices, self.options, shared, tuple(stages), choose_layouts(program, choices, shared))
 
 
 def best_plan(compilation: Compilation) -> Planned:
@@ -67,16 +78,29 @@ def best_plan(compilation: Compilation) -> Planned:
     if ram is not None:
         whole = most_thrifty(planner)
         return fastest(planner, compilation.plain, ram) if whole.arena <= ram else _within(compilation, whole, ram)
-    whole = fastest(planner, compilation.plain)
+    planned = fastest(planner, compilation.plain)
     if compilation.options.optimize == "size":
         # Bands take flash.
-        return whole
-    limit = whole.arena * (1 - _WORTH)
-    for stage in _worthwhile(_estimates(compilation.program, whole, _MOST_CALLS[0]), limit):
-        planned = fastest(compilation.planner(stage), compilation.plain)
-        if planned.arena <= limit:
-            return planned
-    return whole
+        return planned
+    for _ in range(_STAGES):
+        better = _in_more_bands(compilation, planned)
+        if better is None:
+            break
+        planned = better
+    return planned
+
+
+def _in_more_bands(compilation: Compilation, planned: Planned) -> Planned | None:
+    """With one more stage, if that saves much of the arena."""
+    limit = planned.arena * (1 - _WORTH)
+    best: Planned | None = None
+    cost = float("inf")
+    for stage in _worthwhile(_estimates(compilation, planned, _MOST_CALLS[0]), limit):
+        plan = fastest(compilation.planner((*planned.stages, stage)), compilation.plain)
+        weighed = plan.arena * (1 + stage.calls * _CALL_ELSEWHERE)
+        if plan.arena <= limit and weighed < cost:
+            best, cost = plan, weighed
+    return best
 
 
 def _within(compilation: Compilation, whole: Planned, ram: int) -> Planned:
@@ -85,14 +109,31 @@ def _within(compilation: Compilation, whole: Planned, ram: int) -> Planned:
     Raises:
         CompileError: There is none.
     """
-    estimates = _estimates(compilation.program, whole, _MOST_CALLS[1])
+    smallest = whole
+    for _ in range(_STAGES):
+        base = smallest
+        fitting, smallest = _with_one_more(compilation, base, ram)
+        if fitting is not None:
+            return fastest(fitting, compilation.plain, ram)
+        if smallest.arena >= base.arena:
+            break
+    raise CompileError(
+        f"{compilation.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
+        f"Say ram={smallest.arena} or more, or leave ram out.",
+    )
+
+
+def _with_one_more(compilation: Compilation, base: Planned, ram: int) -> tuple[Planner | None, Planned]:
+    """The planner of ``base`` with the stage more of the fewest calls that fits into ``ram`` bytes; the smallest plan
+    tried."""
+    estimates = _estimates(compilation, base, _MOST_CALLS[1])
     front = _front(estimates)
     fitting: Planner | None = None
-    smallest = whole
+    smallest = base
 
     def fits(stage: Stage) -> bool:
         nonlocal fitting, smallest
-        banded = compilation.planner(stage)
+        banded = compilation.planner((*base.stages, stage))
         planned = most_thrifty(banded)
         smallest = min(smallest, planned, key=lambda plan: plan.arena)
         if planned.arena <= ram:
@@ -107,12 +148,7 @@ def _within(compilation: Compilation, whole: Planned, ram: int) -> Planned:
     for entry in estimates[:_SMALLEST]:
         if fitting is None and entry not in front:
             fits(entry.stage)
-    if fitting is None:
-        raise CompileError(
-            f"{compilation.program.name} needs {smallest.arena:,} bytes of RAM at least, and ram is {ram:,}.",
-            f"Say ram={smallest.arena} or more, or leave ram out.",
-        )
-    return fastest(fitting, compilation.plain, ram)
+    return fitting, smallest
 
 
 def _front(estimates: Sequence[_Estimate]) -> list[_Estimate]:
@@ -133,11 +169,13 @@ class _Estimate(NamedTuple):
     stage: Stage
 
 
-def _estimates(program: Program, whole: Planned, calls: int) -> list[_Estimate]:
-    """Stages of at most ``calls``, those of the smallest arena first."""
-    scratch = {layer.node: layer.context.scratch_bytes for layer in whole.layers}
-    counted = whole.memory.plan.levels(len(whole.layers))
-    levels = {layer.node: level for layer, level in zip(whole.layers, counted, strict=True)}
+def _estimates(compilation: Compilation, planned: Planned, calls: int) -> list[_Estimate]:
+    """Stages of at most ``calls`` beside those of ``planned``, those of the smallest arena first."""
+    program, buffers = compilation.banded(planned.stages), planned.memory.plan.buffers
+    users = program.users()
+    numbers = {layer.node: number for number, layer in enumerate(planned.layers)}
+    scratch = {layer.node: layer.context.scratch_bytes for layer in planned.layers}
+    levels = dict(zip(numbers, least_bytes(buffers), strict=False))
     estimates: list[_Estimate] = []
     for chain in chains(program):
         if not any(levels[node] > max(levels.values()) * (1 - _WORTH) for node in chain if node in levels):
@@ -146,22 +184,26 @@ def _estimates(program: Program, whole: Planned, calls: int) -> list[_Estimate]:
             for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
                 nodes = chain[first:end]
                 others = max((level for node, level in levels.items() if node not in nodes), default=0)
+                beside = _beside(buffers, numbers[nodes[0]], numbers[nodes[-1]])
+                kept = len(users[nodes[0].input]) > 1 or nodes[0].input in program.outputs
                 for stage in _of_all_heights(nodes, calls):
-                    arena = max(others, _estimate(stage, scratch))
+                    arena = max(others, _estimate(stage, scratch, beside, kept))
                     estimates.append(_Estimate(arena, stage.calls, len(estimates), stage))
     return sorted(estimates, key=lambda entry: entry[:3])
 
 
+def _beside(buffers: Sequence[Buffer], first: int, last: int) -> int:
+    """Bytes that are needed before layer ``first`` and after layer ``last``, too."""
+    return sum(padded(buffer.nbytes) for buffer in buffers if buffer.first <= first and buffer.last > last)
+
+
 def _worthwhile(estimates: Sequence[_Estimate], limit: float) -> list[Stage]:
-    """What is about as small as the smallest with the fewest calls, then the smallest of all; none beyond the limit."""
-    if not estimates or estimates[0].arena > limit:
-        return []
-    enough = min(limit, estimates[0].arena * (1 + _ALIKE))
-    fewest = sorted(
-        (entry for entry in estimates if entry.arena <= enough), key=lambda entry: (entry.calls, entry.arena)
-    )
-    chosen = [*fewest[: _TRIED // 2], *estimates[: _TRIED // 2]]
-    return list({entry.order: entry.stage for entry in chosen}.values())
+    """The best few stages within the limit, each of other layers than the others."""
+    enough = [entry for entry in estimates if entry.arena <= limit]
+    best: dict[tuple[Node, ...], Stage] = {}
+    for entry in sorted(enough, key=lambda entry: entry.arena * (1 + entry.calls * _CALL)):
+        best.setdefault(entry.stage.nodes, entry.stage)
+    return list(best.values())[:_TRIED]
 
 
 def _of_all_heights(nodes: Sequence[Node], calls: int) -> list[Stage]:
@@ -170,10 +212,12 @@ def _of_all_heights(nodes: Sequence[Node], calls: int) -> list[Stage]:
     return [stage for stage in stages if stage.bands > 1 and stage.calls <= calls]
 
 
-def _estimate(stage: Stage, scratch: dict[Node, int]) -> int:
-    """Bytes while the stage runs, if nothing else is needed then."""
+def _estimate(stage: Stage, scratch: dict[Node, int], beside: int, kept: bool) -> int:
+    """Bytes while the stage runs; ``beside``: of values that are needed after it, too; ``kept``: its input is one."""
     access = access_of(stage)
-    assert access is not None
     lead = min(access.lead, stage.output.nbytes)
     both = max(stage.output.nbytes, stage.source.nbytes, stage.source.nbytes + lead)
-    return both + sum(stage.windows) + max(scratch.get(node, 0) for node in stage.nodes)
+    if kept:
+        # The input is among the values beside.
+        both = stage.output.nbytes
+    return beside + both + sum(stage.windows) + max(scratch.get(node, 0) for node in stage.nodes)

@@ -57,7 +57,7 @@ def plan_memory(
     shared: AliasSets,
     sizes: dict[Value, int],
     thorough: bool = True,
-    stage: Access | None = None,
+    stages: Sequence[Access] = (),
 ) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
 
@@ -67,14 +67,16 @@ def plan_memory(
         shared: From `aliases.views`; sets are joined.
         sizes: Bytes of each value in its layout.
         thorough: Search for a small arena with all effort.
-        stage: What layers in bands read and write, one step a band.
+        stages: What layers in bands read and write, one step a band.
 
     Raises:
         CompileError: The arena would be larger than any microcontroller's.
     """
     lives = _lifetimes(program, steps, shared)
     aliases = _overlaid(steps, shared, sizes, lives)
-    overs = {**_overs(steps, shared, lives), **_overs_of_stage(stage, steps, shared, lives)}
+    overs = _overs(steps, shared, lives)
+    for stage in stages:
+        overs |= _overs_of_stage(stage, steps, shared, lives)
     roots = list(lives)
     buffers = _buffers(_held(program, steps, shared, sizes), shared, lives, aliases, overs)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
@@ -186,11 +188,9 @@ def _overs(
 
 
 def _overs_of_stage(
-    stage: Access | None, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
+    stage: Access, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
 ) -> dict[Value, tuple[Value, int, bool]]:
     """The output of layers in bands may lie over their input, if that is not needed before them nor this after them."""
-    if stage is None:
-        return {}
     target, origin = shared.find(stage.output), shared.find(stage.source)
     reads = [i for i, step in enumerate(steps) if any(value.base is stage.source for value in step.node.inputs)]
     writes = [i for i, step in enumerate(steps) if any(value.base is stage.output for value in step.node.outputs)]

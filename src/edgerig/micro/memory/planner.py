@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overlaps, first_gaps, most_alive
+from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overlaps, first_gaps
 
 ALIGNMENT = 8
 #: Effort of the search for a better order, in pairs of buffers compared.
@@ -63,35 +63,19 @@ class Plan:
     lower_bound: int
     method: str
 
-    def levels(self, layers: int) -> list[int]:
-        """Bytes that buffers take at each of ``layers`` layers; where two lie over one another, they count once."""
-        changes = [0] * (layers + 1)
-
-        def count(first: int, last: int, nbytes: int) -> None:
-            if first <= min(last, layers - 1):
-                changes[first] += nbytes
-                changes[min(last, layers - 1) + 1] -= nbytes
-
-        for buffer in self.buffers:
-            count(buffer.first, buffer.last, padded(buffer.nbytes))
-            for other in (self.buffers[index] for index in (buffer.alias, buffer.over) if index is not None):
-                both = min(buffer.end, other.end) - max(buffer.offset, other.offset)
-                count(max(buffer.first, other.first), min(buffer.last, other.last), -max(both, 0))
-        return list(accumulate(changes[:layers]))
-
 
 def padded(nbytes: int) -> int:
     """Rounded up to the arena's alignment."""
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The largest number of bytes needed at one layer; what two buffers can share there counts once."""
-    changes: dict[int, int] = {}
+def least_bytes(buffers: Sequence[Buffer]) -> list[int]:
+    """Bytes needed at each layer, at least; what two buffers can share there counts once."""
+    changes = [0] * (max((buffer.last for buffer in buffers), default=-1) + 2)
 
     def count(first: int, last: int, nbytes: int) -> None:
-        changes[first] = changes.get(first, 0) + nbytes
-        changes[last + 1] = changes.get(last + 1, 0) - nbytes
+        changes[first] += nbytes
+        changes[last + 1] -= nbytes
 
     for buffer in buffers:
         count(buffer.first, buffer.last, padded(buffer.nbytes))
@@ -101,7 +85,12 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
         together = -1 if buffer.alias is None else min(buffer.last, buffers[buffer.alias].last)
         if buffer.alias is not None and together >= buffer.first:
             count(buffer.first, together, -min(padded(buffer.nbytes), padded(buffers[buffer.alias].nbytes)))
-    return most_alive(changes, (buffer.first for buffer in buffers))[0]
+    return list(accumulate(changes[:-1]))
+
+
+def lower_bound(buffers: Sequence[Buffer]) -> int:
+    """The largest number of bytes needed at one layer."""
+    return max(least_bytes(buffers), default=0)
 
 
 def _lead(buffer: Buffer, other: Buffer) -> int:

@@ -140,7 +140,7 @@ def _goes_in_bands(node: Node) -> bool:
     return (
         all(isinstance(part, _Windowed) for part in parts)
         and sum(not value.constant for value in node.inputs) == 1
-        and not any(value.variable or value.constant for value in values)
+        and not any(value.variable or value.constant or value.base for value in values)
         and all(
             len(value.shape) == 4 and value.shape[0] == 1 and row_bytes(value) % _ALIGNMENT == 0 for value in values
         )
