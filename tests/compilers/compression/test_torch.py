@@ -102,6 +102,21 @@ class Grouped(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it
         return result
 
 
+class Sequences(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
+    """Patches, each normalized and through two dense layers, of which only what is between them can go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.norm = nn.Conv2d(1, 8, 4, stride=4), nn.LayerNorm(8)
+        self.wide, self.narrow, self.end = nn.Linear(8, 12), nn.Linear(12, 8), nn.Linear(8, 4)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        x = self.patches(pictures).flatten(2).transpose(1, 2)
+        x = x + self.narrow(functional.gelu(self.wide(self.norm(x))))
+        result: torch.Tensor = self.end(x.mean(1))
+        return result
+
+
 class Obstacles(nn.Module):  # type: ignore[misc]  # PyTorch has no types where it is missing
     """What cannot be followed: a kernel that is computed, a layer used twice, a normalization of channels."""
 
@@ -224,7 +239,7 @@ class TestPruneChannelsOfTorch(TorchContract):
         assert record["parameters"] == parameters
 
 
-@pytest.mark.parametrize("make", [small_net, Branching, Grouped], ids=["small", "branching", "grouped"])
+@pytest.mark.parametrize("make", [small_net, Branching, Grouped, Sequences])
 def test_the_smaller_network_is_the_one_whose_removed_channels_nobody_reads(make: Callable[[], Any]) -> None:
     """In the network before it all weights that read a removed channel are 0: both give the same."""
     with deterministic(5):
@@ -242,6 +257,9 @@ def test_the_smaller_network_is_the_one_whose_removed_channels_nobody_reads(make
                 value.mul_(stays.reshape([-1 if i == cut.axis else 1 for i in range(value.ndim)]))
         for sample in SAMPLES:
             torch.testing.assert_close(smaller.module()(sample), module(sample), rtol=1e-4, atol=1e-6)
+    if make is Sequences:
+        assert widths == {"wide": (12, 6)}
+        assert set(obstacles) == {"patches", "narrow", "end"}
     if make is Grouped:
         assert widths == {"first": (12, 6), "grouped": (16, 8), "many": (24, 12), "back": (10, 6), "up": (8, 4)}
         assert smaller.state_dict["many.weight"].shape == (12, 2, 1, 1), "whole groups went"

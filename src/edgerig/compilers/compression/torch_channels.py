@@ -141,10 +141,14 @@ class Walk:
     def _dense(self, node: Any, track: Track) -> Track | None:
         weight, (bias, strange) = self._weight(node, 1), self._bias(node)
         shape = shape_of(node)
-        if weight is None or strange or shape is None or track.axis != len(shape) - 1:
+        if weight is None or strange or shape is None:
             return None
         labels = self._source(node, weight, 0, bias)
-        self.channels.cut(weight, 1, track.labels)
+        if track.axis == len(shape) - 1:
+            self.channels.cut(weight, 1, track.labels)
+        else:
+            # Its inputs stay, which does not bind its outputs.
+            self.channels.keep(track.labels, f"its channels meet {node.name} (linear)")
         return Track(len(shape) - 1, labels)
 
     def _convolution(self, node: Any, track: Track) -> Track | None:
