@@ -133,9 +133,16 @@ def test_closing_sends_what_is_left_first() -> None:
         reader, writer = await served.client()
         writer.write(b"x")
         await until(lambda: bool(served.receivers))
+        (receiver,) = served.receivers
+        assert not receiver.transport.delivered
         assert len(await reader.read(-1)) == len(large)
-        await until(lambda: served.receivers[0].lost == [None])
+        await until(lambda: receiver.transport.delivered)
+        # What the client still says is nobody's concern, but read: else it would be reset.
+        writer.write(bytes(8 << 20))
+        await writer.drain()
+        assert (receiver.data, receiver.lost) == (b"x", [])
         writer.close()
+        await until(lambda: receiver.lost == [None])
 
     def answer(receiver: Recorder, data: bytes) -> None:
         receiver.transport.write(large)

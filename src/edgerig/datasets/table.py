@@ -101,7 +101,11 @@ class CsvTable(Npz):
 
     def _columns_of_truth(self, table: Table) -> tuple[str, ...]:
         names = self.settings.targets if self.task == "regression" else ()
-        names = names or self.settings.label or table.columns[-1:]
+        settings = self.settings
+        taken = {*settings.without, *settings.features, settings.split}
+        names = names or settings.label or tuple(name for name in table.columns if name not in taken)[-1:]
+        if not names:
+            raise DatasetError(f"{table.path}: no column is left for what is right.", "Name it by 'label'.")
         if len(names) > 1 and self.task not in ("regression", "multilabel"):
             raise DatasetError(
                 f"{table.path}: 'label' names {len(names)} columns, and a class stands in one.",
@@ -137,11 +141,12 @@ class CsvTable(Npz):
         super()._prepare(progress)
         if self.settings.normalize:
             (values,) = inputs_in(self._splits["train"]).values()
-            x = values.astype(np.float64) * (self.settings.scale or 1.0)
-            spread = x.std(axis=0)
-            # A column that never changes is 0 then.
-            spread[spread == 0] = 1.0
-            self._normal = tuple(map(float, x.mean(axis=0))), tuple(map(float, spread))
+            # Of the numbers that a network gets: those of a column far from 0 may differ by too little for float32.
+            x = values.astype(np.float32).astype(np.float64) * (self.settings.scale or 1.0)
+            mean, spread, constant = x.mean(axis=0), x.std(axis=0), np.ptp(x, axis=0) == 0
+            # A column that never changes is 0 then; sums in floating point would leave it a tiny spread to divide by.
+            mean[constant], spread[constant] = x[0, constant], 1.0
+            self._normal = tuple(map(float, mean)), tuple(map(float, spread))
 
 
 class _Rows:
@@ -207,7 +212,7 @@ def _classes(rows: _Rows, given: Sequence[str], task: str) -> tuple[tuple[str, .
     whole = all(cell.isdecimal() and str(int(cell)) == cell for cell in there)
     if given and all(cell in given for cell in there):
         names = tuple(given)
-    elif whole and min(map(int, there)) == 0:
+    elif whole and min(map(int, there)) == 0 and not any(cell in given for cell in there):
         return tuple(given), np.array([int(cell) for cell in cells], np.int64)
     elif given:
         line, cell = next((rows.lines[i], cell) for i, cell in enumerate(cells) if cell not in given)

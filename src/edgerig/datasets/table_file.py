@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,10 @@ from edgerig.errors import DatasetError
 SEPARATORS = {"tab": "\t", "semicolon": ";", "comma": ","}
 #: What stands for a value that nobody knows, in small letters.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+#: The largest number of float32, in which networks get all of them.
+_LARGEST = 3.4028234e38
+#: A row behind the last one: within it where a quote is never closed.
+_END = "\x1a"
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBERS = {
     "point": re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"),
@@ -77,8 +81,12 @@ class Table(msgspec.Struct, frozen=True):
         """
         if _NUMBERS[self.form.decimal].fullmatch(cell):
             value = float(cell.replace(",", "."))
-            if math.isfinite(value):
+            if abs(value) <= _LARGEST:
                 return value
+            raise DatasetError(
+                f"{self.path}, line {line}, column {column!r}: {cell[:40]!r} is beyond what float32 holds.",
+                "Give the column in another unit, or leave it out.",
+            )
         other: Decimal = "comma" if self.form.decimal == "point" else "point"
         hint = f"Leave it out: without: [{column}]; or name those to use by 'features'."
         if _NUMBERS[other].fullmatch(cell):
@@ -149,13 +157,23 @@ def _text(path: Path, encoding: str | None) -> str:
         ) from error
     if "\x00" in text:
         raise DatasetError(f"{path} is no text.", "It must be a CSV file.")
-    return text
+    # A mark of the byte order that the encoding does not take for one.
+    return text.removeprefix("\ufeff")
 
 
 def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    lines = chain(io.StringIO(text, newline=""), ["\n", _END])
+    reader, begin = csv.reader(lines, delimiter=separator, skipinitialspace=True), 1
     try:
         for cells in reader:
+            if cells == [_END]:
+                return
+            if cells and cells[-1].endswith(_END):
+                raise DatasetError(
+                    f"{path}, line {begin}: a quote is never closed, so that all rows behind it would be one cell.",
+                    "Close it, or write two quotes for one that belongs to the text.",
+                )
+            begin = reader.line_num + 1
             if any(map(str.strip, cells)):
                 yield reader.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import select
 import socket
+import termios
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -140,13 +142,18 @@ class SocketTransport:
         receiver: Hears of it.
     """
 
-    __slots__ = ("_closing", "_descriptor", "_reading", "_server", "_socket", "_unsent", "_watched", "receiver")
+    __slots__ = (
+        "_closing", "_descriptor", "_draining", "_ended", "_reading", "_server", "_socket", "_unsent", "_watched",
+        "receiver",
+    )  # fmt: skip
 
     def __init__(self, server: SocketServer, client: socket.socket, receiver: Receiver) -> None:
         self._server, self._socket, self.receiver = server, client, receiver
         self._descriptor = client.fileno()
         self._unsent = b""
         self._closing, self._reading, self._watched = False, True, select.EPOLLIN
+        #: Whether the client has said all; and whether all is sent, and what still comes is read and dropped.
+        self._ended = self._draining = False
 
     def begin(self) -> None:
         """Look after it from now on."""
@@ -159,6 +166,9 @@ class SocketTransport:
 
     def ready(self, event: int) -> None:
         """Do what can be done now."""
+        if self._draining:
+            self._drain()
+            return
         if event & select.EPOLLOUT:
             self._send()
         if event & select.EPOLLIN and self._reading and not self._closing:
@@ -177,13 +187,10 @@ class SocketTransport:
         self._send()
 
     def close(self) -> None:
-        """Take no more, and end when everything is sent."""
+        """Take no more, and end when everything is sent, and the client has ended it too or is aborted."""
         if not self._closing:
             self._closing = True
-            if self._unsent:
-                self._watch()
-            else:
-                self._lose(None)
+            self._hang_up()
 
     def abort(self) -> None:
         """End at once."""
@@ -192,6 +199,13 @@ class SocketTransport:
     def is_closing(self) -> bool:
         """Whether it has ended, or will when everything is sent."""
         return self._closing
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it has ended here, and the client's system has confirmed that it has everything."""
+        if not self._draining or self._descriptor < 0:
+            return False
+        return not any(fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, bytes(4)))
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the client has not taken yet."""
@@ -220,7 +234,7 @@ class SocketTransport:
             if count:
                 self.receiver.data_received(bytes(server.view[:count]))
                 return
-            self._reading = False
+            self._reading, self._ended = False, True
             if not self.receiver.eof_received():
                 self.close()
         except Exception:
@@ -239,15 +253,39 @@ class SocketTransport:
             return
         self._unsent = self._unsent[sent:]
         if self._closing and not self._unsent:
-            self._lose(None)
+            self._hang_up()
         elif self._unsent or self._watched & select.EPOLLOUT:
             self._watch()
 
+    def _hang_up(self) -> None:
+        """End it once the client has all: closed with something to read it is reset, and what is on its way lost."""
+        if self._unsent:
+            self._watch()
+            return
+        try:
+            if not self._ended:
+                self._socket.shutdown(socket.SHUT_WR)
+                self._draining = True
+                self._watch()
+                return
+        except OSError:  # it has gone
+            pass
+        self._lose(None)
+
+    def _drain(self) -> None:
+        try:
+            if self._socket.recv_into(self._server.space, 0, socket.MSG_DONTWAIT):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:  # it has gone
+            pass
+        self._lose(None)
+
     def _watch(self) -> None:
         """Have it looked at for what it waits for."""
-        wanted = (select.EPOLLIN if self._reading and not self._closing else 0) | (
-            select.EPOLLOUT if self._unsent else 0
-        )
+        reads = self._draining or (self._reading and not self._closing)
+        wanted = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if self._unsent else 0)
         if self._descriptor >= 0 and wanted != self._watched:
             self._watched = wanted
             self._server.epoll.modify(self._descriptor, wanted)

@@ -173,6 +173,33 @@ def test_a_bad_request_ends_its_connection_after_the_replies_before_it(served: S
     assert len(answer) == REPLY_SIZE
 
 
+def test_a_request_for_statistics_is_answered_wherever_it_stands(served: Server) -> None:
+    inference = encode_inference_request(digit(1))
+    for requests in ([inference, STATS_REQUEST], [STATS_REQUEST, inference], [inference, inference, STATS_REQUEST] * 2):
+        with connect(served) as client:
+            client.settimeout(20)
+            client.sendall(b"".join(requests))
+            for request in requests:
+                if request is inference:
+                    check(receive(client, REPLY_SIZE), digit(1))
+                else:
+                    assert len(receive(client, 48)) == 48
+
+
+def test_who_goes_on_sending_behind_a_bad_request_gets_all_replies_before_it(served: Server) -> None:
+    """However slowly it takes them: a connection that is closed with something to be read loses what is on its way."""
+    count, after = 4000, b"\xff" * (4 << 20)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(60)
+        client.connect(("127.0.0.1", served.addresses["digits"].port))
+        client.sendall(STATS_REQUEST * count + after)
+        client.shutdown(socket.SHUT_WR)
+        replies = receive(client, count * 48 + 1)
+    assert len(replies) == count * 48
+    assert replies == replies[:48] * count
+
+
 def test_every_truncation_and_early_closes(served: Server) -> None:
     good = encode_inference_request(digit(3))
     for length in [*range(0, len(REQUEST_HEAD) + 4), 1000, REQUEST_SIZE - 1]:

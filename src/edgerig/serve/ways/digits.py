@@ -97,6 +97,8 @@ class Digits(Way):
         for connection in list(connections):
             connection.finish()
         while connections and time.monotonic() < end:
+            for connection in list(connections):
+                connection.end_delivered()
             await asyncio.sleep(LOOK_SECONDS)
         for connection in list(connections):
             connection.transport.abort()

@@ -10,6 +10,7 @@ from typing import cast
 from edgerig.errors import EdgerigError, WireError
 from edgerig.serve.pool import Pool
 from edgerig.serve.records import Records, Times
+from edgerig.serve.sockets import SocketTransport
 from edgerig.serve.ways.digits_groups import NAME, Groups
 from edgerig.wire.digits.bulk import request_digits
 from edgerig.wire.digits.decode import decode_request
@@ -83,6 +84,12 @@ class Connection(asyncio.Protocol):
         if not self.replies and (self.refused or not self.in_round):
             self.transport.close()
 
+    def end_delivered(self) -> None:
+        """End it if all of it was finished, and the client has all replies."""
+        transport: object = self.transport
+        if isinstance(transport, SocketTransport) and transport.delivered:
+            transport.abort()
+
     @property
     def awaits_replies(self) -> bool:
         """Whether there is somebody who takes replies to what comes now."""
@@ -92,7 +99,7 @@ class Connection(asyncio.Protocol):
         """Whether nothing is under way, and a request has begun too long ago, or the last one is too long ago."""
         waiting = self.partial or (self.stream is not None and self.stream.pending)
         blocked = self.transport.get_write_buffer_size() > 0
-        longest = REQUEST_SECONDS if waiting or blocked else IDLE_SECONDS
+        longest = REQUEST_SECONDS if waiting or blocked or self.transport.is_closing() else IDLE_SECONDS
         return (blocked or not self.replies) and now - self.since > longest
 
     # ---- requests
@@ -117,8 +124,13 @@ class Connection(asyncio.Protocol):
             data = self.partial + data
         count = len(data) // REQUEST_SIZE
         if count and (digits := request_digits(data)) is not None:
-            self.partial = data[count * REQUEST_SIZE :]
+            self.partial, rest = b"", data[count * REQUEST_SIZE :]
             self.clients.groups.submit([(self, count)], digits)
+            if _may_become_request(rest):
+                self.partial = rest
+            else:
+                self.stream = MessageStream()
+                self._read_any(rest)
         elif count or not _may_become_request(data):
             self.partial, self.stream = b"", MessageStream()
             self._read_any(data)
