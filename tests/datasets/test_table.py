@@ -148,6 +148,33 @@ def test_normalizing_takes_mean_and_spread_of_the_training_rows_alone(tmp_path: 
     assert dataset.split("test").inputs(slice(None), dataset.preprocessing).mean(axis=0)[0] > 1
 
 
+def test_normalized_columns_that_never_change_in_training_are_not_blown_up(tmp_path: Path) -> None:
+    """Sums of 0.1 round, and of numbers far from 0 the float32 of a network holds no differences."""
+    parts = [(0.1, "train")] * 20 + [(0.2, "test")] * 20
+    rows = "".join(f"{same},{1.7e9 + i},{'ab'[i % 2]},{part}\n" for i, (same, part) in enumerate(parts))
+    path = write(tmp_path, "same,seconds,class,part\n" + rows)
+    dataset = table(path, label=["class"], split="part", normalize=True, validation=0.0)
+    x, y = (dataset.split(name).inputs(slice(None), dataset.preprocessing) for name in ("train", "test"))  # type: ignore[arg-type]
+    assert not x.any()
+    assert np.allclose(y[:, 0], 0.1)
+    assert dataset.preprocessing.std == (1.0, 1.0)
+
+
+def test_the_column_of_what_is_right_is_none_that_is_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i * 2.5},{('train', 'test')[i % 2]},{i + 100}\n" for i in range(20))
+    dataset = table(write(tmp_path, "x,height,part,row\n" + rows), "regression", without=["row"], split="part")
+    assert [target.name for target in dataset.targets] == ["height"]
+    assert [inputs.tolist() for inputs in all_rows(dataset)[0]] == [[i] for i in range(20)]
+    assert all_rows(dataset)[1] == [[i * 2.5] for i in range(20)]
+
+
+def test_quoted_cells_hold_lines_and_quotes_and_the_mark_of_utf_8_is_no_name(tmp_path: Path) -> None:
+    rows = "".join(f'{i},"a ""b"", c\nd",{i % 2}\n' for i in range(20))
+    dataset = table(write(tmp_path, "\ufeffx,note,class\n" + rows), encoding="utf-8", features=["x"])
+    assert [row.tolist() for row in all_rows(dataset)[0]] == [[i] for i in range(20)]
+    assert all_rows(dataset)[1] == [i % 2 for i in range(20)]
+
+
 def test_real_targets_and_several_labels_are_columns_with_their_names(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i * 2.5},{'' if i == 3 else i % 2}\n" for i in range(20))
     path = write(tmp_path, "x,height,wet\n" + rows)
@@ -187,7 +214,7 @@ def test_rows_with_empty_cells_are_an_error_or_counted(tmp_path: Path) -> None:
         ("", {}, "has 0 columns"),
         ("a b c\n1 2 x\n", {}, "has 1 columns"),
         ("a,class\n1,x\n2,y\n", {"label": ["klass"]}, "no column 'klass', which 'label' names"),
-        ("a,class\n1,x\n2,y\n", {"features": ["a", "class"]}, "uses 'class' twice"),
+        ("a,class\n1,x\n2,y\n", {"features": ["a", "class"], "label": ["class"]}, "uses 'class' twice"),
         ("a,class\n1,x\n2,y\n", {"without": ["a"]}, "leaves no column for the network"),
         ("a,b,class\n1,2,x\n2,3,y\n", {"label": ["a", "class"]}, "a class stands in one"),
         ("a,class\n1,x\n2,y\n", {"classes": ["x", "z"]}, "line 3: 'y' is none of the classes x, z"),
@@ -198,7 +225,14 @@ def test_rows_with_empty_cells_are_an_error_or_counted(tmp_path: Path) -> None:
             {"label": ["class"], "split": "part"},
             "no row of train, or none of test",
         ),
-        ("a,class\n1e999,x\n2,y\n", {}, "'1e999' is no number"),
+        ("a,class\n1e999,x\n2,y\n", {}, "'1e999' is beyond what float32 holds"),
+        ("a,class\n-4e38,x\n2,y\n", {}, "line 2, column 'a': '-4e38' is beyond what float32 holds"),
+        ("a,class\n1,x\n2,y\n", {"features": ["a", "class"]}, "no column is left for what is right"),
+        # 1 would be the second class, which is called 2.
+        ("a,class\n1,0\n2,1\n3,2\n", {"classes": ["1", "2", "3"]}, "line 2: '0' is none of the classes 1, 2, 3"),
+        # All rows behind it would be lost, in a column that nobody reads.
+        ('a,class,note\n1,x,\n2,y,"open\n3,x,\n', {"without": ["note"]}, "line 3: a quote is never closed"),
+        ('a,class,note\n1,x,"\n', {"without": ["note"]}, "line 2: a quote is never closed"),
         ("a,class\ninf,x\n2,y\n", {}, "'inf' is no number"),
         ("für,class\n1,x\n".encode("cp1252"), {}, "is no text in utf-8"),
         (b"PK\x03\x04\x00\x00", {}, "is no text"),

@@ -31,7 +31,9 @@ class TableSettings(ArraySettings, frozen=True, kw_only=True):
 
     label: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="column of the class; several for task multilabel; the last one if not given"),
+        msgspec.Meta(
+            description="column of the class; several for task multilabel; if not given, the last one not left out"
+        ),
     ] = ()
     features: Annotated[
         tuple[str, ...],
