@@ -169,8 +169,8 @@ def test_the_column_of_what_is_right_is_none_that_is_left_out(tmp_path: Path) ->
 
 
 def test_quoted_cells_hold_lines_and_quotes_and_the_mark_of_utf_8_is_no_name(tmp_path: Path) -> None:
-    rows = "".join(f'{i},"a ""b"", c\nd",{i % 2}\n' for i in range(20))
-    dataset = table(write(tmp_path, "\ufeffx,note,class\n" + rows), encoding="utf-8", features=["x"])
+    rows = "".join(f'{i},"a ""b"", c\nd",5" wide,{i % 2}\n' for i in range(20))
+    dataset = table(write(tmp_path, "\ufeffx,note,size,class\n" + rows), encoding="utf-8", features=["x"])
     assert [row.tolist() for row in all_rows(dataset)[0]] == [[i] for i in range(20)]
     assert all_rows(dataset)[1] == [i % 2 for i in range(20)]
 
@@ -231,8 +231,14 @@ def test_rows_with_empty_cells_are_an_error_or_counted(tmp_path: Path) -> None:
         # 1 would be the second class, which is called 2.
         ("a,class\n1,0\n2,1\n3,2\n", {"classes": ["1", "2", "3"]}, "line 2: '0' is none of the classes 1, 2, 3"),
         # All rows behind it would be lost, in a column that nobody reads.
-        ('a,class,note\n1,x,\n2,y,"open\n3,x,\n', {"without": ["note"]}, "line 3: a quote is never closed"),
-        ('a,class,note\n1,x,"\n', {"without": ["note"]}, "line 2: a quote is never closed"),
+        (
+            'a,class,note\n1,x,\n2,y,"open\n3,x,\n',
+            {"without": ["note"]},
+            "line 3: a quote is not closed where its cell ends",
+        ),
+        # Inches: the quote of line 3 would end the cell that begins in line 2, and two rows be one.
+        ('a,class,note\n1,x,"5 in\n2,y,"6 in\n3,x,\n', {"without": ["note"]}, "line 2: a quote is not closed where"),
+        ('a,class,note\n1,x,"\n', {"without": ["note"]}, "line 2: a quote is not closed where its cell ends"),
         ("a,class\ninf,x\n2,y\n", {}, "'inf' is no number"),
         ("für,class\n1,x\n".encode("cp1252"), {}, "is no text in utf-8"),
         (b"PK\x03\x04\x00\x00", {}, "is no text"),

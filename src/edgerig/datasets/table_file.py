@@ -7,7 +7,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +20,6 @@ SEPARATORS = {"tab": "\t", "semicolon": ";", "comma": ","}
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 #: The largest number of float32, in which networks get all of them.
 _LARGEST = 3.4028234e38
-#: A row behind the last one: within it where a quote is never closed.
-_END = "\x1a"
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBERS = {
     "point": re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"),
@@ -162,19 +159,17 @@ def _text(path: Path, encoding: str | None) -> str:
 
 
 def _cells(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    lines = chain(io.StringIO(text, newline=""), ["\n", _END])
-    reader, begin = csv.reader(lines, delimiter=separator, skipinitialspace=True), 1
+    # Strict: a quote that is not closed where its cell ends would take the rows behind it into the cell.
+    lines = io.StringIO(text, newline="")
+    reader, begin = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True), 1
     try:
         for cells in reader:
-            if cells == [_END]:
-                return
-            if cells and cells[-1].endswith(_END):
-                raise DatasetError(
-                    f"{path}, line {begin}: a quote is never closed, so that all rows behind it would be one cell.",
-                    "Close it, or write two quotes for one that belongs to the text.",
-                )
             begin = reader.line_num + 1
             if any(map(str.strip, cells)):
                 yield reader.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: {error}.", "Is it a CSV file?") from error
+        raise DatasetError(
+            f"{path}, line {begin}: a quote is not closed where its cell ends ({error}).",
+            "Close it, or write two quotes for one that belongs to the text, and nothing between the last and the "
+            "separator.",
+        ) from error
