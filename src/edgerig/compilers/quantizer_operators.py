@@ -7,8 +7,8 @@ from typing import Any
 from edgerig.compilers import flatbuffer
 from edgerig.errors import CompileError
 
-#: Operators whose own contents decide; what becomes of them is looked at in the quantized file.
-_OPAQUE = frozenset({"CUSTOM", "STABLEHLO_COMPOSITE"})
+#: Operators whose own contents decide, as of loops; what becomes of them is looked at in the quantized file.
+_OPAQUE = frozenset({"CALL", "CUSTOM", "IF", "STABLEHLO_COMPOSITE", "WHILE"})
 
 
 def check_operators(data: bytes, recipe: list[dict[str, Any]], scheme: str, file: str) -> None:
