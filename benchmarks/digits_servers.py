@@ -1,11 +1,13 @@
-"""Processor time of a digits server for each request: the server in Python, and the one in C.
+"""Processor time of a digits server for each request: edgerig's, edgerig's without its code in C, and the one in C.
 
     python benchmarks/digits_servers.py [--model mnist_int8.tflite] [--requests 4000] [--json]
 
 The question of who has served digits from Python: is Python the limit, and would C do better? Processor time answers
 it, whatever else runs on the machine: of the server's processes, user and system, for each request; for inferences over
 kept connections and over one connection each, and for statistics, which run no network. The network's own time, the
-median of what the replies name, stands beside it: LiteRT's in one server, that of portable C in the other.
+median of what the replies name, stands beside it: LiteRT's in edgerig's servers, that of portable C in the other.
+edgerig looks after connections in C, and sessions of the network are processes in Python; with `--in-process` all is in
+one, in Python.
 """
 
 from __future__ import annotations
@@ -123,18 +125,19 @@ def main() -> None:
         model = options.model or networks.dense_tflite_int8(Path(folder, "dense.tflite"), 784, 10)
         program = Path(folder, "server")
         build_digits_program(open_artifact(model), program)
-        python = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(model), "--listen", "127.0.0.1:0"]
+        served = [sys.executable, "-m", "edgerig", "digits", "serve", "--model", str(model), "--listen", "127.0.0.1:0"]
         results = {
-            "Python": measure(python, options.requests),
+            "edgerig": measure(served, options.requests),
+            "in Python": measure([*served, "--in-process"], options.requests),
             "C": measure([str(program), "127.0.0.1:0"], options.requests),
         }
     if options.json:
         print(json.dumps(results, indent=1))
         return
-    print(f"{'us of the processor for each request':<40}{'Python':>10}{'C':>10}")
+    print(f"{'us of the processor for each request':<40}" + "".join(f"{server:>10}" for server in results))
     for name in results["C"]:
         label = "of which the network, by the replies" if name == "network" else name
-        print(f"{label:<40}{results['Python'][name]:>10.1f}{results['C'][name]:>10.1f}")
+        print(f"{label:<40}" + "".join(f"{figures[name]:>10.1f}" for figures in results.values()))
 
 
 if __name__ == "__main__":
