@@ -22,6 +22,7 @@ from edgerig.cli.load_options import load_options
 from edgerig.cli.options import (
     FiniteRange,
     custom_option,
+    dataset_option,
     dataset_settings,
     find_here,
     format_option,
@@ -35,13 +36,7 @@ from edgerig.cli.options import (
 
 @click.command(name="bench")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--dataset",
-    default="random",
-    show_default=True,
-    metavar="NAME",
-    help="What to run; `edgerig list datasets` names them.",
-)
+@dataset_option
 @dataset_settings
 @targets_option
 @target_settings

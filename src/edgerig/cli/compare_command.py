@@ -15,6 +15,7 @@ from edgerig.cli.device_options import runtime_settings, target_settings, thread
 from edgerig.cli.options import (
     FiniteRange,
     custom_option,
+    dataset_option,
     dataset_settings,
     find_here,
     format_option,
@@ -37,13 +38,7 @@ _COMPARING = ("a", "b", "only", "margin", "quality_margin", "page", "as_json", "
 @click.command(name="compare")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option(
-    "--dataset",
-    default="random",
-    show_default=True,
-    metavar="NAME",
-    help="What to run; `edgerig list datasets` names them.",
-)
+@dataset_option
 @dataset_settings
 @click.option(
     "--target", default="local", show_default=True, metavar="ADDRESS", help="The one device that both run on."

@@ -50,7 +50,9 @@ custom_option = click.option(
     metavar="MODULE",
     help="Of Keras files: the module that defines layers that Keras does not have; also one in the current folder.",
 )
-_dataset_option = click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+_dataset_setting = click.option(
+    "--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset."
+)
 _dataset_root = click.option(
     "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
 )
@@ -162,9 +164,18 @@ def load_plugins(noun: str, names: Sequence[str]) -> None:
             find(noun, name, Plugin)
 
 
+dataset_option = click.option(
+    "--dataset",
+    default="random",
+    show_default=True,
+    metavar="NAME",
+    help="What to run; `edgerig list datasets` names them.",
+)
+
+
 def dataset_settings(function: F) -> F:
     """The options ``--dataset-option`` and ``--dataset-root``; `parse_dataset_settings` reads them."""
-    return _dataset_option(_dataset_root(function))
+    return _dataset_setting(_dataset_root(function))
 
 
 def parse_dataset_settings(assignments: Sequence[str], root: Path | None) -> dict[str, Any]:
