@@ -14,7 +14,7 @@ from edgerig.compilers.steps import State
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.models.files import open_artifact
-from edgerig.rig import plan as plans
+from edgerig.rig import matrix
 from edgerig.rig.document import Document
 from edgerig.rig.dump import rig_to_yaml
 from edgerig.rig.parse import parse_rig
@@ -96,7 +96,7 @@ def test_what_a_compiler_reads_itself_goes_by_no_other_format(tmp_path: Path) ->
 
 
 def test_programs_of_pytorch_become_onnx_without_tflite() -> None:
-    chain, made, scheme = plans._chain(State("torch", "float32"), Part("onnx-int8"))
+    chain, made, scheme = matrix._chain(State("torch", "float32"), Part("onnx-int8"))
     assert ([part.use for part in chain], made, scheme) == (["onnx", "onnx-int8"], "onnx", "int8")
 
 

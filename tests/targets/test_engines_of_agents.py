@@ -19,10 +19,9 @@ from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import InferenceError, NotInstalledError, UnknownNameError, UsageError
 from edgerig.measure.census import Census
 from edgerig.models.files import open_artifact
-from edgerig.rig.plan import plugin_of
 from edgerig.runtimes.base import RuntimeSettings
 from edgerig.runtimes.litert import LiteRt
-from edgerig.targets.resolve import target_for
+from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing.networks import dense_tflite
 from edgerig.wire.frame import FrameReader, Kind, encode
 from edgerig.wire.link import PairLink
