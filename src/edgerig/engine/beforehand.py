@@ -17,7 +17,8 @@ from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.declared import with_state
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
-from edgerig.rig.types import ModelPart
+from edgerig.rig.plan import Plan
+from edgerig.rig.types import Measure, ModelPart
 
 
 def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
@@ -62,6 +63,20 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                     tests.task.check_with_input(outputs, judged.position, given)
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
                 tests.task.check_truth(outputs, judged.position, truth)
+
+
+def shortages(plan: Plan, dataset: Dataset) -> list[str]:
+    """What is to be said where the run, or cells of it, ask for more samples than there are; fetches the samples."""
+    total, asked = len(dataset.split("test")), plan.rig.measure.samples
+    most = total if asked is None else min(asked, total)
+    notes = []
+    # Only a number that the user set is a request; the default is not.
+    if asked is not None and asked > total and asked != Measure().samples:
+        notes.append(f"{dataset.name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
+    for count in sorted({cell.samples for cell in plan.cells if cell.samples and cell.samples > most}):
+        cells = ", ".join(cell.id for cell in plan.cells if cell.samples == count)
+        notes.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
+    return notes
 
 
 @contextlib.contextmanager

@@ -1,18 +1,20 @@
-"""Key figures of a model for the report, and the sizes of its variants."""
+"""Key figures of models and dataset for the report, and the sizes of variants."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.sizes import size_table
+from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError
 from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import graph_in
 from edgerig.plugins import find
-from edgerig.results.types import ModelInfo, VariantSize
+from edgerig.results.types import DatasetInfo, ModelInfo, VariantSize
 from edgerig.rig.plan import Plan, chain_key
 from edgerig.rig.types import Part
 
@@ -42,6 +44,24 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
         break
     training = next((dict(origin.options) for origin in model.origins if origin.tool == "train"), {})
     return ModelInfo(name=name, source=source, parameters=parameters, macs=macs, training=training)
+
+
+def dataset_info(dataset: Dataset, options: dict[str, Any]) -> DatasetInfo:
+    """What the report tells of a dataset; ``options`` are those of the rig."""
+    test = dataset.split("test")
+    try:
+        train = len(dataset.split("train"))
+    except EdgerigError:
+        train = 0  # measuring needs test samples only
+    return DatasetInfo(
+        name=dataset.name,
+        task=dataset.task,
+        classes=dataset.classes,
+        test_samples=len(test),
+        train_samples=train,
+        fingerprint=test.fingerprint,
+        options=options,
+    )
 
 
 def changes_weights(chain: tuple[Part, ...]) -> bool:

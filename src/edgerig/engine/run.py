@@ -17,11 +17,11 @@ from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.artifacts import place_artifact
-from edgerig.engine.beforehand import check_networks, check_sizes
+from edgerig.engine.beforehand import check_networks, check_sizes, shortages
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
-from edgerig.engine.info import changes_weights, model_info, size_rows
+from edgerig.engine.info import changes_weights, dataset_info, model_info, size_rows
 from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
@@ -44,12 +44,11 @@ from edgerig.results.types import (
     BUNDLE_VERSION,
     CellFailure,
     CellResult,
-    DatasetInfo,
     ModelInfo,
     RunResult,
 )
 from edgerig.rig.plan import Cell, Plan, chain_key, part_key
-from edgerig.rig.types import Measure, ModelPart, Part
+from edgerig.rig.types import ModelPart, Part
 from edgerig.targets.base import Target
 
 
@@ -86,15 +85,9 @@ def execute(
     check_sizes(plan.models, dataset)
     if options.resume and bundle.exists and bundle.finished:
         check_same_plan(bundle, plan)
-        try:
-            result = bundle.whole()
-        except OtherVersionError:
-            raise
-        except StorageError as error:
-            progress.log(f"{error.message} It is put together again from the cells.")
-        else:
-            progress.log(f"{options.out} is finished: nothing is left to measure")
-            return result
+        finished = _finished_result(bundle, progress)
+        if finished is not None:
+            return finished
     run = _Run(plan, dataset, bundle, options, progress)
     try:
         claim_bundle(bundle, plan, resume=options.resume)
@@ -109,6 +102,19 @@ def execute(
         raise
     finally:
         bundle.unlock()
+
+
+def _finished_result(bundle: Bundle, progress: Progress) -> RunResult | None:
+    """The result of a finished bundle; None where it cannot be read and is to be put together again."""
+    try:
+        result = bundle.whole()
+    except OtherVersionError:
+        raise
+    except StorageError as error:
+        progress.log(f"{error.message} It is put together again from the cells.")
+        return None
+    progress.log(f"{bundle.path} is finished: nothing is left to measure")
+    return result
 
 
 def _stopped(bundle: Bundle, plan: Plan, *, begun: bool) -> Interrupted:
@@ -156,7 +162,9 @@ class _Run:
     def execute(self) -> RunResult:
         with opened_devices(self.plan, self.progress) as targets:
             self.dataset.prepare(self.progress)
-            self.shortages = self._shortages()
+            self.shortages = shortages(self.plan, self.dataset)
+            for note in self.shortages:
+                self.progress.log(note)
             tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
             given = {part.label: self.stages.model(part) for part in self.plan.models if part.file}
             check_batch(self.plan, tests)
@@ -192,21 +200,6 @@ class _Run:
             self.moved = self.bundle.archive()
             self.progress.log(f"the bundle that was in {self.bundle.path} is now in {self.moved}")
         self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
-
-    def _shortages(self) -> list[str]:
-        """Cells that request more samples than there are; reported before anything is trained or measured."""
-        total, asked = len(self.dataset.split("test")), self.plan.rig.measure.samples
-        most = total if asked is None else min(asked, total)
-        name, notes = self.dataset.name, []
-        # Only a number that the user set is a request; the default is not.
-        if asked is not None and asked > total and asked != Measure().samples:
-            notes.append(f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
-            self.progress.log(notes[-1])
-        for count in sorted({cell.samples for cell in self.plan.cells if cell.samples and cell.samples > most}):
-            cells = ", ".join(cell.id for cell in self.plan.cells if cell.samples == count)
-            notes.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
-            self.progress.log(notes[-1])
-        return notes
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:
         """Artifacts by model and chain, placed in the bundle; the empty chain is the model itself.
@@ -248,7 +241,8 @@ class _Run:
                 self.stages.note(about_state(artifact, tests))
                 self.stages.note(about_mixed_size(artifact) or None)
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
-        self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
+        about = dataset_info(self.dataset, self.plan.rig.dataset.options)
+        self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=about)
         data = files.digest(dependencies.of_samples(tests.samples, self.dataset.preprocessing))
         if self.bundle.begun and self.header.data not in (None, data):
             raise UsageError(
@@ -357,22 +351,6 @@ class _Run:
         entries = [artifacts[chain_key(part.label, chain)] for chain in chains if not changes_weights(chain)]
         own = [entry for entry in entries if isinstance(entry, Artifact)]
         return model_info(model, part.label, part.file or f"trained: {part.use}", own)
-
-    def _dataset_info(self) -> DatasetInfo:
-        test = self.dataset.split("test")
-        try:
-            train = len(self.dataset.split("train"))
-        except EdgerigError:
-            train = 0  # measuring needs test samples only
-        return DatasetInfo(
-            name=self.dataset.name,
-            task=self.dataset.task,
-            classes=self.dataset.classes,
-            test_samples=len(test),
-            train_samples=train,
-            fingerprint=test.fingerprint,
-            options=self.plan.rig.dataset.options,
-        )
 
     def _commands(self, cell: Cell) -> tuple[str, ...]:
         base = self.header.commands[0] if self.header.commands else "edgerig run rig.yaml"
