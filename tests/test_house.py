@@ -235,9 +235,9 @@ def test_tensorflow_is_no_dependency_and_pytorch_only_of_the_extras_that_are_nam
 
 
 def test_commands_print_through_the_console_module_which_cleans_what_it_prints() -> None:
-    """`click.echo`, `print` and standard output are for `cli/console.py`, and for errors at the entry point."""
+    """`click.echo`, `print` and standard output are for `cli/console.py`, and for errors that end a command."""
     for path in sorted((SOURCE / "cli").glob("*.py")):
-        if path.name in ("console.py", "__init__.py"):
+        if path.name in ("console.py", "failures.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""

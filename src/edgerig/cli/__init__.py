@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import importlib
-import io
 import os
 import sys
 from pathlib import Path
@@ -14,13 +11,12 @@ import click
 
 from edgerig import __version__
 from edgerig.bounded import bounded
+from edgerig.cli.failures import exit_code
+from edgerig.cli.lazy_group import LazyCommands
 from edgerig.cli.log_options import add_log_options, apply_log_options, log_failure
 from edgerig.cli.signals import end_at_once, stop_on_termination
-from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
-from edgerig.text import harmless, one_line
+from edgerig.errors import Interrupted
 
-#: What the system says of a path that is not edgerig's fault: too long, or not for this user.
-_REFUSED_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS)
 #: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them. In the
 #: order of the work: data, networks, measuring, comparing, what is shared, devices, serving, the installation.
 COMMANDS = {
@@ -62,18 +58,8 @@ Examples:
 """
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, not when they are listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"edgerig.cli.{COMMANDS[cmd_name][0]}_command")
-        command: click.Command = module.command
-        return add_log_options(command)
+class Edgerig(LazyCommands):
+    """The command ``edgerig``. What one of its commands raises is logged, where a log is kept."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -82,20 +68,10 @@ class LazyGroup(click.Group):
             log_failure(error)
             raise
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from edgerig.errors import UnknownNameError
-
-            raise UnknownNameError("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
-
 
 @click.group(
-    cls=LazyGroup,
+    cls=Edgerig,
+    table={name: (f"{module}_command", "command", line) for name, (module, line) in COMMANDS.items()},
     epilog=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -133,64 +109,11 @@ def main(args: list[str] | None = None) -> None:
                 end_at_once()
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
-    except click.ClickException as error:
-        message = io.StringIO()
-        error.show(message)
-        click.echo(harmless(message.getvalue()), err=True, nl=False)
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail(Interrupted("Stopped."), arguments)
-        if own:
+    except (Exception, KeyboardInterrupt) as error:
+        code = exit_code(error, arguments)
+        if own and isinstance(error, KeyboardInterrupt | click.Abort | Interrupted):
             _leave_jax(code)
-    except EdgerigError as error:
-        code = _fail(error, arguments)
-        if isinstance(error, Interrupted) and own:
-            _leave_jax(code)
-    except UnicodeEncodeError as error:
-        code = _fail(_no_text(error), arguments) if "surrogates" in error.reason else _bug(error, arguments)
-    except BrokenPipeError:
-        # The reader of standard output has ended, as in `edgerig list datasets | head -1`.
-        _drop_output()
-        code = 141
-    except OSError as error:
-        # Errors of files carry a file name or are a StorageError: this one comes from standard output.
-        if error.errno in _REFUSED_PATHS and error.filename is not None:
-            reason = f"Cannot use {one_line(os.fsdecode(error.filename))}: {error.strerror}."
-            code = _fail(StorageError(reason, "Give another path, or make this one accessible."), arguments)
-        elif error.errno == errno.ENOENT and _no_folder():
-            reason = "The current folder does not exist any more."
-            code = _fail(UsageError(reason, 'Change to another one, or to the one of its name: cd "$PWD".'), arguments)
-        elif error.errno != errno.ENOSPC or error.filename is not None:
-            code = _bug(error, arguments)
-        else:
-            _drop_output()
-            code = _fail(StorageError("Could not write to standard output: the disk is full."), arguments)
-    except Exception as error:
-        code = _bug(error, arguments)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _no_folder() -> bool:
-    """Whether the current folder was removed."""
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        return True
-    return False
-
-
-def _no_text(error: UnicodeEncodeError) -> UsageError:
-    """The error for a name of a file that Python can open, and nobody can write down."""
-    name = one_line(error.object[max(0, error.start - 60) : error.end + 60])
-    return UsageError(
-        f"The name of a file holds bytes that are no text in this system's encoding: {name}.",
-        "Rename it; or set an encoding that it is in: LC_ALL=C.UTF-8.",
-    )
-
-
-def _drop_output() -> None:
-    """Discard further output, including what the interpreter flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_jax(code: int) -> None:
@@ -199,28 +122,3 @@ def _leave_jax(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _fail(error: EdgerigError, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        import traceback
-
-        traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {harmless(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"       {harmless(error.hint)}", err=True)
-    return error.exit_code
-
-
-def _bug(error: Exception, arguments: list[str]) -> int:
-    import tempfile
-    import traceback
-
-    if "--debug" in arguments:
-        traceback.print_exc()
-        return 70
-    with tempfile.NamedTemporaryFile("w", prefix="edgerig-", suffix=".log", delete=False) as file:
-        file.write(harmless(f"edgerig {__version__}\n{arguments}\n{traceback.format_exc()}"))
-    click.echo(f"error: this is a fault of edgerig: {type(error).__name__}: {one_line(error)}", err=True)
-    click.echo(f"       The details are in {file.name}; please report them.", err=True)
-    return 70

@@ -36,7 +36,8 @@ class LazyCommands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in self._table:
-            raise UnknownNameError(f"command of {ctx.command_path}", args[0], self._table)
+            noun = "command" if ctx.parent is None else f"command of {ctx.command_path}"
+            raise UnknownNameError(noun, args[0], self._table)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
