@@ -18,6 +18,8 @@ ITEM_SIZES = {
     "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
 }  # fmt: skip
 
+#: Schemes of networks whose numbers nobody has shortened: they can be what others are compared with.
+ORIGINAL_SCHEMES = frozenset({"float32", "float64"})
 
 #: Order of the axes of a batch of images: channels last, or channels first.
 Layout = Literal["nhwc", "nchw"]

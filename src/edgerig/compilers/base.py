@@ -30,6 +30,7 @@ from edgerig.errors import (
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Plugin, Settings
 from edgerig.progress import Progress
+from edgerig.tensors import ORIGINAL_SCHEMES
 from edgerig.text import cause_of
 
 
@@ -244,6 +245,9 @@ def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byte
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
         stored = format.store(data, Path(work) / path.name)
         graph, specification = read_back(stored, compiler.name, format)
+        if specification is not None and compiler.scheme is None and {scheme, specification.scheme} <= ORIGINAL_SCHEMES:
+            # An engine may compute a float64 network in float32.
+            scheme = specification.scheme
         if graph is not None:
             compiler._inspect(graph, data, scheme, path.name)
         elif specification is not None and specification.scheme != scheme:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
+from edgerig.models.graph.scheme import FLOATS
 from edgerig.progress import Progress
 
 
@@ -47,7 +48,7 @@ def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
     if scheme == "float32":
         return None
     if format == Onnx.makes:
-        what = "computes in float16" if scheme == "float16" else f"is quantized already ({scheme})"
+        what = f"computes in {scheme}" if scheme in FLOATS else f"is quantized already ({scheme})"
         return (
             f"compiler {name!r} starts from a float32 network, and this ONNX file {what}. Start from the float32 file"
         )

@@ -17,6 +17,7 @@ from edgerig.plugins import find
 from edgerig.results.types import DatasetInfo, ModelInfo, VariantSize
 from edgerig.rig.plan import Plan, chain_key
 from edgerig.rig.types import Part
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 
 def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
@@ -32,7 +33,7 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
     parameters = macs = None
     kinds = {artifact.format: formats.named(artifact.format) for artifact in (model, *artifacts)}
     same = [a for a in artifacts if kinds[a.format].executable]
-    for artifact in (*sorted(same, key=lambda a: (a.scheme != "float32", kinds[a.format].isolated)), model):
+    for artifact in (*sorted(same, key=lambda a: (a.scheme not in ORIGINAL_SCHEMES, kinds[a.format].isolated)), model):
         try:
             graph = graph_in(kinds[artifact.format], Path(artifact.path))
         except EdgerigError:

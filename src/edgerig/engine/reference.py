@@ -26,6 +26,7 @@ from edgerig.models.files import specification_of
 from edgerig.progress import Progress
 from edgerig.runtimes.carried import CarriedState
 from edgerig.tasks.tensors import NamedArrays
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 Array = NDArray[Any]
 #: Samples that a framework predicts in one call, and bytes of their inputs: activations need several times as much.
@@ -39,7 +40,7 @@ NOISE_FILE = "noise.npy"
 
 def why_no_reference(artifact: Artifact) -> str | None:
     """Why ``artifact`` cannot serve as the float reference, or None if it can."""
-    if artifact.scheme != "float32":
+    if artifact.scheme not in ORIGINAL_SCHEMES:
         return f"{artifact.name} is {artifact.scheme} itself, and the float model it came from was not given"
     format = artifact.file_format
     if format.runtime is None and not format.predicts:

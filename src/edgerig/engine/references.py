@@ -13,6 +13,7 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.rig.types import ModelPart
 from edgerig.tasks.base import Reference
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 
 class ReferenceRun(msgspec.Struct, frozen=True):
@@ -70,13 +71,13 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
     own = models[part.label]
     if part.reference:
         return Choice(None)
-    if own.scheme == "float32" or len(models) == 1:
+    if own.scheme in ORIGINAL_SCHEMES or len(models) == 1:
         return Choice(part.label)
     parents = {origin.parent for origin in own.origins}
     for label, model in models.items():
-        if model.scheme == "float32" and model.sha256 in parents:
+        if model.scheme in ORIGINAL_SCHEMES and model.sha256 in parents:
             return Choice(label)
-    floats = [label for label, model in models.items() if model.scheme == "float32" and _alike(model, own)]
+    floats = [label for label, model in models.items() if model.scheme in ORIGINAL_SCHEMES and _alike(model, own)]
     same = [label for label in floats if models[label].format == own.format]
     # A run often has the same network in several formats.
     only, what = (floats, "float model") if len(floats) == 1 else (same, f"float {own.format} model")

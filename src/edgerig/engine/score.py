@@ -18,6 +18,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Reference
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics.chance import beats_majority
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 #: Instead of a quality, of a network that was built and not trained.
 NOT_TRAINED = (
@@ -52,11 +53,11 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
 
 
 def _unlike_reference(context: CellContext, steady: Steady, reference: Reference) -> tuple[str, ...]:
-    """A warning where the engine computes a float32 network otherwise than its reference.
+    """A warning where the engine computes a float network otherwise than its reference.
 
     Integers are meant to, and so are the weights of a compiler that prunes: they are others than the reference's.
     """
-    if context.artifact.scheme != "float32" or changes_weights(context.cell.compilers):
+    if context.artifact.scheme not in ORIGINAL_SCHEMES or changes_weights(context.cell.compilers):
         return ()
     kept = steady.kept[context.samples.task.identity]
     text = unlike_reference(kept, reference.predictions, context.cell.runtime.use, context.reference.noise)

@@ -31,7 +31,7 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         inputs, outputs: Its tensors in the order in which runtimes take and return them, batch axis included.
-        scheme: ``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
+        scheme: ``float32``, ``float64``, ``float16``, ``bfloat16``, ``dynamic``, ``int8`` or ``int16x8``.
         left_out: Outputs that are no tensors of numbers, as ``name: type``; they are neither read nor compared.
     """
 

@@ -13,6 +13,7 @@ from edgerig.report.units import times
 from edgerig.report.values import Figure
 from edgerig.results.turns import took_turns
 from edgerig.results.types import CellResult
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 #: Latencies whose ratio is closer to 1 than this are about the same.
 SAME_SPEED = 1.02
@@ -106,12 +107,12 @@ def _overlap(first: Figure, last: Figure) -> bool:
 
 
 def _float_variant(cell: CellResult, cells: Sequence[CellResult]) -> CellResult | None:
-    """The first float32 variant of a cell's device with a latency of the same kind."""
+    """The first float variant of a cell's device with a latency of the same kind."""
     shown = figure(cell.latency.steady)
     candidates = (
         other
         for other in cells
-        if other.artifact.scheme == "float32"
+        if other.artifact.scheme in ORIGINAL_SCHEMES
         and (device_of(other), other.batch, other.model) == (device_of(cell), cell.batch, cell.model)
         and (figure(other.latency.steady).kind, figure(other.latency.steady).unit) == (shown.kind, shown.unit)
     )

@@ -16,6 +16,7 @@ from edgerig.results.comparison import Answers, Paired, answers_of, compare_with
 from edgerig.results.types import CellResult
 from edgerig.tasks.caveats import VACUOUS, why_no_evidence
 from edgerig.tasks.metrics.functions import wilson_interval
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 #: Explanations of the columns of the table.
 SHARED_LEGEND = (
@@ -120,7 +121,7 @@ def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) 
     """The float variant is the baseline of the others, or else the first."""
     if len(members) < 2:
         return None
-    floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme == "float32"]
+    floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme in ORIGINAL_SCHEMES]
     _, first, baseline = members[floats[0] if floats else 0]
     rows = compare_with([answers for _, _, answers in members], baseline)
     if len(rows) < 2:

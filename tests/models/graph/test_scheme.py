@@ -30,9 +30,12 @@ def graph_of(op: str, dtypes: list[str], constants: set[int], before: tuple[str,
         (["int8", "int4", "int8"], "int8"),
         (["int16", "int8", "int16"], "int16x8"),
         (["float16", "float16", "float16"], "float16"),
+        (["bfloat16", "bfloat16", "bfloat16"], "bfloat16"),
+        (["float64", "float64", "float64"], "float64"),
+        (["float32", "float8_e4m3fn", "float32"], "dynamic"),
     ],
 )
-@pytest.mark.parametrize("op", ["FULLY_CONNECTED", "CONV_2D", "Gemm", "Conv"])
+@pytest.mark.parametrize("op", ["FULLY_CONNECTED", "CONV_2D", "Gemm", "Conv", "LSTM", "GRU"])
 def test_by_activation_and_weight(op: str, dtypes: list[str], scheme: str) -> None:
     assert scheme_of(graph_of(op, dtypes, {1})) == scheme
 
@@ -53,7 +56,12 @@ def test_one_hybrid_operator_makes_a_network_dynamic() -> None:
 
 def test_without_weights_the_activations_decide() -> None:
     assert scheme_of(graph_of("ADD", ["int8", "int8", "int8"], set())) == "int8"
-    assert scheme_of(graph_of("ADD", ["float32", "float32", "float32"], set())) == "float32"
+    for real in ("float32", "float64", "float16", "bfloat16"):
+        assert scheme_of(graph_of("ADD", [real, real, real], set())) == real
+
+
+def test_weights_of_four_bits_in_blocks_are_no_float_network() -> None:
+    assert scheme_of(graph_of("MatMulNBits", ["float32", "uint8", "float32"], {1})) == "dynamic"
 
 
 def test_a_circle_of_conversions_ends() -> None:

@@ -35,6 +35,7 @@ from edgerig.results.layers.stored_errors import read_layer_errors, write_layer_
 from edgerig.results.types import CellResult
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
+from edgerig.tensors import ORIGINAL_SCHEMES
 
 #: Test samples on which the errors are measured: each has thousands of values a layer.
 SAMPLES = 32
@@ -97,13 +98,13 @@ def _reference(selection: Selection) -> Artifact | Unavailable:
     """The float network of the same format, in the bundle, that the cell's was made from: the nearest before it."""
     artifact = selection.cell.artifact
     parents = [origin.parent for origin in artifact.origins if origin.parent is not None]
-    if artifact.scheme == "float32":
+    if artifact.scheme in ORIGINAL_SCHEMES:
         return Unavailable("it is a float network itself")
     descriptions = sorted(Bundle(selection.bundle).artifacts.glob("*.json"))
     candidates = {}
     for path in descriptions:
         other = Artifact.load(path)
-        if other.scheme == "float32" and other.format == artifact.format and Path(other.path).is_file():
+        if other.scheme in ORIGINAL_SCHEMES and other.format == artifact.format and Path(other.path).is_file():
             candidates[other.sha256] = other
     for parent in reversed(parents):
         if parent in candidates:
@@ -309,7 +310,7 @@ def keep_errors(
     """
     for cell in cells:
         layer_map = read_layer_map(bundle, cell)
-        if layer_map is None or cell.artifact.scheme == "float32":
+        if layer_map is None or cell.artifact.scheme in ORIGINAL_SCHEMES:
             continue
         try:
             errors = cell_errors(Selection(bundle, cell), layer_map, progress, seconds, target_of(cell))

@@ -22,6 +22,9 @@ _TYPES = {
     "FP32": "float32", "FP16": "float16", "FP64": "float64", "I8": "int8", "U8": "uint8", "I16": "int16",
     "U16": "uint16", "I32": "int32", "U32": "uint32", "I64": "int64", "U64": "uint64", "BOOL": "bool",
 }  # fmt: skip
+#: Types of constants that may be weights; those of them in which nothing is quantized, with the name of the scheme.
+_SCHEMES = {"f64": "float64", "f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+_WEIGHTS = frozenset({*_SCHEMES, "i8", "u8", "i4", "u4", "u2", "u1", "nf4", "f8e4m3", "f8e5m2", "f4e2m1"})
 #: Largest XML in bytes: it has no weights.
 LARGEST = 1 << 28
 
@@ -93,7 +96,8 @@ class IrFile:
         return _TYPES[kind]
 
     def _scheme(self) -> str:
-        """``int8`` where activations are quantized, ``float16`` and ``dynamic`` where weights are stored in fewer bits.
+        """``int8`` where activations are quantized, else the type in which most weights are stored; ``dynamic`` where
+        that is one of 8 bits or fewer.
 
         Small constants are shapes and scales, and none of the weights.
         """
@@ -107,9 +111,9 @@ class IrFile:
             data = layer.find("data")
             if data is not None:
                 stored[data.get("element_type", "")] += int(data.get("size", "0"))
-        weights = {kind: size for kind, size in stored.items() if kind in ("f32", "f16", "i8", "u8", "i4", "u4")}
+        weights = {kind: size for kind, size in stored.items() if kind in _WEIGHTS}
         largest = max(weights, key=lambda kind: weights[kind], default="f32")
-        return {"f16": "float16", "f32": "float32"}.get(largest, "dynamic")
+        return _SCHEMES.get(largest, "dynamic")
 
 
 def read_ir(path: Path) -> IrFile:

@@ -78,9 +78,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     arena: int
 
     def specification(self) -> Specification:
-        """Inputs, outputs and scheme: int8 where an operator computes in it."""
-        quantized = any(operator.dtype in ("int8", "uint8") for operator in self.operators)
-        return Specification(inputs=self.inputs, outputs=self.outputs, scheme="int8" if quantized else "float32")
+        """Inputs, outputs and scheme: int8 where an operator computes in it, else the type of most reals."""
+        kinds = {operator.dtype for operator in self.operators}
+        order = ("int8", "uint8", "float16", "bfloat16", "float64")
+        scheme = next((kind for kind in order if kind in kinds), "float32")
+        scheme = "int8" if scheme == "uint8" else scheme
+        return Specification(inputs=self.inputs, outputs=self.outputs, scheme=scheme)
 
 
 def read_pte(data: bytes, file: str) -> Program:

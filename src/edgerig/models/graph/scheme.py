@@ -5,7 +5,9 @@ from __future__ import annotations
 from edgerig.models.graph.types import Graph, Operator
 
 FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
-INT8S = frozenset({"int8", "uint8", "int4", "uint4", "int2"})
+INT8S = frozenset({"int8", "uint8", "int4", "uint4", "int2", "uint2"})
+#: Schemes, the most demanding first: where operators differ, the first of theirs is the network's.
+ORDER = ("dynamic", "int16x8", "int8", "float16", "bfloat16", "float64", "float32")
 
 #: Operators with weights: position of the activation and of the weight among the inputs.
 WEIGHTED = {
@@ -15,18 +17,26 @@ WEIGHTED = {
     "QLinearConv": (0, 3), "QLinearMatMul": (0, 3), "ConvInteger": (0, 1), "MatMulInteger": (0, 1),
     "QGemm": (0, 3),
 }  # fmt: skip
+#: Others with weights, which quantizers of whole networks may leave as they are.
+_ALSO_WEIGHTED = dict.fromkeys(
+    (
+        "LSTM", "GRU", "RNN", "Attention", "MatMulNBits", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+        "DynamicQuantizeLSTM", "QAttention",
+    ),
+    (0, 1),
+)  # fmt: skip
 
 #: Operators that only change how numbers are stored; the weight is the input of their chain.
 CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "DequantizeLinear", "QuantizeLinear", "CAST", "Cast", "DENSIFY"})
 
 
 def scheme_of(graph: Graph) -> str:
-    """``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
+    """One of `ORDER`.
 
     Determined by the operators that have weights (by all activations where there are none). Where they differ, the
     scheme is the most demanding one among them, in this order: ``dynamic`` (weights of 8 bits or less under float
-    activations), ``int16x8`` (16-bit activations), ``int8`` (8-bit activations), ``float16`` (weights stored as
-    float16), ``float32``. So a file that says ``int8`` may still hold float operators.
+    activations), ``int16x8`` (16-bit activations), ``int8`` (8-bit activations), ``float16`` and ``bfloat16`` (weights
+    stored so), ``float64``, ``float32``. So a file that says ``int8`` may still hold float operators.
     """
     makers = {output: operator for operator in graph.operators for output in operator.outputs}
     stored = stored_behind(graph, CONVERSIONS)
@@ -35,13 +45,13 @@ def scheme_of(graph: Graph) -> str:
         kinds.add("dynamic")
     if not kinds:
         kinds = {_activation_scheme(tensor.dtype) for tensor in graph.tensors if not tensor.constant}
-    return next((kind for kind in ("dynamic", "int16x8", "int8", "float16") if kind in kinds), "float32")
+    return next((kind for kind in ORDER if kind in kinds), "float32")
 
 
 def _operator_scheme(
     graph: Graph, operator: Operator, makers: dict[int, Operator], behind: dict[int, int]
 ) -> str | None:
-    places = WEIGHTED.get(operator.op)
+    places = WEIGHTED.get(operator.op) or _ALSO_WEIGHTED.get(operator.op)
     if places is None or len(operator.inputs) <= max(places):
         return None
     activation, weight = (operator.inputs[position] for position in places)
@@ -57,13 +67,9 @@ def _operator_scheme(
     weight_dtype = graph.tensors[stored].dtype
     activation_dtype = graph.tensors[activation].dtype
     if activation_dtype in FLOATS:
-        return (
-            "dynamic"
-            if weight_dtype in INT8S
-            else "float16"
-            if "float16" in (weight_dtype, activation_dtype)
-            else "float32"
-        )
+        if weight_dtype in INT8S or weight_dtype.startswith("float8"):
+            return "dynamic"
+        return next(kind for kind in (*ORDER[3:-1], "float32") if kind in (weight_dtype, activation_dtype, "float32"))
     return _activation_scheme(activation_dtype)
 
 
@@ -84,4 +90,4 @@ def _activation_scheme(dtype: str) -> str:
         return "int16x8"
     if dtype in INT8S:
         return "int8"
-    return "float16" if dtype in ("float16", "bfloat16") else "float32"
+    return dtype if dtype in FLOATS else "float32"

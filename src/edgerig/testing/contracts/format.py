@@ -28,7 +28,7 @@ from edgerig.models.files import open_artifact, specification_of
 from edgerig.models.graph.read import graph_in
 from edgerig.runtimes.base import Runtime
 
-SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
+SCHEMES = ("float32", "float64", "float16", "bfloat16", "dynamic", "int8", "int16x8")
 
 
 def _reason(path: Path) -> str | None:
