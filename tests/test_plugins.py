@@ -49,6 +49,34 @@ def test_what_is_no_list_of_numbers_is_told_with_its_key(written: Any) -> None:
         convert_settings(ListSettings, {"shape": written}, "dataset 'random'")
 
 
+class RealsSettings(Settings, frozen=True, kw_only=True):
+    mean: tuple[float, ...] = (0.0,)
+    pair: tuple[float, float] | None = None
+
+
+@pytest.mark.parametrize("written", ["0,5", "-0,5", "123,7", "0,5,0,5"])
+@pytest.mark.parametrize("key", ["mean", "pair"])
+def test_a_decimal_comma_is_not_taken_for_what_separates_numbers(written: str, key: str) -> None:
+    with pytest.raises(SpecError, match=rf"{key}: {written} is several whole numbers to some") as caught:
+        convert_settings(RealsSettings, {key: written}, "dataset 'folder'")
+    assert written.split(",")[0] + "." + written.split(",")[1] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "mean"),
+    [
+        ("123,117,104", (123, 117, 104)),
+        ("0.5,0.5", (0.5, 0.5)),
+        ("0, 5", (0, 5)),
+        ([0, 5], (0, 5)),
+        ("0.5", (0.5,)),
+        (0.5, (0.5,)),
+    ],
+)
+def test_real_numbers_that_can_be_read_in_one_way_are(written: Any, mean: tuple[float, ...]) -> None:
+    assert convert_settings(RealsSettings, {"mean": written}, "dataset 'folder'") == RealsSettings(mean=mean)
+
+
 class NumberSettings(Settings, frozen=True, kw_only=True):
     samples: int | None = None
     rounds: int | Literal["auto"] = 1

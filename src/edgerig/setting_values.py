@@ -25,6 +25,12 @@ def wrong_value(kind: type[Struct], field: msgspec.structs.FieldInfo, value: Any
     checks: Mapping[str, Callable[[Any], object]] = getattr(kind, "checks", {})
     if not _finite(value):
         return f"{key}: {value!r} is not a finite number"
+    if isinstance(value, str) and _one_or_several(value) and _takes_reals(_hints(kind).get(field.name)):
+        points, *_ = whole = value.strip().split(",")
+        return (
+            f"{key}: {value} is several whole numbers to some, and has decimal commas to others; write "
+            f"{points}.{whole[1]}, or [{', '.join(whole)}]"
+        )
     try:
         converted = msgspec.convert(value, field.type, strict=False)
     except msgspec.ValidationError as error:
@@ -49,10 +55,26 @@ def listed(value: Any, key: str, kind: type[Struct]) -> Any:
     if not any(get_origin(hint_part) in (tuple, list) for hint_part in (hint, *get_args(hint))):
         return value
     if isinstance(value, str):
+        if _one_or_several(value) and _takes_reals(hint):
+            # Refused as the text that it is, by `wrong_value`.
+            return value
         bare = value.strip().removeprefix("(").removesuffix(")")
         numbers = re.fullmatch(r"\d+(x\d+)+", bare) is not None
         return [part.strip() for part in re.split("x" if numbers else ",", bare) if part.strip()]
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _one_or_several(text: str) -> bool:
+    """Whether a text may be numbers with a decimal comma, ``0,5``, as well as twice as many whole ones."""
+    parts = text.strip().split(",")
+    whole = all(re.fullmatch(r"[-+]?\d+", part) for part in parts[::2])
+    return len(parts) % 2 == 0 and whole and all(part.isdecimal() for part in parts[1::2])
+
+
+def _takes_reals(hint: Any) -> bool:
+    """Whether a type is, or may be, a list of real numbers."""
+    lists = (part for part in (hint, *get_args(hint)) if get_origin(part) in (tuple, list))
+    return any(float in get_args(part) for part in lists)
 
 
 def _whole_by_rounding(value: Any, converted: Any) -> float | str | None:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from edgerig.cli import main
+from edgerig.cli.compare_command import command
+from edgerig.cli.compare_sources import plan_source, read_source
 from edgerig.testing.networks import dense_tflite
 
 
@@ -92,6 +94,39 @@ def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
     assert "size" in out
     code, _, err = call("kept/a#nothing", "kept/b")
     assert (code, "nothing" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "option", [("--target", "local"), ("--dataset", "mnist"), ("--threads", "2"), ("--layout", "nchw")]
+)
+def test_what_two_rigs_say_themselves_is_no_option(call, tmp_path, option) -> None:
+    for name in ("x", "y"):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"name: {name}\nmodel: {{file: a.tflite}}\ndataset: {{use: random, shape: [784]}}\n"
+            "matrix: [{runtimes: [litert], targets: [local]}]\n"
+        )
+    code, _, err = call("x.yaml", "y.yaml", *option)
+    assert code == 2
+    assert f"{option[0]} says how to measure, and two rig files say that themselves" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_cell_of_a_bundle_is_measured_anew_as_it_was_but_for_what_is_asked_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dense_tflite(tmp_path / "a.tflite", 784, 10)
+    with pytest.raises(SystemExit):
+        main(["bench", "a.tflite", "--threads", "2", "--samples", "20", "--rounds", "1", "--out", "two"])
+    defaults = command.make_context("compare", ["two", "two"]).params
+
+    def cell(**given):
+        (only,) = plan_source(read_source("two"), defaults | given, given).cells
+        return only
+
+    assert cell().runtime.options == {"threads": 2}
+    assert cell(threads=3).runtime.options == {"threads": 3}
+    assert cell(runtime_option=("threads=4",)).runtime.options == {"threads": 4}
+    assert cell(target="sim:stm32f746", runtime="micro").target.use == "sim:stm32f746"
+    assert cell().target.use == "local"
 
 
 def test_cells_on_different_devices_are_not_compared(call, tmp_path) -> None:

@@ -80,6 +80,32 @@ def test_samples_that_do_not_fit_are_warned_of(tensor: TensorSpec, x: np.ndarray
     assert said in text
 
 
+@pytest.mark.parametrize("good", [1, 5, 30])
+def test_few_samples_that_fit_do_not_hide_many_that_do_not(good: int) -> None:
+    """50 images, the first ones as the network takes them and all others scaled to 0 to 1."""
+    x = PIXELS / 255
+    x[:good] *= 255
+    (text,) = judge_fit(fit_of(x, spec("int8", 1.0, -128)))
+    assert f"changes {(50 - good) / 50:.0%} of the samples" in text or "too coarse for them" in text
+
+
+def test_an_outlier_does_not_hide_samples_that_do_not_fit() -> None:
+    x = PIXELS / 255
+    x[3, 0, 0, 0] = 255
+    (text,) = judge_fit(fit_of(x, spec("int8", 1.0, -128)))
+    assert "too coarse" in text
+
+
+def test_blank_images_and_single_numbers_are_not_taken_for_badly_scaled_ones() -> None:
+    x = PIXELS / 255
+    x[:40] = 0.5
+    x[40:45] = 0.5 + PIXELS[40:45] / 25500
+    assert judge_fit(fit_of(x, spec("int8", 1 / 255, -128)), reach=False) == []
+    one = TensorSpec("x", (1, 1), "int8", Quantization((1.0,), (0,)))
+    assert judge_fit(fit_of(np.arange(50.0).reshape(50, 1) % 3 / 3, one), reach=False) != []
+    assert judge_fit(fit_of(np.arange(50.0).reshape(50, 1), one), reach=False) == []
+
+
 def test_numbers_that_are_not_of_the_sort_that_an_input_was_made_for_need_not_fill_its_range() -> None:
     assert judge_fit(fit_of(PIXELS / 255, spec("int8", 2 / 255, -1)), reach=False) == []
 

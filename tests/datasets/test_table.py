@@ -90,7 +90,7 @@ def test_decimal_commas_are_read_where_they_are_said_and_refused_where_not(tmp_p
 def test_every_number_is_the_one_that_was_written(tmp_path_factory: Any, numbers: list[float], decimal: Any) -> None:
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     cells = [repr(number).replace(".", "," if decimal == "comma" else ".") for number in numbers]
-    path.write_text("".join(f"{cell};x\n" for cell in ["v", *cells]))
+    path.write_text("".join(f"{cell}\n" for cell in ["v;kind", *(f"{cell};x" for cell in cells)]))
     read = open_table(path, TableForm(decimal=decimal))
     assert [read.number(cells[0], line, "v") for line, cells in read.rows()] == numbers
 
@@ -100,6 +100,45 @@ def test_a_first_line_with_a_number_is_a_row(tmp_path: Path) -> None:
     assert len(all_rows(table(write(tmp_path, text), label=["column 3"]))[1]) == 30
     years = write(tmp_path, "2020,2021,class\n" + text)
     assert len(all_rows(table(years, header=True))[1]) == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        # A row that has no number, all its features being unknown.
+        ("?,?,cat\n1,2,cat\n3,4,dog\n", 3),
+        (",,cat\n1,2,cat\n3,4,dog\n", 3),
+        # A decimal comma makes a number, too.
+        ("0,5;cat\n1;cat\n2;dog\n", 3),
+        # Names: above numbers, sodium among them, and the empty one that pandas gives its index.
+        ("Na,Mg,kind\n1,2,cat\n3,4,dog\n", 2),
+        (",Mg,kind\n1,2,cat\n3,4,dog\n", 2),
+        ("height;kind\n1,5;cat\n2,5;dog\n", 2),
+        ("cat,kind\n?,cat\n1,dog\n", 2),
+    ],
+)
+def test_the_rows_tell_whether_the_first_line_is_one_of_them(tmp_path: Path, text: str, rows: int) -> None:
+    assert len(list(open_table(write(tmp_path, text), TableForm()).rows())) == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Years as names, whose last one would be one more class; or a class that occurs once.
+        "2020,2021,kind\n1,2,cat\n3,4,cat\n5,6,dog\n7,8,dog\n",
+        "id,2020,kind\n1,2,cat\n3,4,dog\n",
+        # Two unknown numbers of a class that occurs once, or columns that are called so.
+        "?,na,emu\n1,2,cat\n3,4,dog\n",
+    ],
+)
+def test_a_first_line_that_may_be_both_is_asked_about(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(DatasetError, match="is the first line") as caught:
+        open_table(path, TableForm())
+    assert "header=true" in str(caught.value)
+    count = len(text.splitlines())
+    for header in (True, False):
+        assert len(list(open_table(path, TableForm(header=header)).rows())) == count - header
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Arguments and options of a comparison of what two bundles hold; all others say how to measure.
 _COMPARING = ("a", "b", "only", "margin", "quality_margin", "page", "as_json", "live")
+#: Those of a comparison of two rigs, which name models, devices, engines and data.
+_OF_RIGS = (*_COMPARING, "samples", "pairs", "out")
 
 
 @click.command(name="compare")
@@ -107,13 +110,17 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     find_here(given["dataset"], given["target"], *filter(None, [given["runtime"]]))
     load_format(given.pop("format_"))
     load_plugins("runtime", [*filter(None, [given["runtime"]])])
-    first, second = read_source(a), read_source(b)
+    first, second, context = read_source(a), read_source(b), click.get_current_context()
     words = shlex.join(["edgerig", *sys.argv[1:]])
     if first.bundle is None or second.bundle is None or live:
         folder = out if out is not None else Path("runs") / "compare"
-        result = _live(first, second, given, folder, words)
+        if first.is_rig and second.is_rig:
+            own = "two rig files say that themselves"
+            _refuse_others(context, _OF_RIGS, own, "Leave it out, and write it into both rig files.")
+        result = _live(first, second, given, _named(context), folder, words)
     else:
-        _refuse_options_of_measuring(click.get_current_context())
+        held = "two bundles are compared by the rounds that they hold"
+        _refuse_others(context, _COMPARING, held, "Leave it out, or have their networks measured anew: --live.")
         result = _stored(first, second, given, words)
     if page is not None:
         _write_page(page, result)
@@ -123,27 +130,32 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     show_comparison(result)
 
 
-def _refuse_options_of_measuring(context: click.Context) -> None:
-    """Refuse options that say how to measure: of two bundles what was measured is compared.
+def _refuse_others(context: click.Context, known: Collection[str], why: str, hint: str) -> None:
+    """Refuse options that would change nothing of what is compared.
 
     Raises:
-        UsageError: There is one.
+        UsageError: There is one that is not ``known``.
     """
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
-        # Those of the log are not the command's own.
-        if given and option.expose_value and option.name not in _COMPARING:
-            raise UsageError(
-                f"{option.opts[0]} says how to measure, and two bundles are compared by the rounds that they hold.",
-                "Leave it out, or have their networks measured anew: --live.",
-            )
+    for name, option in _named(context).items():
+        if name not in known:
+            raise UsageError(f"{option} says how to measure, and {why}.", hint)
 
 
-def _live(first: Source, second: Source, given: dict[str, Any], folder: Path, words: str) -> Comparison:
+def _named(context: click.Context) -> dict[str, str]:
+    """The options and arguments that the command line has, by the names of their parameters; but for those of the log,
+    which are not the command's own."""
+    source = context.get_parameter_source
+    own = [option for option in context.command.params if option.expose_value and option.name]
+    return {o.name: o.opts[0] for o in own if o.name and source(o.name) == ParameterSource.COMMANDLINE}
+
+
+def _live(
+    first: Source, second: Source, given: dict[str, Any], named: Collection[str], folder: Path, words: str
+) -> Comparison:
     from edgerig.engine.cell_pairs import LiveOptions
     from edgerig.engine.live import compare_live
 
-    plans = _plan(first, given), _plan(second, given)
+    plans = _plan(first, given, named), _plan(second, given, named)
     options = LiveOptions(margin=given["margin"], quality_margin=given["quality_margin"], pairs=given["pairs"])
     result = compare_live((first.name, second.name), plans, folder, options, ConsoleProgress(), words)
     echo(f"Raw times: {folder}")
@@ -159,10 +171,10 @@ def _write_page(path: Path, result: Comparison) -> None:
     echo(f"Page: {path}")
 
 
-def _plan(source: Source, given: dict[str, Any]) -> Plan:
+def _plan(source: Source, given: dict[str, Any], named: Collection[str]) -> Plan:
     from edgerig.cli.compare_sources import plan_source
 
-    return plan_source(source, given)
+    return plan_source(source, given, named)
 
 
 def _stored(first: Source, second: Source, given: dict[str, Any], words: str) -> Comparison:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +53,14 @@ def read_source(text: str) -> Source:
     )
 
 
-def plan_source(source: Source, given: dict[str, Any]) -> Plan:
-    """The plan that measures ``source`` anew.
+def plan_source(source: Source, given: dict[str, Any], named: Collection[str]) -> Plan:
+    """The plan that measures ``source`` anew; a bundle's cell as it was measured there, but for the options ``named``.
 
     Args:
-        given: The options of ``edgerig compare``.
+        given: The options of ``edgerig compare``. named: those that the command line has.
 
     Raises:
-        IncompatibleError: A bundle has several cells, and none was chosen.
+        IncompatibleError: A bundle has several cells, and none was chosen; or the cell is of a load or of batches.
     """
     from edgerig.cli.bench_command import command as bench
     from edgerig.cli.bench_rig import bench_rig
@@ -68,15 +70,37 @@ def plan_source(source: Source, given: dict[str, Any]) -> Plan:
         assert source.file is not None
         samples = [f"measure.samples={given['samples']}"] if given["samples"] else []
         return plan(source.file, only=given["only"], settings=samples)
-    file, runtime, target = source.file, given["runtime"], given["target"]
+    file = source.file
     if file is None:
         assert source.bundle is not None
         cell = _cell(source)
-        file, runtime, target = kept_file(source.bundle, cell), runtime or cell.runtime, cell.target
+        file, given = kept_file(source.bundle, cell), given | _as_measured(source.bundle, cell, given, named)
     options = bench.make_context("bench", [str(file)]).params
     options |= {name: value for name, value in given.items() if name in options}
-    options |= {"runtimes": (runtime,) if runtime else (), "targets": (target,)}
+    options |= {"runtimes": (given["runtime"],) if given["runtime"] else (), "targets": (given["target"],)}
     return plan(bench_rig([file], options))
+
+
+def _as_measured(bundle: Path, cell: CellResult, given: dict[str, Any], named: Collection[str]) -> dict[str, Any]:
+    """The options by which a cell's engine and device were set, where the command line has no others."""
+    if cell.batch > 1 or cell.under_load is not msgspec.UNSET:
+        raise IncompatibleError(
+            f"{cell.id} of {bundle} was measured in batches or under load, and pairs are measured sample by sample.",
+            "Leave out --live: two bundles are compared by what they hold.",
+        )
+    result: dict[str, Any] = {}
+    if "runtime" not in named or given["runtime"] == cell.runtime:
+        own = given["runtime_option"]
+        others = {entry.partition("=")[0].strip() for entry in own} | ({"threads"} & set(named))
+        kept = (f"{key}={json.dumps(value)}" for key, value in cell.options.items() if key not in others)
+        result |= {"runtime": cell.runtime, "runtime_option": (*own, *kept)}
+    if "target" not in named:
+        blocks = Bundle(bundle).header().rig.get("matrix", [])
+        targets = [part for block in blocks for part in block["targets"] if part["use"] == cell.target]
+        settings = targets[0]["options"] if targets and "target_option" not in named else {}
+        more = tuple(f"{key}={json.dumps(value)}" for key, value in settings.items())
+        result |= {"target": cell.target, "target_option": (*given["target_option"], *more)}
+    return result
 
 
 def _cell(source: Source) -> CellResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,9 @@ CLAMPED = 0.01
 #: Quantization error, as a share of the samples' standard deviation, from which a warning is given. Rounding to 8 bits
 #: over a range of ten standard deviations makes 0.01.
 ERROR = 0.1
+#: Share of the samples from which a warning is given where each for itself is quantized too coarsely: a few well-scaled
+#: ones, or a single outlier, make the error of all of them together small. Blank images and silence are fewer.
+COARSE = 0.25
 #: Share of the input's range covered by samples below which a warning is given. Calibration takes the minimum and the
 #: maximum of similar samples; pixels from 0 to 1 cover half of the range from -1 to 1.
 REACH = 0.55
@@ -37,6 +40,8 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
         dtype: Of the input tensor. low, high: the real values of its smallest and its largest integer.
         values: Number of values; ``below`` and ``above`` of them were clamped, ``far`` by more than one step.
         error: Root mean square error of quantizing, over the standard deviation of the values; None if all are equal.
+        coarse: The share of the samples that are not constant and whose own error, over the standard deviation of
+            their own values, is above `ERROR`.
         least, greatest: Minimum and maximum of the values. whole: whether all are integers.
     """
 
@@ -51,6 +56,7 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
     least: float
     greatest: float
     whole: bool
+    coarse: float = 0.0
 
     @property
     def clamped(self) -> float:
@@ -111,6 +117,7 @@ def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | N
     with np.errstate(invalid="ignore", over="ignore"):
         variance = float(named["squares"].sum() / total - (named["sum"].sum() / total) ** 2)
         error = float(named["error"].sum() / total)
+    own = _own_errors(named, int(np.prod(spec.shape[1:])))
     known = np.isfinite(variance) and np.isfinite(error) and variance > 1e-12
     return InputFit(
         dtype=spec.dtype,
@@ -124,7 +131,18 @@ def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | N
         least=_finite(named["least"].min()),
         greatest=_finite(named["greatest"].max()),
         whole=bool(named["whole"].all()),
+        coarse=int((own > ERROR).sum()) / len(counts),
     )
+
+
+def _own_errors(named: Mapping[str, NDArray[np.float64]], values: int) -> NDArray[np.float64]:
+    """Of each sample that is not constant: the root mean square error of quantizing it, over its standard deviation."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean, squares = named["sum"] / values, named["squares"] / values
+        variance = squares - mean**2
+        # What rounding leaves of a constant sample is no variance.
+        varies = np.isfinite(variance) & np.isfinite(named["error"]) & (variance > 1e-9 * squares)
+        return np.asarray(np.sqrt(named["error"][varies] / values / variance[varies]))
 
 
 def fits_of(counts: NDArray[np.float64], specs: Sequence[TensorSpec]) -> list[InputFit | None]:
@@ -162,6 +180,11 @@ def judge_fit(fit: InputFit | None, *, reach: bool = True) -> list[str]:
         text = (
             f"Quantizing the input changes its values by {fit.error:.0%} of their standard deviation: {holds}, "
             f"{takes} in steps that are too coarse for them."
+        )
+    elif fit.coarse > COARSE:
+        text = (
+            f"Quantizing the input changes {fit.coarse:.0%} of the samples by more than {ERROR:.0%} of their own "
+            f"standard deviation: {holds}, but most of them far less; {takes} in steps that are too coarse for these."
         )
     elif reach and fit.values >= LEAST_VALUES and fit.calibrated and 0 < fit.reach < REACH:
         return [

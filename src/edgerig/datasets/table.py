@@ -16,7 +16,8 @@ from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.npz import ANOMALY_CLASSES, ArraySettings, Npz, inputs_in
 from edgerig.datasets.npz_file import Names
-from edgerig.datasets.table_file import MISSING, Decimal, Separator, Table, TableForm, chosen, open_table
+from edgerig.datasets.table_file import Separator, Table, TableForm, chosen, open_table
+from edgerig.datasets.table_header import MISSING, Decimal
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 
@@ -58,7 +59,7 @@ class TableSettings(ArraySettings, frozen=True, kw_only=True):
     ] = None
     decimal: Annotated[Decimal, msgspec.Meta(description="mark before decimals: point or comma")] = "point"
     header: Annotated[
-        bool | None, msgspec.Meta(description="the first line names the columns; if not given, where it has no number")
+        bool | None, msgspec.Meta(description="the first line names the columns; if not given, the rows below it tell")
     ] = None
     encoding: Annotated[
         str | None, msgspec.Meta(description="UTF-8, or UTF-16 with its mark, if not given; such as cp1252")

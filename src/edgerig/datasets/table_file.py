@@ -7,26 +7,20 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from edgerig.datasets.table_header import LOOKED_AT, NUMBERS, Decimal, has_names
 from edgerig.errors import DatasetError
 
 #: Separators in the order in which they are looked for: a comma may stand within numbers where another one separates.
 SEPARATORS = {"tab": "\t", "semicolon": ";", "comma": ","}
-#: What stands for a value that nobody knows, in small letters.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 #: The largest number of float32, in which networks get all of them.
 _LARGEST = 3.4028234e38
 _QUOTED = re.compile(r'"[^"]*"')
-_NUMBERS = {
-    "point": re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"),
-    "comma": re.compile(r"[-+]?(\d+,?\d*|,\d+)([eE][-+]?\d+)?"),
-}
-
-Decimal = Literal["point", "comma"]
 Separator = Literal["tab", "semicolon", "comma"]
 
 
@@ -76,7 +70,7 @@ class Table(msgspec.Struct, frozen=True):
         Raises:
             DatasetError: It is none, or written otherwise than ``decimal`` says.
         """
-        if _NUMBERS[self.form.decimal].fullmatch(cell):
+        if NUMBERS[self.form.decimal].fullmatch(cell):
             value = float(cell.replace(",", "."))
             if abs(value) <= _LARGEST:
                 return value
@@ -86,7 +80,7 @@ class Table(msgspec.Struct, frozen=True):
             )
         other: Decimal = "comma" if self.form.decimal == "point" else "point"
         hint = f"Leave it out: without: [{column}]; or name those to use by 'features'."
-        if _NUMBERS[other].fullmatch(cell):
+        if NUMBERS[other].fullmatch(cell):
             hint = (
                 f"Decimals have a {self.form.decimal} here, and thousands nothing between; else say decimal: {other}."
             )
@@ -104,9 +98,9 @@ def open_table(path: Path, form: TableForm) -> Table:
     bare = _QUOTED.sub("", first)
     seen = next((mark for mark in SEPARATORS.values() if mark in bare), ",")
     separator = SEPARATORS[form.separator] if form.separator else seen
-    _, cells = next(_cells(text, separator, path), (0, []))
-    # A name may be a number, as a year is: then `header` has to say so.
-    named = form.header if form.header is not None else not any(map(_NUMBERS[form.decimal].fullmatch, cells))
+    rows = (cells for _, cells in _cells(text, separator, path))
+    cells = next(rows, [])
+    named = form.header if form.header is not None else has_names(cells, list(islice(rows, LOOKED_AT)), path)
     columns = tuple(cells) if named else tuple(f"column {index + 1}" for index in range(len(cells)))
     if len(columns) < 2:
         raise DatasetError(
