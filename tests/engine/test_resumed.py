@@ -219,3 +219,40 @@ def test_rounds_of_a_runtime_whose_code_was_edited_are_measured_anew(tmp_path: P
     assert loads[:2] == ["first", "first"], "the first round and the one that failed"
     assert loads.count("first") == 4, "the other two rounds"
     assert loads.count("second") == 4, "one that met the rounds of other code, and all three"
+
+
+def stop_after(cells: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stops the next run when that many cells are judged and the next one's samples have passed."""
+    real, passed = score.tell_output, []
+
+    def told(*arguments: Any) -> Any:
+        passed.append(arguments)
+        if len(passed) > cells:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(score, "tell_output", told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cells", "other", "aside"), [(0, False, True), (0, True, True), (1, True, True), (1, False, False)]
+)
+def test_what_cannot_be_gone_on_with_stands_in_nobody_s_way(
+    tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch, cells: int, other: bool, aside: bool
+) -> None:
+    """A run that measured no whole cell, or is of another plan, is moved aside; rounds of the same plan are kept."""
+    model, out = str(networks.dense_tflite(tmp_path / "net.tflite")), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        stop_after(cells, patch)
+        with pytest.raises(Interrupted):
+            run(model, data, out)
+    data |= {"mean": "0.5"} if other else {}
+    if not aside:
+        with pytest.raises(UsageError, match="Go on with --resume"):
+            run(model, data, out)
+        assert len(run(model, data, out, resume=True).cells) == 2
+        return
+    assert len(run(model, data, out).cells) == 2
+    assert (tmp_path / "out.1" / "bundle.json").is_file()
+    assert len(list((tmp_path / "out.1").glob("cells/*/result.json"))) == cells

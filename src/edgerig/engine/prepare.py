@@ -33,8 +33,11 @@ def dataset_of(rig: Rig) -> Dataset:
 def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
     """Lock a folder that this run may write to. Nothing in it is changed yet.
 
+    What cannot be gone on with, or has measured no whole round, is in nobody's way: it will be moved aside.
+
     Raises:
-        UsageError: Another run writes there; or the folder holds an unfinished run, or one of another plan.
+        UsageError: Another run writes there; or the folder holds an unfinished run of the same plan, or with ``resume``
+            one of another plan.
         StorageError: The folder exists and is no bundle, or cannot be written.
     """
     refuse_foreign_folder(bundle)
@@ -45,7 +48,7 @@ def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
         return
     if resume:
         check_same_plan(bundle, plan)
-    elif not bundle.finished:
+    elif not bundle.finished and bundle.measured and _has_same_plan(bundle, plan):
         raise UsageError(
             f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
         )
@@ -118,6 +121,14 @@ def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
             "Resume with the same rig file, --set and --only, or choose another --out.",
         )
     return header
+
+
+def _has_same_plan(bundle: Bundle, plan: Plan) -> bool:
+    try:
+        check_same_plan(bundle, plan)
+    except (UsageError, StorageError):
+        return False
+    return True
 
 
 def now() -> str:

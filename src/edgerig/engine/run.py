@@ -66,7 +66,8 @@ def execute(
     """Run a plan into the bundle ``options.out``.
 
     A finished bundle that is already there is moved aside once devices, dataset and input files have been checked; an
-    unfinished one is resumed if ``resume``, else refused if it holds measurements. A run that fails before its first
+    unfinished one is resumed if ``resume``, else refused if it holds rounds of the same plan, and moved aside if not. A
+    run that fails before its first
     cell leaves the folder as it was.
 
     Args:
@@ -194,11 +195,13 @@ class _Run:
         return result
 
     def _open_bundle(self) -> None:
-        """Move a finished bundle aside and write the header: from here on the folder belongs to this run."""
+        """Move an earlier run's bundle aside and write the header: from here on the folder belongs to this run."""
         self.opened = True
-        if self.bundle.exists and self.bundle.finished and not self.options.resume:
-            self.moved = self.bundle.archive()
-            self.progress.log(f"the bundle that was in {self.bundle.path} is now in {self.moved}")
+        bundle, whole = self.bundle, self.bundle.finished
+        if bundle.exists and (whole or bundle.begun) and not self.options.resume:
+            self.moved = bundle.archive()
+            what = "bundle" if whole else "unfinished bundle"
+            self.progress.log(f"the {what} that was in {bundle.path} is now in {self.moved}")
         self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:

@@ -116,6 +116,11 @@ class Bundle:
         """Whether anything is measured here, a whole cell or a part of one."""
         return any(self.path.glob("cells/*/result.json")) or any(self.path.glob("cells/*/partial/*"))
 
+    @property
+    def measured(self) -> bool:
+        """Whether a whole round of a cell is measured here, which a run of the same plan can go on from."""
+        return any(self.path.glob("cells/*/result.json"))
+
     def clear(self) -> None:
         """Remove the files of a run that measured nothing: header, artifacts, notes of failure and their report.
 
