@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
+from edgerig.compilers.indexed_quantizer import indexed
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
 from edgerig.compilers.qdq import computing, in_float, is_float, steep, unquantized
 from edgerig.compilers.result import with_layouts
@@ -173,7 +174,7 @@ def quantize_qdq(
     quantized = prepared.with_name("quantized.onnx")
     activations = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[settings.activation_type]
     try:
-        with _quiet():
+        with _quiet(), indexed():
             quantize_static(
                 str(prepared),
                 str(quantized),
