@@ -58,6 +58,8 @@ def test_every_option_says_what_it_does(name: str) -> None:
 def test_a_mistake_gets_one_message_and_an_exit_code(arguments: list[str], said: str, code: int) -> None:
     done = edgerig(*arguments)
     assert said in done.stderr
+    # A logger that is not set up yet would print the error as well.
+    assert done.stderr.startswith(("error: ", "Usage: "))
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert done.stdout == ""

@@ -110,7 +110,8 @@ def apply_log_options(ctx: click.Context, base: int | None = None) -> None:
 def log_failure(error: BaseException) -> None:
     """Log how a command failed, to the log file only: the entry point prints the error."""
     shown = {"on_console": True}
-    if isinstance(error, click.exceptions.Exit):
+    # Before logging is set up, as for an unknown command, Python itself would print what is logged.
+    if isinstance(error, click.exceptions.Exit) or not logging.root.hasHandlers():
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
         _logger.error("Stopped.", extra=shown)
