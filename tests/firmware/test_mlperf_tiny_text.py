@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.needs import need
+from tests.firmware.c_driver import answers, build_driver
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 
@@ -53,20 +52,10 @@ int main(void)
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    need("gcc")
-    folder = tmp_path_factory.mktemp("tiny")
     common, tiny = FIRMWARE / "boards" / "common", FIRMWARE / "mlperf_tiny"
-    (folder / "driver.c").write_text(DRIVER)
-    command = ["gcc", "-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    command += [f"-I{tiny}", f"-I{common}", folder / "driver.c", tiny / "tiny_text.c", common / "text.c"]
-    subprocess.run([*command, "-o", folder / "driver"], check=True)
-    return folder / "driver"
-
-
-def answers(program: Path, lines: list[str]) -> list[str]:
-    done = subprocess.run([program], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split("\n")[:-1]
+    return build_driver(
+        tmp_path_factory.mktemp("tiny"), DRIVER, [tiny / "tiny_text.c", common / "text.c"], [tiny, common]
+    )
 
 
 def _bits(value: float, kind: str) -> int:

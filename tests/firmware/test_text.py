@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import random
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
-from tests.needs import need
+from tests.firmware.c_driver import answers, build_driver
 
 COMMON = Path(__file__).parents[2] / "firmware" / "boards" / "common"
 
@@ -59,20 +58,9 @@ int main(void)
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    need("gcc")
     folder = tmp_path_factory.mktemp("text")
-    (folder / "driver.c").write_text(DRIVER)
     (folder / "board_config.h").write_text("#define BOARD_TICK_HZ UINT64_C(216000000)\n")
-    command = ["gcc", "-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    command += [f"-I{folder}", f"-I{COMMON}", folder / "driver.c", COMMON / "text.c", COMMON / "clock.c"]
-    subprocess.run([*command, "-o", folder / "driver"], check=True)
-    return folder / "driver"
-
-
-def answers(program: Path, lines: list[str]) -> list[str]:
-    done = subprocess.run([program], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split("\n")[:-1]
+    return build_driver(folder, DRIVER, [COMMON / "text.c", COMMON / "clock.c"], [COMMON])
 
 
 NUMBERS = [0, 1, 9, 10, 99, 100, 999, 1000, 123456, 2**31 - 1, 2**31, 2**32 - 1]

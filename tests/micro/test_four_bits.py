@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.micro.against_litert import numpy_agrees, sanitized_code_agrees
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.frontend.read import read_program
-from edgerig.micro.reference import Machine
 from edgerig.testing.networks.four_bits import with_four_bits
-from edgerig.testing.networks.generated import load, run_sanitized
+from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.random_networks import random_graph
-from edgerig.testing.networks.random_operators import random_inputs, random_operator
-from edgerig.testing.networks.reference_runs import Oracle, difference
+from edgerig.testing.networks.random_operators import random_operator
+from edgerig.testing.networks.reference_runs import difference
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -27,26 +27,17 @@ OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_numpy_says_of_four_bits_what_litert_says(op: str, seed: int) -> None:
-    data = with_four_bits(random_operator(op, seed, "int8"))
-    oracle, machine = Oracle(data), Machine(read_program(data, op))
-    for inputs in random_inputs(machine.program.inputs, 3, seed):
-        assert np.array_equal(oracle.run(inputs)[0], machine.run(inputs)[0])
+    numpy_agrees(with_four_bits(random_operator(op, seed, "int8")), seed)
 
 
 @pytest.mark.slow
 def test_generated_code_says_of_four_bits_what_litert_says(tmp_path: Path) -> None:
     files = {f"{op}_{seed}": with_four_bits(random_operator(op, seed, "int8")) for op in OPS for seed in range(8)}
     files |= {f"graph_{seed}": with_four_bits(random_graph(seed, "int8")) for seed in range(6)}
-    sources = [compile_model(data, name, Options()) for name, data in files.items()]
+    sources = sanitized_code_agrees(files, tmp_path)
     kernels = {layer.kernel for source in sources for layer in source.manifest.layers}
     assert {"portable-conv-4bit-s8", "portable-depthwise-4bit-s8", "portable-dense-4bit-s8"} <= kernels
     assert not kernels & {"portable-conv-s8", "portable-depthwise-s8", "portable-dense-s8", "portable-dense-rows-s8"}
-    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
-    results = run_sanitized(sources, samples, tmp_path)
-    for (name, data), each, outputs in zip(files.items(), samples, results, strict=True):
-        oracle = Oracle(data)
-        for inputs, found in zip(each, outputs, strict=True):
-            assert all(map(np.array_equal, oracle.run(inputs), found)), name
 
 
 def test_in_flash_they_are_two_to_a_byte_unless_a_fast_kernel_takes_them() -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.micro.against_litert import numpy_agrees, sanitized_code_agrees
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.reference import Machine
-from edgerig.testing.networks.generated import load, run_sanitized
+from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.random_operators import GENERATORS, random_inputs, random_operator
 from edgerig.testing.networks.random_operators.draw import Draw
 from edgerig.testing.networks.reference_runs import Oracle
@@ -34,24 +35,13 @@ OPERATORS = (
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_numpy_says_of_int16_what_litert_says(op: str, seed: int) -> None:
-    data = random_operator(op, seed, "int16")
-    oracle, machine = Oracle(data), Machine(read_program(data, op))
-    for inputs in random_inputs(machine.program.inputs, 3, seed):
-        for expected, found in zip(oracle.run(inputs), machine.run(inputs), strict=True):
-            assert expected.dtype == found.dtype
-            assert np.array_equal(expected, found)
+    numpy_agrees(random_operator(op, seed, "int16"), seed)
 
 
 @pytest.mark.slow
 def test_generated_code_says_of_int16_what_litert_says(tmp_path: Path) -> None:
     files = {f"{op}_{seed}": random_operator(op, seed, "int16") for op in OPERATORS for seed in range(4)}
-    sources = [compile_model(data, name, Options()) for name, data in files.items()]
-    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
-    results = run_sanitized(sources, samples, tmp_path)
-    for (name, data), each, outputs in zip(files.items(), samples, results, strict=True):
-        oracle = Oracle(data)
-        for inputs, found in zip(each, outputs, strict=True):
-            assert all(map(np.array_equal, oracle.run(inputs), found)), name
+    sanitized_code_agrees(files, tmp_path)
 
 
 def same_three_ways(data: bytes, samples: list[list[Any]], folder: Path) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.micro.against_litert import is_near, sanitized_code_agrees
 
 from edgerig.micro import Options, compile_model
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import RECORDS, Binary
 from edgerig.micro.reference import Machine
-from edgerig.testing.networks.generated import load_all, run_sanitized
+from edgerig.testing.networks.generated import load_all
 from edgerig.testing.networks.random_operators import CASES, OPERATORS, random_inputs, random_operator
 from edgerig.testing.networks.random_operators.draw import Draw
 from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
@@ -66,14 +67,7 @@ def test_generated_code_says_what_litert_says(dtype: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_generated_code_is_clean_under_sanitizers(dtype: str, tmp_path: Path) -> None:
     files = {f"{op}_{seed}": random_operator(op, 100 + seed, dtype) for op in OPERATORS for seed in range(5)}
-    sources = [compile_model(data, name, Options()) for name, data in files.items()]
-    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
-    results = run_sanitized(sources, samples, tmp_path)
-    for (name, data), each, outputs in zip(files.items(), samples, results, strict=True):
-        oracle = Oracle(data)
-        for inputs, found in zip(each, outputs, strict=True):
-            for expected, one in zip(oracle.run(inputs), found, strict=True):
-                assert difference(expected, one) <= tolerance(expected.dtype), name
+    sanitized_code_agrees(files, tmp_path, is_near)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

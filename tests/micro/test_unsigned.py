@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.micro.against_litert import numpy_agrees, sanitized_code_agrees
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
-from edgerig.micro.frontend.read import read_program
 from edgerig.micro.frontend.unsigned import ALIKE
-from edgerig.micro.reference import Machine
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.testing.networks.generated import load_all, run_sanitized
+from edgerig.testing.networks.generated import load_all
 from edgerig.testing.networks.random_networks import random_graph
 from edgerig.testing.networks.random_operators import random_inputs, random_operator
 from edgerig.testing.networks.reference_runs import Oracle
@@ -30,12 +29,8 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 @given(seed=st.integers(0, 1 << 30), far=st.booleans())
 def test_numpy_says_of_uint8_what_litert_says(op: str, seed: int, far: bool) -> None:
     data = as_unsigned(random_operator(op, seed, "int8"), seed, far=far)
-    oracle, machine = Oracle(data), Machine(read_program(data, op))
+    machine = numpy_agrees(data, seed)
     assert {value.dtype for value in machine.program.inputs} <= {"uint8"}
-    for inputs in random_inputs(machine.program.inputs, 3, seed):
-        for expected, found in zip(oracle.run(inputs), machine.run(inputs), strict=True):
-            assert expected.dtype == found.dtype
-            assert np.array_equal(expected, found)
 
 
 @pytest.mark.slow
@@ -46,13 +41,7 @@ def test_generated_code_says_of_uint8_what_litert_says(tmp_path: Path) -> None:
         for seed in range(4 if op in WEIGHTED else 2)
     }
     files |= {f"graph_{seed}": as_unsigned(random_graph(seed, "int8"), seed) for seed in range(10) if alike(seed)}
-    sources = [compile_model(data, name, Options()) for name, data in files.items()]
-    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
-    results = run_sanitized(sources, samples, tmp_path)
-    for (name, data), each, outputs in zip(files.items(), samples, results, strict=True):
-        oracle = Oracle(data)
-        for inputs, found in zip(each, outputs, strict=True):
-            assert all(map(np.array_equal, oracle.run(inputs), found)), name
+    sanitized_code_agrees(files, tmp_path)
 
 
 def alike(seed: int) -> bool:
