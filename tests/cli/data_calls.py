@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.command_line import Call, edgerig
 from tests.store.small_server import SmallServer, small_server
-
-from edgerig.cli import main
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @contextmanager
@@ -29,11 +27,4 @@ def data_call(capfd: pytest.CaptureFixture[str], folder: Path, monkeypatch: pyte
     monkeypatch.chdir(folder)
     # Wide enough for every column of a table.
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["data", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd, "data")

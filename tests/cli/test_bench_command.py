@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.command_line import edgerig
 
 from edgerig.cli import main
 from edgerig.errors import Interrupted
@@ -18,16 +20,8 @@ def call(capfd, tmp_path, monkeypatch):
     """Runs ``edgerig bench`` in a folder with a small network: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     dense_tflite(tmp_path / "net.tflite", 8, 4)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(
-                ["bench", "net.tflite", "--samples", "8", "--rounds", "1", "--seconds", "0", "--no-profile", *arguments]
-            )
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    short = ("--samples", "8", "--rounds", "1", "--seconds", "0", "--no-profile")
+    return partial(edgerig, capfd, "bench", "net.tflite", *short)
 
 
 def test_settings_of_the_target_become_part_of_the_rig(call, monkeypatch):

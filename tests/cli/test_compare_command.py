@@ -1,8 +1,10 @@
 """``edgerig compare``: what its arguments may be, and a whole comparison of real processes."""
 
 import json
+from functools import partial
 
 import pytest
+from tests.command_line import edgerig
 
 from edgerig.cli import main
 from edgerig.cli.compare_command import command
@@ -16,14 +18,7 @@ def call(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seed, name in enumerate(("a", "b")):
         dense_tflite(tmp_path / f"{name}.tflite", 784, 10, seed=seed)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["compare", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd, "compare")
 
 
 @pytest.mark.parametrize(

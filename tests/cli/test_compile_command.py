@@ -8,17 +8,16 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from tests.command_line import Call, edgerig
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.bounded.worker import Worker
-from edgerig.cli import main
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.testing.networks import dense_tflite
 from edgerig.testing.networks.endless import doubling_branches, endless_while
@@ -62,9 +61,6 @@ class Spoilt(Numbers):
     spoilt = True
 
 
-Call = Callable[..., tuple[int, str, str]]
-
-
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
     """Runs ``edgerig compile`` in an empty folder: exit code, standard output, standard error."""
@@ -75,10 +71,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp
     dense_tflite(Path("net.tflite"), FEATURES, CLASSES)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["compile", *(word.replace("NUMBERS", f"{module.__name__}:Numbers") for word in arguments)])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
+        return edgerig(capfd, "compile", *(word.replace("NUMBERS", f"{module.__name__}:Numbers") for word in arguments))
 
     return run
 

@@ -1,13 +1,14 @@
 """``edgerig gate``: real runs, their exit codes, and what they leave for a CI."""
 
 import json
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from msgspec.structs import replace
+from tests.command_line import edgerig
 
-from edgerig.cli import main
 from edgerig.cli.gate_command import exit_code
 from edgerig.results.compare.types import Comparison
 from edgerig.results.gate.judge import MEASURED, Check, GateResult
@@ -23,6 +24,8 @@ matrix: [{runtimes: [litert], targets: [local]}]
 measure: {rounds: 1, samples: 40, seconds: 0, profile: false, transport_samples: 0}
 gate: {size: 0, budgets: [size < 1 MB]}
 """
+#: Measure against the bundle runs/base, in pairs of processes where stored rounds do not decide.
+RETRIED = ("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry", "--json")
 
 
 @pytest.fixture
@@ -31,14 +34,7 @@ def call(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dense_tflite(tmp_path / "net.tflite", 64, 4)
     (tmp_path / "rig.yaml").write_text(RIG)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(list(arguments))
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd)
 
 
 def test_a_baseline_that_there_is_not_is_2_and_nothing_is_measured(call, tmp_path) -> None:
@@ -110,19 +106,7 @@ def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_
     (tmp_path / "rig.yaml").write_text(RIG.replace("[64]", "[4]").replace("[litert]", engine))
     dense_tflite(tmp_path / "net.tflite", 4, 4)
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
-    code, out, err = call(
-        "gate",
-        "rig.yaml",
-        "--baseline",
-        "runs/base",
-        "--out",
-        "runs/g",
-        "--inconclusive",
-        "retry",
-        "--set",
-        "gate.latency=200 %",
-        "--json",
-    )
+    code, out, err = call(*RETRIED, "--set", "gate.latency=200 %")
     document = json.loads(out)
     (comparison,) = document["comparison"]["comparisons"]
     assert comparison["pairs"] >= 4, err
@@ -134,10 +118,7 @@ def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_
 def test_pairs_with_the_baseline_are_not_measured_for_a_budget(call) -> None:
     """They say nothing of the new number itself."""
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
-    code, out, _ = call(
-        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
-        "--set", "gate.budgets=[latency < 1 ns]", "--json",
-    )  # fmt: skip
+    code, out, _ = call(*RETRIED, "--set", "gate.budgets=[latency < 1 ns]")
     (comparison,) = json.loads(out)["comparison"]["comparisons"]
     assert (code, comparison["pairs"]) == (2, 0)
 
@@ -155,19 +136,7 @@ def test_pairs_do_not_decide_where_the_engine_is_set_otherwise(call, tmp_path: P
     """They run both networks on the engine as it is set now, and would call the same what takes ten times as long."""
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
     (tmp_path / "rig.yaml").write_text(RIG.replace("[litert]", "[{use: litert, kernels: reference}]"))
-    code, out, err = call(
-        "gate",
-        "rig.yaml",
-        "--baseline",
-        "runs/base",
-        "--out",
-        "runs/g",
-        "--inconclusive",
-        "retry",
-        "--set",
-        "gate.latency=200 %",
-        "--json",
-    )
+    code, out, err = call(*RETRIED, "--set", "gate.latency=200 %")
     (comparison,) = json.loads(out)["comparison"]["comparisons"]
     assert (code, comparison["pairs"]) == (2, 0), err
     assert any("settings of the runtime" in note for note in comparison["notes"])

@@ -3,13 +3,13 @@
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.command_line import edgerig
 from tests.results.conftest import make_measured, write_run
 from tests.results.energies import powered
-
-from edgerig.cli import main
 
 __all__ = ["write_run"]
 
@@ -18,14 +18,7 @@ __all__ = ["write_run"]
 def call(capfd, tmp_path, monkeypatch):
     """Runs ``edgerig history`` in a folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["history", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd, "history")
 
 
 def test_a_history_without_runs_says_so_and_makes_nothing(call, tmp_path: Path) -> None:

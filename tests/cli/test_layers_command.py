@@ -4,17 +4,15 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.command_line import Call, edgerig
 
 from edgerig.cli import main
 from edgerig.results.bundle import Bundle
 from edgerig.testing.networks import dense_tflite
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +20,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense layer from 784 to 10, measured by LiteRT."""
     folder = tmp_path_factory.mktemp("layers")
     dense_tflite(folder / "a.tflite", 784, 10)
+    short = ["--samples", "20", "--rounds", "1", "--seconds", "0"]
     with pytest.raises(SystemExit) as caught:
-        main(
-            [
-                "bench",
-                str(folder / "a.tflite"),
-                "--samples",
-                "20",
-                "--rounds",
-                "1",
-                "--seconds",
-                "0",
-                "--out",
-                str(folder / "run"),
-                "-q",
-            ]
-        )
+        main(["bench", str(folder / "a.tflite"), *short, "--out", str(folder / "run"), "-q"])
     assert not caught.value.code
     return folder / "run"
 
@@ -48,10 +33,7 @@ def call(capfd: pytest.CaptureFixture[str]) -> Call:
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main(["layers", *map(str, arguments)])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
+        return edgerig(capfd, "layers", *arguments)
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
+from tests.command_line import Call, edgerig
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.cli import main
 from edgerig.cli.options import parse_shapes, parse_states
 from edgerig.errors import UsageError
 from edgerig.testing.networks import channel_means_tflite, two_output_tflite
 from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onnx, tree_onnx
 from edgerig.testing.networks.recurrent import running_sum_onnx
 from edgerig.testing.networks.several_ends import SCALES, integers_onnx, two_in_three_out_tflite
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -31,10 +28,7 @@ def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([*arguments, *(("--rounds", "1", "--seconds", "0") if arguments[0] == "bench" else ())])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
+        return edgerig(capfd, *arguments, *(("--rounds", "1", "--seconds", "0") if arguments[0] == "bench" else ()))
 
     return run
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.command_line import Call, edgerig
 from tests.results.conftest import make_measured, write_run
 
-from edgerig.cli import main
 from edgerig.results.bundle import Bundle
 from edgerig.store import open_dataset, open_store
 from edgerig.store.objects import key_of
 
 __all__ = ["write_run"]
 
-Call = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

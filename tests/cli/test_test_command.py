@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.command_line import Call, edgerig
 
-from edgerig.cli import main, test_command
+from edgerig.cli import test_command
 from edgerig.results.bundle import Bundle
 from edgerig.results.tests.history import open_history
 from edgerig.results.tests.unsent import UnsentTests
 from edgerig.testing.networks import dense_tflite
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -24,14 +23,7 @@ def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("EDGERIG_STATE", str(tmp_path / "state"))
     # Samples are not repeated for a second of inference: nothing here is about how exact a time is.
     monkeypatch.setitem(test_command._OF_BENCH, "seconds", 0)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd)
 
 
 @pytest.mark.slow

@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click.testing
 import pytest
+from tests.command_line import edgerig
 from tests.xla import QUICK_TO_TRAIN
 
 from edgerig.cli import cli, main
@@ -27,13 +29,7 @@ def names(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(names, capsys):
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(["train", names[0], "--dataset", names[1], *map(str, arguments)])
-        output = capsys.readouterr()
-        return caught.value.code, output.out, output.err
-
-    return call
+    return partial(edgerig, capsys, "train", names[0], "--dataset", names[1])
 
 
 @pytest.mark.slow

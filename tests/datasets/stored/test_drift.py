@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.command_line import Call, edgerig
 
-from edgerig.cli import main
 from edgerig.datasets.labels.canonical import to_json
 from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
 from edgerig.datasets.stored.drift import label_shifts, shifts
@@ -23,21 +23,12 @@ from edgerig.progress import Progress
 from edgerig.serve.video.keep.folder import FrameFolder, KeptFrame
 from edgerig.store import Entry, open_dataset
 
-Call = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def call(capfd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["data", *arguments])
-        captured = capfd.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(edgerig, capfd, "data")
 
 
 def keep(folder: Path, shade: int, confidence: float, label: str, count: int = 40, seed: int = 0) -> None:
