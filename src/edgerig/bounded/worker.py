@@ -121,30 +121,10 @@ class Worker:
         file = io.BytesIO()
         pickler = RequestPickler(file)
         pickler.dump((function, tuple(arguments)))
-        surroundings: dict[str, Any] = {
-            "folder": str(Path.cwd()),
-            "environment": {**os.environ, TEMPORARY: str(self._scratch)},
-        }
-        # Another interpreter keeps the path that it was started with.
-        surroundings["path"] = sys.path if self._interpreter is None else None
-        if self._interpreter is not None:
-            surroundings["environment"] = self._environment()
-        surroundings["levels"] = child_logs.levels()
         self._limits, self._memory = limits, limits.memory_bytes()
         answers = Answers(pickler.kept)
         try:
-            self._channel.send(pickle.dumps((surroundings, file.getvalue()), protocol=5))
-            kind, content = self._converse(answers)
-        except _GivenUpError as error:
-            self.kill()
-            raise failed(f"{what} {error}", error.hint) from None
-        except pickle.UnpicklingError as error:
-            self.kill()
-            raise failed(f"{what} failed: its process answered nonsense ({error}).") from None
-        except (EOFError, ConnectionError):
-            why = self._why_dead()
-            self.kill()
-            raise failed(f"{what} {why}.", "The file may be corrupt: try `edgerig inspect` on it.") from None
+            kind, content = self._asked(file.getvalue(), answers, what, failed)
         except BaseException:
             self.kill()
             raise
@@ -156,6 +136,30 @@ class Worker:
             name, text, trace = content
             raise RuntimeError(f"{name}: {text}") from ForeignTraceback(trace)
         return content[0]
+
+    def _surroundings(self) -> dict[str, Any]:
+        """What the child takes over from this process for a call."""
+        here = {"folder": str(Path.cwd()), "levels": child_logs.levels()}
+        if self._interpreter is not None:
+            # Another interpreter keeps the path that it was started with.
+            return {**here, "environment": self._environment(), "path": None}
+        return {**here, "environment": {**os.environ, TEMPORARY: str(self._scratch)}, "path": sys.path}
+
+    def _asked(
+        self, call: bytes, answers: Answers, what: str, failed: type[EdgerigError]
+    ) -> tuple[int, tuple[Any, ...]]:
+        """The child's answer to a pickled call; ``failed`` where there will be none: it is of no more use then."""
+        try:
+            self._channel.send(pickle.dumps((self._surroundings(), call), protocol=5))
+            return self._converse(answers)
+        except _GivenUpError as error:
+            raise failed(f"{what} {error}", error.hint) from None
+        except pickle.UnpicklingError as error:
+            raise failed(f"{what} failed: its process answered nonsense ({error}).") from None
+        except (EOFError, ConnectionError):
+            raise failed(
+                f"{what} {self._why_dead()}.", "The file may be corrupt: try `edgerig inspect` on it."
+            ) from None
 
     def close(self) -> None:
         """Let it exit, or kill it."""

@@ -35,13 +35,30 @@ def run_parts(
         EdgerigError: What went wrong first.
     """
     if dry_run:
-        for part, plan in parts.plans.items():
-            echo(f"{part}:")
-            show_plan(plan)
-        if as_json:
-            print_json({part: plan_rows(plan) for part, plan in parts.plans.items()})
+        _show(parts, as_json)
         return
     folder = out if out is not None else DEFAULT_OUT / name
+    results, failures = _run(parts, folder, resume)
+    if parts.suite == "mlperf-tiny":
+        _show_mlperf_tiny(parts, folder, results)
+    if as_json:
+        print_json(results)
+    for part, later in list(failures.items())[1:]:
+        echo(f"{part} failed, too: {later.message}")
+    for first in failures.values():
+        raise first
+
+
+def _show(parts: Parts, as_json: bool) -> None:
+    for part, plan in parts.plans.items():
+        echo(f"{part}:")
+        show_plan(plan)
+    if as_json:
+        print_json({part: plan_rows(plan) for part, plan in parts.plans.items()})
+
+
+def _run(parts: Parts, folder: Path, resume: bool) -> tuple[dict[str, RunResult], dict[str, EdgerigError]]:
+    """The results of the parts that left any, and the errors of those that failed."""
     results: dict[str, RunResult] = {}
     failures: dict[str, EdgerigError] = {}
     for part, plan in parts.plans.items():
@@ -56,25 +73,23 @@ def run_parts(
             if error.bundle is None:
                 continue
         results[part] = Bundle(folder / part).result()
-    if parts.suite == "mlperf-tiny":
-        from edgerig.suites.mlperf_tiny.table import suite_lines, write_suite
+    return results, failures
 
-        table: dict[str, RunResult] = {}
-        earlier: dict[str, str] = {}
-        for part, left_out in parts.left_out.items():
-            table |= {part: results[part]} if part in results else {}
-            for label, (name, result) in _earlier(folder / part, left_out, part in parts.plans).items():
-                table[label], earlier[label] = result, name
-        write_suite(folder, table, earlier)
-        for line in suite_lines(table, earlier):
-            echo(line)
-        echo(f"Table:  {folder / 'mlperf-tiny.md'}")
-    if as_json:
-        print_json(results)
-    for part, later in list(failures.items())[1:]:
-        echo(f"{part} failed, too: {later.message}")
-    for first in failures.values():
-        raise first
+
+def _show_mlperf_tiny(parts: Parts, folder: Path, results: dict[str, RunResult]) -> None:
+    """Write and show the table of the benchmarks' suite, of what has run now and earlier."""
+    from edgerig.suites.mlperf_tiny.table import suite_lines, write_suite
+
+    table: dict[str, RunResult] = {}
+    earlier: dict[str, str] = {}
+    for part, left_out in parts.left_out.items():
+        table |= {part: results[part]} if part in results else {}
+        for label, (name, result) in _earlier(folder / part, left_out, part in parts.plans).items():
+            table[label], earlier[label] = result, name
+    write_suite(folder, table, earlier)
+    for line in suite_lines(table, earlier):
+        echo(line)
+    echo(f"Table:  {folder / 'mlperf-tiny.md'}")
 
 
 def _earlier(folder: Path, wanted: Sequence[str] | None, runs_now: bool) -> dict[str, tuple[str, RunResult]]:

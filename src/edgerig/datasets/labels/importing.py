@@ -78,15 +78,7 @@ def import_labels(
         _check_order(known.classes if known is not None else (), classes, versions.address)
     info = _told_from_usual(class_info or {}, known, classes)
     problems = Problems(skip=skip)
-    local: list[LocalFile] = []
-    with progress.task("Checking pictures and labels", len(labels.images)) as task:
-        for name, image in labels.images.items():
-            path = images / name
-            checked = problems.guard(lambda p=path, i=image: _checked(p, i, exif))  # type: ignore[misc]
-            if checked is not None:
-                local.append(LocalFile(path=path, name=name, split=split, annotation=to_json(checked, str(path))))
-            task.advance()
-    local = usable(local, problems, progress)
+    local = usable(_checked_pictures(labels, images, split, exif, problems, progress), problems, progress)
     shapes = [shape for file in local for shape in labels.images[file.name].shapes]
     crossing = sum(has_crossings(shape) for shape in shapes)
     problems.change("Outlines that cross themselves, whose parts count by the even-odd rule: {}.", crossing)
@@ -109,6 +101,21 @@ def import_labels(
         note=note,
     )
     return Imported(added, len(shapes), notes)
+
+
+def _checked_pictures(
+    labels: LabelSet, images: Path, split: str | None, exif: Exif | None, problems: Problems, progress: Progress
+) -> list[LocalFile]:
+    """The pictures of a folder that fit their labels, with these in edgerig's own form."""
+    local: list[LocalFile] = []
+    with progress.task("Checking pictures and labels", len(labels.images)) as task:
+        for name, image in labels.images.items():
+            path = images / name
+            checked = problems.guard(lambda p=path, i=image: _checked(p, i, exif))  # type: ignore[misc]
+            if checked is not None:
+                local.append(LocalFile(path=path, name=name, split=split, annotation=to_json(checked, str(path))))
+            task.advance()
+    return local
 
 
 def _checked(path: Path, labels: ImageLabels, exif: Exif | None) -> ImageLabels:

@@ -147,27 +147,7 @@ def parse_inference(lines: Sequence[ReceivedLine], asked: Asked) -> Inference:
     """
     iterations, warm_up, counts, sent, real_time = asked
     command = f"infer {iterations} {warm_up}"
-    by_key: dict[str, list[ReceivedLine]] = {}
-    for line in lines:
-        match = _KEY.match(line.text)
-        if match is not None:
-            by_key.setdefault(match[1] or "infer-done", []).append(line)
-    _check_count(by_key.get("infer-start", []), "infer-start", iterations)
-    _check_count(by_key.get("warmup-start", []), "warmup-start", warm_up)
-    for key in ("infer-done", "results"):
-        if key not in by_key:
-            last = one_line(lines[-1].text, _SHOWN) if lines else "nothing"
-            raise AnswerError(
-                f"The answer to '{command}' has no line m-{key}; the last before m-ready is {last!r}.",
-                "Does the line lose bytes, or does the firmware print something else in between?",
-            )
-    texts = {line.text for line in by_key["results"]}
-    if len(texts) > 1:
-        raise AnswerError(
-            f"The answer to '{command}' has {len(by_key['results'])} lines of results that differ; the last is "
-            f"{one_line(by_key['results'][-1].text, _SHOWN)!r}.",
-            "Is one of them the answer to an earlier command, or do two devices share the line?",
-        )
+    by_key = _lines_by_key(lines, command, iterations, warm_up)
     laps = by_key.get("lap-us", [])
     done = by_key["infer-done"][-1].at
     begun = by_key["infer-start"][0].at if "infer-start" in by_key else sent
@@ -197,6 +177,38 @@ def parse_inference(lines: Sequence[ReceivedLine], asked: Asked) -> Inference:
         host_begin=first.at,
         host_end=second.at,
     )
+
+
+def _lines_by_key(
+    lines: Sequence[ReceivedLine], command: str, iterations: int, warm_up: int
+) -> dict[str, list[ReceivedLine]]:
+    """The lines of an answer to ``infer`` by what they are, of which none is missing and no two contradict.
+
+    Raises:
+        AnswerError: A line is missing, there are more or fewer than inferences, or results differ.
+    """
+    by_key: dict[str, list[ReceivedLine]] = {}
+    for line in lines:
+        match = _KEY.match(line.text)
+        if match is not None:
+            by_key.setdefault(match[1] or "infer-done", []).append(line)
+    _check_count(by_key.get("infer-start", []), "infer-start", iterations)
+    _check_count(by_key.get("warmup-start", []), "warmup-start", warm_up)
+    for key in ("infer-done", "results"):
+        if key not in by_key:
+            last = one_line(lines[-1].text, _SHOWN) if lines else "nothing"
+            raise AnswerError(
+                f"The answer to '{command}' has no line m-{key}; the last before m-ready is {last!r}.",
+                "Does the line lose bytes, or does the firmware print something else in between?",
+            )
+    texts = {line.text for line in by_key["results"]}
+    if len(texts) > 1:
+        raise AnswerError(
+            f"The answer to '{command}' has {len(by_key['results'])} lines of results that differ; the last is "
+            f"{one_line(by_key['results'][-1].text, _SHOWN)!r}.",
+            "Is one of them the answer to an earlier command, or do two devices share the line?",
+        )
+    return by_key
 
 
 def elapsed_us(first: int, second: int, host_seconds: float | None) -> int:
