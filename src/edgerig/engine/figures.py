@@ -74,7 +74,7 @@ def summed_up(
         machine_after=rounds[-1].machine_after,
         seconds=sum(entry.seconds for entry in rounds),
         repetition=repetition,
-        warnings=tuple(dict.fromkeys((*doubts, *result.quality.warnings, *_agreement_warnings(result.agreement)))),
+        warnings=tuple(dict.fromkeys((*doubts, *_others(result)))),
     )
 
 
@@ -254,6 +254,12 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
         spread=float(np.median([steady.spread for steady in steadies])),
         drift=float(np.median([steady.drift for steady in steadies])),
     )
+
+
+def _others(result: CellResult) -> tuple[str, ...]:
+    """What makes other figures than times less trustworthy: counts of an emulator, quality, agreement."""
+    counted = result.instructions.warnings if isinstance(result.instructions, Measurement) else ()
+    return (*counted, *result.quality.warnings, *_agreement_warnings(result.agreement))
 
 
 def _compiler_warnings(artifact: Artifact) -> list[str]:

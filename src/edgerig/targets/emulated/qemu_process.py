@@ -12,11 +12,13 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
@@ -36,6 +38,8 @@ _logger = logging.getLogger(__name__)
 
 #: Seconds that QEMU and the firmware's start may take.
 START_SECONDS = 30.0
+#: The largest share of an inference that a tick of the counter may be without a word of warning.
+LARGEST_TICK = 0.02
 _FAULT = re.compile(r"fault before: pc ([0-9a-f]{8}) (?:lr|ra) [0-9a-f]{8} (CFSR|mcause) ([0-9a-f]{8})")
 
 
@@ -209,6 +213,30 @@ class EmulatedSession(BoardSession):
 
     client: EmulatorClient
 
+    def __init__(self, *arguments: Any, reading: Callable[[], float] = lambda: 0.0, **options: Any) -> None:
+        """``reading``: Instructions that the firmware takes beside the network in what it times."""
+        self._reading = cache(reading)
+        super().__init__(*arguments, **options)
+
+    @property
+    def counted(self) -> list[int]:
+        """Instructions of each inference, as the firmware's clock tells them."""
+        return self._instructions
+
+    def _middle(self, counted: NDArray[np.int64]) -> tuple[float, str]:
+        # Each count wavers by a tick, with the moment at which the inference began; their mean does far less.
+        reading = self._reading()
+        value = max(1.0, round(float(np.mean(counted)) - reading))
+        return value, f"less {reading:,.0f} of reading the clock; mean"
+
+    def _doubts(self, instructions: float) -> tuple[str, ...]:
+        if self._tick <= instructions * LARGEST_TICK:
+            return ()
+        return (
+            f"QEMU's counter ticks every {self._tick:.0f} instructions, which is {self._tick / instructions:.0%} of an "
+            "inference: a simulated board (sim:stm32f746) counts each.",
+        )
+
     def _as_reported(self, run: DeviceRun) -> DeviceRun:
         counted = run.times_ns
         self._instructions += [int(count) for count in counted]
@@ -221,6 +249,11 @@ class EmulatedSession(BoardSession):
             return layers
         measured = [layer.time for layer in layers]
         counts = [time.value * 1e9 if isinstance(time, Measurement) else 0.0 for time in measured]
+        if self._instructions and counts:
+            # The clock is read after each layer: what they have more than the network itself is that.
+            whole, _ = self._middle(np.array(self._instructions))
+            each = max(0.0, (sum(counts) - whole) / len(counts))
+            counts = [max(0.0, count - each) for count in counts]
         return self._layers(
             layers, counts, None, max((time.n for time in measured if isinstance(time, Measurement)), default=1)
         )
@@ -246,7 +279,8 @@ class EmulatedSession(BoardSession):
     def _first_count(self) -> Quantity:
         if self._tick > 1:
             return self._too_coarse("in a single inference")
-        return _counted(self._instructions[0], f"the first inference, {self._counted_by}")
+        first = max(1, self._instructions[0] - round(self._reading()))
+        return _counted(first, f"the first inference, {self._counted_by}")
 
     def _too_coarse(self, when: str) -> Unavailable:
         return Unavailable(

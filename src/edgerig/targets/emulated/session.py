@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.boards.board import Board
@@ -109,21 +110,30 @@ class BoardSession(WireSession):
             nothing = Unavailable("no inference was run")
             return Counts(instructions=nothing, cycles=nothing, load=self._load_count(), first=nothing)
         counted = np.array(self._instructions)
-        median = float(np.median(counted))
+        value, middle = self._middle(counted)
         spread = f"from {counted.min():,} to {counted.max():,}" if counted.min() != counted.max() else "all the same"
         return Counts(
             instructions=Measurement(
-                value=median,
+                value=value,
                 unit="instructions",
                 kind="emulated",
                 n=len(counted),
-                method=f"one inference, {self._counted_by}; median, {spread}",
+                method=f"one inference, {self._counted_by}; {middle}, {spread}",
+                warnings=self._doubts(value),
             ),
             cycles=self._cycles_of_one(),
             load=self._load_count(),
             first=self._first_count(),
             tick=self._tick,
         )
+
+    def _middle(self, counted: NDArray[np.int64]) -> tuple[float, str]:
+        """What stands for the counts of all inferences, and what it is called."""
+        return float(np.median(counted)), "median"
+
+    def _doubts(self, instructions: float) -> tuple[str, ...]:
+        """What makes that many instructions of an inference less trustworthy."""
+        return ()
 
     @property
     def _tick(self) -> float:
