@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from edgerig.report import contents
 from edgerig.report.charts import arena, distribution, histogram, operators, time_series
+from edgerig.report.limits import WHOLE, Limits
 from edgerig.report.model import Report, Variant
 from edgerig.report.page import asset
-from edgerig.report.plot import colours_of, plot_of
+from edgerig.report.plot import Plot, colours_of, plot_of
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
 from edgerig.report.view_page import view_environment
@@ -31,8 +32,12 @@ class Shown(msgspec.Struct, frozen=True):
     arena: Markup | None
 
 
-def render_html(report: Report) -> str:
-    """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
+def render_html(report: Report, limits: Limits = WHOLE, left_out: str = "") -> str:
+    """The whole page. Names and messages are escaped; a content policy forbids any other script and any request.
+
+    Args:
+        limits: What of its sections is shown. left_out: what the page says of those that are not.
+    """
     environment = view_environment()
     environment.filters["percent"] = percent
     css, js = asset("report.css"), asset("report.js") + asset("tools.js") + asset("stacks.js")
@@ -40,8 +45,11 @@ def render_html(report: Report) -> str:
     colours, legend = colours_of(report)
     context: dict[str, Any] = {
         "report": report,
-        "variants": [_shown(variant, colours[variant.anchor]) for variant in report.variants],
-        "plot": plot_of(report, colours, legend),
+        "variants": [_shown(variant, colours[variant.anchor], limits) for variant in report.variants],
+        "plot": plot_of(report, colours, legend) if limits.others else Plot(note=left_out),
+        "details": limits.details,
+        "others": limits.others,
+        "left_out": left_out,
         "table": report.table.on("html"),
         "tables": contents,
         "boards": contents.boards_table(report),
@@ -53,7 +61,9 @@ def render_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(context)
 
 
-def _shown(variant: Variant, series: int) -> Shown:
+def _shown(variant: Variant, series: int, limits: Limits) -> Shown:
+    if not limits.details:
+        return Shown(variant, series, None, None, None, None, None)
     times, marks = variant.times, (variant.steady, variant.p90, variant.p99)
     return Shown(
         variant,

@@ -14,6 +14,8 @@ class Limits(msgspec.Struct, frozen=True):
         mismatches: Samples of a gallery.
         classes: Rows of a view's table, and largest size of a matrix that is shown.
         layers: Rows of the per-layer table.
+        details: Whether each variant has a section of its own.
+        others: Whether there is more than the table of variants: a plot, layers, sizes, errors compared.
     """
 
     points: int = 2000
@@ -21,6 +23,12 @@ class Limits(msgspec.Struct, frozen=True):
     mismatches: int = 60
     classes: int = 40
     layers: int = 400
+    details: bool = True
+    others: bool = True
+
+
+#: All that a page shows where there is room.
+WHOLE = Limits()
 
 
 class Budget:

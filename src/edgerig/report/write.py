@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from edgerig import files
-from edgerig.errors import StorageError, UsageError
+from edgerig.errors import UsageError
 from edgerig.report.build import build
 from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded, load_bundle
@@ -21,7 +20,7 @@ Bundles = Path | str | Sequence[Path | str]
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: Formats that a run writes into its bundle.
 _IN_BUNDLES: tuple[Format, ...] = ("json", "md", "html")
-#: Largest size of a page.
+#: Largest size of a page that has more than the table of variants.
 MOST_BYTES = 2_500_000
 #: Limits from everything down; the first with which the page fits is used.
 _LEVELS = (
@@ -29,11 +28,9 @@ _LEVELS = (
     Limits(points=600, picture_bytes=300_000, mismatches=24, layers=120),
     Limits(points=200, picture_bytes=0, mismatches=10, classes=12, layers=40),
     Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0),
+    Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0, details=False),
+    Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0, details=False, others=False),
 )
-
-
-class _TooLargeError(StorageError):
-    """A page is too large even without its details."""
 
 
 def write_report(bundles: Bundles, out: Path | str, format: Format | None = None) -> Path:
@@ -50,8 +47,7 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
 
     Raises:
         UsageError: No bundle is given, one twice, or the suffix is of no known format.
-        StorageError: A folder is no bundle or is damaged, the file cannot be written, or the page would be larger
-            than 2.5 MB even without its details.
+        StorageError: A folder is no bundle or is damaged, or the file cannot be written.
     """
     out = Path(out)
     chosen = format or format_of(out)
@@ -73,28 +69,12 @@ def _write_tables(bundles: Bundles, folder: Path) -> Path:
 
 def write_reports(bundle: Path) -> Report:
     """Write ``report.html``, ``.md`` and ``.json`` into a bundle, and return what they show; raises as `write_report`
-    does, but for a page that would be too large: then it says where all of it is, since a run of many cells has
-    succeeded."""
+    does."""
     loaded = _load([bundle])
     report = build(loaded)
     for format in _IN_BUNDLES:
-        try:
-            text = render(loaded, format, report)
-        except _TooLargeError as error:
-            text = _in_its_place(report, error)
-        files.write_text(bundle / f"report.{format}", text)
+        files.write_text(bundle / f"report.{format}", render(loaded, format, report))
     return report
-
-
-def _in_its_place(report: Report, error: StorageError) -> str:
-    """The page of a run that has too many cells for one."""
-    title = html.escape(report.title)
-    return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<h1>{title}</h1>\n'
-        f"<p>{html.escape(error.message)}</p>\n<p>All of its {len(report.variants):,} variants are in "
-        '<a href="report.md">report.md</a> and <a href="report.json">report.json</a>; `edgerig report FOLDER --out '
-        "table.csv` writes their table.</p>\n</html>\n"
-    )
 
 
 def build_report(bundles: Bundles) -> Report:
@@ -105,13 +85,11 @@ def build_report(bundles: Bundles) -> Report:
 def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | None = None) -> str:
     """The report's text in one of `FORMATS`.
 
-    A page that would be larger than 2.5 MB is made with fewer points, pictures and rows, and says so.
+    A page that would be larger than 2.5 MB is made with fewer points, pictures and rows, then without sections of the
+    variants, then of their table alone, which has all of them however many there are; and says so.
 
     Args:
         report: What `build` makes of ``bundles``, where it is there already.
-
-    Raises:
-        StorageError: Even the smallest version is too large.
     """
     from edgerig.report.csv import render_csv
     from edgerig.report.html import render_html
@@ -122,17 +100,23 @@ def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | 
     whole = {"json": render_json, "md": render_markdown, "rst": render_rst, "csv": render_csv}
     if format != "html":
         return whole[format](report or build(bundles))
-    size = 0
+    page = ""
     for limits in _LEVELS:
-        page = render_html(report if report is not None and limits == Limits() else build(bundles, limits))
-        size = len(page.encode())
-        if size <= MOST_BYTES:
-            return page
-    raise _TooLargeError(
-        f"The report would have {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6} MB.",
-        "Give fewer bundles, or another format: --format md, csv or json."
-        if len(bundles) > 1
-        else "Take another format, which has all of it: --format md, csv or json.",
+        shown = report if report is not None and limits == Limits() else build(bundles, limits)
+        page = render_html(shown, limits, _left_out(limits, len(shown.variants)))
+        if len(page.encode()) <= MOST_BYTES:
+            break
+    return page
+
+
+def _left_out(limits: Limits, variants: int) -> str:
+    """What a page says of the sections that it lacks; nothing where it has all of them."""
+    if limits.details:
+        return ""
+    what = "their sections" if limits.others else "their sections, the plot, and what compares them"
+    return (
+        f"A page of at most {MOST_BYTES / 1e6} MB does not hold more than the table of the {variants:,} variants: "
+        f"{what} are left out. report.md and report.json have all of it (edgerig report FOLDER --format md, csv, json)."
     )
 
 

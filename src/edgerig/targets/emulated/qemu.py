@@ -66,13 +66,13 @@ class Qemu(BoardTarget):
         """Instructions that a firmware takes beside its network in every inference that it times, counted once."""
         key = sha256_file(firmware.elf)
         if key not in _readings:
-            one = [np.zeros((1, *spec.shape[1:]), spec.dtype) for spec in artifact.inputs]
-            count = max(FEWEST, min(MOST, LARGEST // max(1, sum(x.nbytes for x in one))))
+            sample = [np.zeros((1, *spec.shape[1:]), spec.dtype) for spec in artifact.inputs]
+            count = max(FEWEST, min(MOST, LARGEST // max(1, sum(x.nbytes for x in sample))))
             with tempfile.TemporaryDirectory(prefix="edgerig-clock-") as folder:
                 without_network(firmware.elf, self.board, Path(folder) / firmware.elf.name)
                 session = self._start(artifact, replace(firmware, folder=folder), lambda: 0.0)
                 try:
-                    session.run([np.repeat(x, count, axis=0) for x in one])
+                    session.run([np.repeat(x, count, axis=0) for x in sample])
                 finally:
                     session.close()
                 _readings[key] = float(np.mean(session.counted))
