@@ -134,7 +134,7 @@ class RingServer:
             for memory in descriptors[::DESCRIPTORS]:
                 os.close(memory)
         #: Of each inference in a slot its sample and its results, with their batch axis, as `Runtime.run_one` has them.
-        self._single = {
+        places = {
             slot: [
                 (_of(slot.inputs, runtime.inputs, row), _of(slot.outputs, runtime.outputs, row))
                 for row in range(header.rows)
@@ -142,6 +142,7 @@ class RingServer:
             for served in self._rings
             for slot in served.ring.slots
         }
+        self._placed = {slot: runtime.placed(samples, slot.times) for slot, samples in places.items()}
         self._warm = False
 
     def serve(self) -> None:
@@ -178,7 +179,7 @@ class RingServer:
         try:
             if self._warm:
                 # Each by itself, to and from where it lies: without the checks and copies of `Runtime.run`.
-                self._runtime.run_each(self._single[slot][:count], slot.times)
+                self._placed[slot](count)
                 self._count(count, int(slot.times[count - 1]))
             else:
                 result = self._infer([array[:count] for array in slot.inputs])

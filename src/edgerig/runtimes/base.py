@@ -4,61 +4,33 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.environments import choice
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
-from edgerig.measure.census import Census, Fallback
+from edgerig.measure.census import Census
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
 from edgerig.runtimes.carried import Calls as Calls
 from edgerig.runtimes.carried import CarriedState
 from edgerig.runtimes.checked_inputs import check_sample_axis, checked_inputs
-from edgerig.runtimes.inferences import each, joined
+from edgerig.runtimes.inferences import RunResult as RunResult
+from edgerig.runtimes.inferences import Sample, each, joined
 from edgerig.runtimes.operator_times import with_warning
+from edgerig.runtimes.runtime_settings import RuntimeSettings as RuntimeSettings
 from edgerig.text import cause_of
 
 #: Largest number of samples of a profile.
 PROFILE_SAMPLES = 200
 
 Array = NDArray[Any]
-
-
-class RuntimeSettings(Settings, frozen=True, kw_only=True):
-    """Settings that every runtime has."""
-
-    threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
-    state: Annotated[
-        dict[str, str],
-        msgspec.Meta(
-            description="inputs that are an output of the inference before, by name: {input: output}; in a rig file it "
-            "is said of the model"
-        ),
-    ] = msgspec.field(default_factory=dict)
-    fallback: Annotated[
-        Fallback,
-        msgspec.Meta(
-            description="what is asked for by name (a delegate, a provider, a type) may also run elsewhere: forbid: "
-            "not one operator; part: some of them, which is told beside the numbers; allow: all of them"
-        ),
-    ] = "part"
-    python: Annotated[str | None, msgspec.Meta(description=choice.DESCRIPTION)] = None
-
-
-class RunResult(msgspec.Struct, frozen=True):
-    """Outputs, one array (n, ...) for each output tensor, and the n inference times in ns, shape (n,), int64."""
-
-    outputs: tuple[Array, ...]
-    times_ns: NDArray[np.int64]
 
 
 class Runtime(Plugin, ABC):
@@ -250,7 +222,7 @@ class Runtime(Plugin, ABC):
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
 
-    def run_each(self, samples: Sequence[tuple[Sequence[Array], Sequence[Array]]], times: NDArray[np.int64]) -> None:
+    def run_each(self, samples: Sequence[Sample], times: NDArray[np.int64]) -> None:
         """Run samples that are known to fit, one after another, with the least that is done beside the inferences.
 
         Args:
@@ -268,6 +240,29 @@ class Runtime(Plugin, ABC):
             raise
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
+
+    def placed(self, samples: Sequence[Sample], times: NDArray[np.int64]) -> Callable[[int], None]:
+        """What runs the first n of samples that stay where they are, as `run_each` does, until the network is closed.
+
+        Args:
+            samples, times: As in `run_each`.
+
+        Raises:
+            InferenceError: No network is loaded. What is returned raises it, too, as `run_each` does.
+        """
+        self._need_loaded("placed")
+        run = None if self._carried else self._placed(samples, times)
+        if run is None:
+            return lambda count: self.run_each(samples[:count], times)
+
+        def run_placed(count: int) -> None:
+            self._need_loaded("placed")
+            try:
+                run(count)
+            except Exception as error:
+                raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
+
+        return run_placed
 
     def begin_sequence(self) -> None:
         """Make the network's state what it is after loading: the next inference is the first of a sequence.
@@ -364,6 +359,10 @@ class Runtime(Plugin, ABC):
     def _copy_outputs(self, into: Sequence[Array]) -> bool:
         """Copy the outputs to ``into``, as `run_each` has it, where that saves another copy; whether it was done."""
         return False
+
+    def _placed(self, samples: Sequence[Sample], times: NDArray[np.int64]) -> Callable[[int], None] | None:
+        """What `placed` returns, where that saves copies and calls; None where the three calls are to be used."""
+        return None
 
     @abstractmethod
     def _calls(self) -> Calls:

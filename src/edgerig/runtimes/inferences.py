@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,13 @@ from edgerig.runtimes.carried import Calls
 Array = NDArray[Any]
 #: For each input of an inference an array, and for each output an array that gets it.
 Sample = tuple[Sequence[Array], Sequence[Array]]
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """Outputs, one array (n, ...) for each output tensor, and the n inference times in ns, shape (n,), int64."""
+
+    outputs: tuple[Array, ...]
+    times_ns: NDArray[np.int64]
 
 
 def each(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization, TensorSpec
 from edgerig.errors import InferenceError
@@ -18,7 +19,9 @@ from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, check_batch, fixed_batch
 from edgerig.runtimes.detections import detections_among, with_zeros
+from edgerig.runtimes.inferences import Sample
 from edgerig.runtimes.litert_delegates import Delegates, LoadedDelegates, entries
+from edgerig.runtimes.litert_places import in_place, planned, stays
 from edgerig.runtimes.litert_state import initial_graphs
 
 #: Bytes of an output from which a view of it is quicker than the interpreter's own copy of it.
@@ -60,6 +63,8 @@ class LiteRt(Runtime):
     settings: LiteRtSettings
     #: Subgraphs that set variables to their initial values, as soon as they were asked for.
     _initial_graphs: tuple[int, ...] | None
+    #: Whether its tensors stay where they are; None until it is looked at.
+    _stays: bool | None
 
     @classmethod
     def version(cls) -> str:
@@ -82,6 +87,8 @@ class LiteRt(Runtime):
             _resize(interpreter, self.settings.batch)
         _allocate(interpreter)
         self._path, self._initial_graphs = path, None
+        # Known before the first inference alone; whether they stay there is looked at where it matters.
+        self._stays = None if planned(interpreter) else False
         self._interpreter = interpreter
         self._input_details = interpreter.get_input_details()
         self._output_details = interpreter.get_output_details()
@@ -136,6 +143,14 @@ class LiteRt(Runtime):
         if same:
             into[0][...] = output
         return same
+
+    def _placed(self, samples: Sequence[Sample], times: NDArray[np.int64]) -> Callable[[int], None] | None:
+        # A delegate of one's own may keep tensors elsewhere, and bring them when they are asked for.
+        if self._stays is None:
+            # What derives from this class may have calls of its own.
+            usual = type(self)._calls is LiteRt._calls and not self.libraries()
+            self._stays = usual and stays(self._interpreter)
+        return in_place(self._interpreter, samples, times) if self._stays else None
 
     def _begin_sequence(self) -> None:
         if self._initial_graphs is None:

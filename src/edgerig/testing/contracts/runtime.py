@@ -36,6 +36,41 @@ def samples_for(specs: Sequence[TensorSpec], count: int, seed: int = 0) -> list[
     return samples
 
 
+def check_placed(runtime: Runtime) -> None:
+    """Samples that stay where they are give what `run` gives, also after another number of them, and after `run`."""
+    count = 5
+    inputs = samples_for(runtime.inputs, count)
+    expected = runtime.run(inputs).outputs
+    outputs = [np.zeros((count, *spec.shape), spec.dtype) for spec in runtime.outputs]
+    places = [
+        (
+            [array[row : row + 1].reshape(spec.shape) for array, spec in zip(inputs, runtime.inputs, strict=True)],
+            [array[row] for array in outputs],
+        )
+        for row in range(count)
+    ]
+    times = np.zeros(count, np.int64)
+    run = runtime.placed(places, times)
+    for some in (count, 1, 3):
+        times[:] = 0
+        for output in outputs:
+            output[:] = 0
+        run(some)
+        assert (times[:some] > 0).all()
+        assert not times[some:].any()
+        for output, want in zip(outputs, expected, strict=True):
+            assert output[:some].tobytes() == want[:some].tobytes()
+            assert not output[some:].any()
+        # What is there now goes in, not what was there when the places were told.
+        for array in inputs:
+            array[:] = array[::-1].copy()
+        expected = tuple(array[::-1] for array in expected)
+        assert [a.tobytes() for a in runtime.run(inputs).outputs] == [a.tobytes() for a in expected]
+    runtime.close()
+    with pytest.raises(InferenceError, match="no network is loaded"):
+        run(1)
+
+
 class RuntimeContract:
     """Tests that every runtime passes.
 
@@ -168,6 +203,10 @@ class RuntimeContract:
             np.testing.assert_array_equal(output, copy)
         for output, again in zip(first.outputs, runtime.run(inputs).outputs, strict=True):
             np.testing.assert_array_equal(output, again)
+
+    def test_samples_run_where_they_lie(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        check_placed(runtime)
 
     def test_a_sequence_begins_as_in_a_fresh_process(
         self, runtime: Runtime, network: Path, network_with_state: Path | None
