@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from edgerig.cli.option_group import F, option_group
+
 _logger = logging.getLogger(__name__)
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def access_options(who: str, knows: str = "that know") -> Callable[[F], F]:
@@ -20,7 +20,7 @@ def access_options(who: str, knows: str = "that know") -> Callable[[F], F]:
         who: Comes in, for the help: hosts, clients.
         knows: What they do with the token, as in ``hosts that know the token``.
     """
-    options = (
+    return option_group(
         click.option(
             "--tls",
             type=click.Path(path_type=Path, file_okay=False),
@@ -36,13 +36,6 @@ def access_options(who: str, knows: str = "that know") -> Callable[[F], F]:
             "--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there."
         ),
     )
-
-    def decorate(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 def read_token(token_file: Path | None, tls: Path | None) -> bytes | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from edgerig.cli.console import ConsoleProgress, echo, say
 from edgerig.cli.data_options import credentials_option, note_option, repair_option
+from edgerig.cli.option_group import option_group
 from edgerig.text import counted
 
 if TYPE_CHECKING:
@@ -74,9 +75,7 @@ def _common(function: Callable[..., None]) -> Callable[..., None]:
         function(**values, options=_Options(**own))
 
     with_options.__doc__ = function.__doc__
-    for option in reversed(_COMMON):
-        with_options = option(with_options)
-    return with_options
+    return option_group(*_COMMON)(with_options)
 
 
 @click.command()

@@ -8,84 +8,78 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import echo
+from edgerig.cli.option_group import option_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edgerig.boards.board import Board
     from edgerig.boards.firmware import Console, Firmware, Network
 
 
-def build_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how a firmware is built."""
-    for option in reversed(
-        [
-            click.option(
-                "--console",
-                "console_kind",
-                type=click.Choice(["edgerig", "mlperf-tiny"]),
-                default="edgerig",
-                show_default=True,
-                help="What it says on its lines: the wire and CMD=1 to 4, or MLPerf Tiny's commands on both.",
-            ),
-            click.option(
-                "--benchmark", metavar="NAME", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"
-            ),
-            click.option(
-                "--mode",
-                type=click.Choice(["performance", "energy"]),
-                help="MLPerf Tiny's: a timestamp is a line, or an edge on a pin.  [default: performance]",
-            ),
-            click.option(
-                "--baud",
-                type=click.IntRange(1200, 4_000_000),
-                help="Of MLPerf Tiny's lines.  [default: the benchmark's and the mode's: 115200, 921600 or 9600]",
-            ),
-            click.option(
-                "--compiler",
-                type=click.Choice(["auto", "ziglang", "gcc"]),
-                default="auto",
-                show_default=True,
-                help="The C compiler; gcc is arm-none-eabi-gcc.",
-            ),
-            click.option(
-                "--optimize",
-                type=click.Choice(["speed", "size"]),
-                default="speed",
-                show_default=True,
-                help="What decides where a faster kernel takes more flash.",
-            ),
-            click.option(
-                "--level",
-                type=click.Choice(list("0123s")),
-                default="2",
-                show_default=True,
-                help="The C compiler's optimization, as in -O2.",
-            ),
-            click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
-            click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
-            click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
-            click.option(
-                "--overclock",
-                type=click.IntRange(min=1),
-                metavar="MHZ",
-                help="A clock above the data sheet's, at your own risk: flagged at every number.",
-            ),
-            click.option(
-                "--digits",
-                is_flag=True,
-                help="Answer the digits' protocol too, on a line of its own: UART7 of the stm32f746.",
-            ),
-            click.option(
-                "--sample",
-                type=click.Path(path_type=Path),
-                help="A drawn digit for CMD=2: an image, or 784 numbers as .txt, .npy or .h.  [default: one of MNIST]",
-            ),
-            click.option("--kernels", metavar="CPU", help="CPU to choose kernels for, such as portable."),
-        ]
-    ):
-        function = option(function)
-    return function
+#: How a firmware is built; `build_with` takes them.
+build_options = option_group(
+    click.option(
+        "--console",
+        "console_kind",
+        type=click.Choice(["edgerig", "mlperf-tiny"]),
+        default="edgerig",
+        show_default=True,
+        help="What it says on its lines: the wire and CMD=1 to 4, or MLPerf Tiny's commands on both.",
+    ),
+    click.option(
+        "--benchmark", metavar="NAME", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["performance", "energy"]),
+        help="MLPerf Tiny's: a timestamp is a line, or an edge on a pin.  [default: performance]",
+    ),
+    click.option(
+        "--baud",
+        type=click.IntRange(1200, 4_000_000),
+        help="Of MLPerf Tiny's lines.  [default: the benchmark's and the mode's: 115200, 921600 or 9600]",
+    ),
+    click.option(
+        "--compiler",
+        type=click.Choice(["auto", "ziglang", "gcc"]),
+        default="auto",
+        show_default=True,
+        help="The C compiler; gcc is arm-none-eabi-gcc.",
+    ),
+    click.option(
+        "--optimize",
+        type=click.Choice(["speed", "size"]),
+        default="speed",
+        show_default=True,
+        help="What decides where a faster kernel takes more flash.",
+    ),
+    click.option(
+        "--level",
+        type=click.Choice(list("0123s")),
+        default="2",
+        show_default=True,
+        help="The C compiler's optimization, as in -O2.",
+    ),
+    click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
+    click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
+    click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
+    click.option(
+        "--overclock",
+        type=click.IntRange(min=1),
+        metavar="MHZ",
+        help="A clock above the data sheet's, at your own risk: flagged at every number.",
+    ),
+    click.option(
+        "--digits",
+        is_flag=True,
+        help="Answer the digits' protocol too, on a line of its own: UART7 of the stm32f746.",
+    ),
+    click.option(
+        "--sample",
+        type=click.Path(path_type=Path),
+        help="A drawn digit for CMD=2: an image, or 784 numbers as .txt, .npy or .h.  [default: one of MNIST]",
+    ),
+    click.option("--kernels", metavar="CPU", help="CPU to choose kernels for, such as portable."),
+)
 
 
 def build_with(board_name: str, model: Path, out: Path | None, options: dict[str, Any]) -> tuple[Firmware, Network]:

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import click
 
+from edgerig.cli.option_group import option_group
 from edgerig.cli.options import FiniteRange
 
-Command = TypeVar("Command", bound=Callable[..., object])
 #: The settings of `edgerig.rig.types.Measure` that these options set.
 LOAD_OPTIONS = ("streams", "rate", "latency_bound", "percentile", "load_seconds", "arrival_seed")
 
-
-def load_options(command: Command) -> Command:
-    """Add the options to ``command``."""
-    options = (
-        click.option("--streams", type=int, metavar="N", help="Sessions at once, in the scenarios streams and server."),
-        click.option("--rate", type=FiniteRange(), metavar="RATE", help="Arrivals a second in the scenario server."),
-        click.option(
-            "--latency-bound",
-            metavar="TIME",
-            help="Longest latency in the scenario server, such as '50 ms': without --rate, the highest rate is sought.",
-        ),
-        click.option(
-            "--percentile",
-            metavar="PERCENT",
-            type=FiniteRange(),
-            help="Of the latency that the bound is for.  [default: 99]",
-        ),
-        click.option(
-            "--load-seconds",
-            metavar="SECONDS",
-            type=FiniteRange(),
-            help="Of a round, or each rate that is tried.  [default: 3]",
-        ),
-        click.option("--arrival-seed", type=int, help="Of the random arrivals.  [default: 0]"),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+load_options = option_group(
+    click.option("--streams", type=int, metavar="N", help="Sessions at once, in the scenarios streams and server."),
+    click.option("--rate", type=FiniteRange(), metavar="RATE", help="Arrivals a second in the scenario server."),
+    click.option(
+        "--latency-bound",
+        metavar="TIME",
+        help="Longest latency in the scenario server, such as '50 ms': without --rate, the highest rate is sought.",
+    ),
+    click.option(
+        "--percentile",
+        metavar="PERCENT",
+        type=FiniteRange(),
+        help="Of the latency that the bound is for.  [default: 99]",
+    ),
+    click.option(
+        "--load-seconds",
+        metavar="SECONDS",
+        type=FiniteRange(),
+        help="Of a round, or each rate that is tried.  [default: 3]",
+    ),
+    click.option("--arrival-seed", type=int, help="Of the random arrivals.  [default: 0]"),
+)

@@ -15,6 +15,7 @@ import click
 from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
 from edgerig.cli.device_options import runtime_settings, target_settings
+from edgerig.cli.option_group import option_group
 from edgerig.cli.options import FiniteRange, find_here, format_option, load_format, parse_options
 
 if TYPE_CHECKING:
@@ -94,9 +95,7 @@ _OPTIONS = (
 
 def serving_options(function: F) -> F:
     """The options of every command that serves; `start_server` takes them."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    return option_group(*_OPTIONS)(function)
 
 
 def start_server(

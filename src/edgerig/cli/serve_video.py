@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from edgerig.cli.option_group import option_group
 from edgerig.cli.options import FiniteRange, layout_option, parse_options
 from edgerig.errors import UsageError
 
@@ -116,9 +117,7 @@ _FIELDS = {
 
 def video_options(function: F) -> F:
     """The options, for the decorator of a command that hands them to `video_way`."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    return option_group(*_OPTIONS)(function)
 
 
 def video_way(options: dict[str, Any]) -> tuple[Video | None, ViewSettings | None]:

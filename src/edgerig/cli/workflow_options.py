@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
+
+from edgerig.cli.option_group import option_group
 
 if TYPE_CHECKING:
     from edgerig.suites.workflow.types import Workflow
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS = [
+#: The file, and what changes its values; `read_workflow` takes them.
+workflow_options = option_group(
     click.argument("file", type=click.Path(path_type=Path)),
     click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="The value of a parameter."),
     click.option(
@@ -23,20 +23,13 @@ _OPTIONS = [
         metavar="KEY=VALUE",
         help="Change a value of the file, such as steps.train.retries=2.",
     ),
-]
+)
 
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of the results.  [default: runs/<name of the workflow>]",
 )
-
-
-def workflow_options(function: F) -> F:
-    """The file, and what changes its values; `read_workflow` takes them."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def read_workflow(file: Path, parameters: tuple[str, ...], settings: tuple[str, ...]) -> Workflow:
