@@ -40,26 +40,16 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     """The report of one or several bundles, side by side."""
     limits = limits or Limits()
     cells = with_distinct_names(bundles)
+    names, ids = _names(bundles), anchors(cells, len(bundles))
     full, short = labels(cells)
-    ids = anchors(cells, len(bundles))
-    budget = Budget(limits.picture_bytes)
-    names = _names(bundles)
-    rows = [
-        Row(
-            cell=cell,
-            cells=bundles[number].result.cells,
-            label=label,
-            run=names[number] if len(bundles) > 1 else None,
-            model=_model_of(bundles[number].result, cell),
-        )
-        for (number, cell), label in zip(cells, full, strict=True)
-    ]
+    rows = _rows(bundles, cells, full, names)
     figures = fill(VARIANTS, rows)
+    budget = Budget(limits.picture_bytes)
     variants = tuple(
         build_variant(
             VariantContext(
                 row=row,
-                figures={column.name: cells[index] for column, cells in zip(VARIANTS, figures, strict=True)},
+                figures={column.name: entries[index] for column, entries in zip(VARIANTS, figures, strict=True)},
                 loaded=bundles[number],
                 bundle=number,
                 anchor=ids[index],
@@ -104,6 +94,26 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         unlayered=unlayered,
     )
     return anonymous(report)
+
+
+def _rows(
+    bundles: Sequence[Loaded], cells: Sequence[tuple[int, CellResult]], labels: Sequence[str], names: Sequence[str]
+) -> list[Row]:
+    """The rows of the table of variants.
+
+    Args:
+        cells: Of all bundles, each with its bundle's index. labels: Of each. names: Of the bundles.
+    """
+    return [
+        Row(
+            cell=cell,
+            cells=bundles[number].result.cells,
+            label=label,
+            run=names[number] if len(bundles) > 1 else None,
+            model=_model_of(bundles[number].result, cell),
+        )
+        for (number, cell), label in zip(cells, labels, strict=True)
+    ]
 
 
 def _names(bundles: Sequence[Loaded]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.report.figures import (
     build_warnings,
     counted,
@@ -14,16 +14,15 @@ from edgerig.report.figures import (
     has_samples,
     kind_of,
     metric_figure,
-    number,
     size_warnings,
     unavailable,
-    with_known_error,
 )
 from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded, Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
-from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
+from edgerig.report.model import AgreementView, Metric, Variant
+from edgerig.report.operator_times import operator_times
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
 from edgerig.report.placement import placement_view
 from edgerig.report.quality import agreement_view, primary, quality_views
@@ -41,9 +40,6 @@ from edgerig.views import View
 
 #: Kinds of memory whose size depends on the firmware's compilation; arena and weights are planned before.
 _SET_BY_THE_BUILD = frozenset({"flash", "ram", "stack_peak"})
-
-#: Difference between the sum of a profile and an inference, as a share, from which it is explained.
-CLOSE = 0.1
 
 
 class VariantContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,11 +89,8 @@ def build_variant(context: VariantContext) -> Variant:
     row, samples, column = context.row, context.samples, context.figure
     cell, main = row.cell, primary(row.cell.quality)
     raw = None if samples is None else samples.get("times_ns")
-    views = context.fit(quality_views(cell.quality, context.dataset))
-    agreement = None
-    if not isinstance(cell.agreement, Unavailable):
-        agreement = agreement_view(cell, cell.agreement, context.dataset)
-        agreement = msgspec.structs.replace(agreement, views=context.fit(agreement.views))
+    # In this order: the room for pictures goes to the quality first.
+    views, agreement = context.fit(quality_views(cell.quality, context.dataset)), _agreement(context)
     times = None if raw is None or not has_samples(cell) else times_of(raw, context.limits.points)
     return Variant(
         anchor=context.anchor,
@@ -128,19 +121,13 @@ def build_variant(context: VariantContext) -> Variant:
         spread=_spread(cell),
         times=times,
         times_reason="" if times else _no_times(cell),
-        memory=tuple(
-            NamedFigure(
-                name.replace("_", " ").replace("rss", "RSS"),
-                figure(value, size_warnings(cell) if name in _SET_BY_THE_BUILD else ()),
-            )
-            for name, value in cell.memory.items()
-        ),
+        memory=_memory(cell),
         energy=figure(energy_of(cell)),
         metrics=tuple(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
         ),
         views=views,
-        layers=_layers(cell, context.limits),
+        layers=operator_times(cell, context.limits),
         agreement=agreement,
         agreement_reason=cell.agreement.reason if isinstance(cell.agreement, Unavailable) else "",
         machine=machine_changes(cell.machine, cell.machine_after),
@@ -158,6 +145,25 @@ def build_variant(context: VariantContext) -> Variant:
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
         placement=placement_view(cell),
+    )
+
+
+def _agreement(context: VariantContext) -> AgreementView | None:
+    """How far the variant predicts what its reference does; None where they were not compared."""
+    cell = context.row.cell
+    if isinstance(cell.agreement, Unavailable):
+        return None
+    view = agreement_view(cell, cell.agreement, context.dataset)
+    return msgspec.structs.replace(view, views=context.fit(view.views))
+
+
+def _memory(cell: CellResult) -> tuple[NamedFigure, ...]:
+    return tuple(
+        NamedFigure(
+            name.replace("_", " ").replace("rss", "RSS"),
+            figure(value, size_warnings(cell) if name in _SET_BY_THE_BUILD else ()),
+        )
+        for name, value in cell.memory.items()
     )
 
 
@@ -226,77 +232,3 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
     rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread), kind))
     rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift), kind))
     return (*rows, *facts("mean", "std"), Fact("samples", f"{distribution.n:,}"), *round_facts(cell))
-
-
-def _against_the_whole(cell: CellResult, total: float) -> str:
-    """The sum of the operators' times compared with an inference without a profiler."""
-    steady = with_known_error(cell.latency.steady)
-    if isinstance(steady, Unavailable) or steady.value <= 0:
-        return ""
-    ratio = total / steady.value
-    together = f"Together the operators take {ratio:.2f} times the median inference, {figure(steady).whole}"
-    if ratio > 1 + CLOSE:
-        cause = "the profiler's own work, or other work meanwhile, is in their times. Shares are truer than times"
-        return f"{together}: {cause}."
-    if ratio < 1 - CLOSE:
-        return f"{together}: the rest passes between them, or in those that have no time."
-    return f"{together}."
-
-
-def _layers(cell: CellResult, limits: Limits) -> Layers:
-    if isinstance(cell.layers, Unavailable):
-        return Layers(reason=cell.layers.reason)
-    if not cell.layers:
-        return Layers(reason="the profile is empty")
-    timed = [time for layer in cell.layers if not isinstance(time := with_known_error(layer.time), Unavailable)]
-    total = sum(time.value for time in timed)
-    operators: dict[str, list[float]] = {}
-    rows = []
-    for layer in cell.layers:
-        time = with_known_error(layer.time)
-        seconds = None if isinstance(time, Unavailable) else time.value
-        if seconds is not None:
-            operators.setdefault(layer.op, []).append(seconds)
-        shape = "" if layer.output_shape is None else "×".join(map(str, layer.output_shape))
-        share = seconds / total if seconds is not None and total > 0 else None
-        rows.append(
-            Layer(
-                index=layer.index,
-                name=layer.name,
-                op=layer.op,
-                time=figure(layer.time),
-                share=share,
-                shape=shape,
-                instructions=counted(layer.instructions),
-            )
-        )
-    by_type = [OperatorTime(op, len(t), sum(t), sum(t) / total if total else 0.0) for op, t in operators.items()]
-    note = _against_the_whole(cell, total) if timed else ""
-    if len(rows) > limits.layers:
-        note += f" The {limits.layers} slowest operators of {len(rows):,}; results.json has all."
-        rows = sorted(sorted(rows, key=lambda row: -(row.share or 0))[: limits.layers], key=lambda row: row.index)
-    return Layers(
-        rows=tuple(rows),
-        operators=tuple(sorted(by_type, key=lambda row: -row.seconds)),
-        total=_total(timed),
-        note=note.strip(),
-        warnings=build_warnings(cell),
-    )
-
-
-def _total(timed: list[Measurement]) -> Figure | None:
-    """The sum of operators' times. A model's error has the same sign for all of them, so the bounds add up too."""
-    if not timed:
-        return None
-    first = timed[0]
-    banded = all(time.bounds == "model" for time in timed)
-    low, high = (sum((getattr(time, end) or 0.0) for time in timed) for end in ("low", "high"))
-    return number(
-        sum(time.value for time in timed),
-        first.unit,
-        kind=first.kind,
-        detail=first.method,
-        low=low if banded else None,
-        high=high if banded else None,
-        bounds="model" if banded else "interval",
-    )
