@@ -19,10 +19,10 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 ORDER = [
     "collector",
     "freed_memory", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
-    "progress", "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors", "formats",
-    "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets", "bounded",
-    "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator", "targets", "rig",
-    "engine", "api", "serve", "suites", "testing", "cli",
+    "progress", "computed_names", "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors",
+    "formats", "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets",
+    "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator",
+    "targets", "rig", "engine", "api", "serve", "suites", "testing", "cli",
 ]  # fmt: skip
 
 #: The heavy engines: each may be imported only inside a function.

@@ -299,3 +299,29 @@ def test_a_large_package_is_parsed_once_for_all_processes(tmp_path: Path, monkey
     kept.write_bytes(kept.read_bytes()[:-1])
     assert looked_at() == second
     assert len(parsed) == named_files.MANY + 1
+
+
+def test_a_part_of_a_package_that_is_a_link_belongs_to_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, package = tmp_path / "shared", tmp_path / "linking_package"
+    for folder in (shared, package):
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+    (shared / "sizes.py").write_text("SIZE = 16\n")
+    (package / "helpers").symlink_to(shared)
+    (package / "again").symlink_to(package)
+    (package / "plugin.py").write_text(PLUGIN.format(helper="linking_package.helpers.sizes"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load() -> dict[str, str]:
+        for module in [name for name in sys.modules if name.startswith("linking_package")]:
+            del sys.modules[module]
+        code = code_of(find("runtime", "linking_package.plugin:Mine", Runtime))
+        assert code is not None
+        return code.files
+
+    first = load()
+    assert "linking_package/helpers/sizes.py" in first
+    (shared / "sizes.py").write_text("SIZE = 17 + 0\n")
+    assert load() != first

@@ -2,7 +2,8 @@
 it runs, a file it opens; and environment variables.
 
 A path counts as far as it is a constant: a text with a dot or a slash that is the name of a file, and the constant
-end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widths.json"``.
+end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widths.json"``. Of names that are computed
+themselves `edgerig.computed_names` makes patterns.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from edgerig import files
+from edgerig.computed_names import JOINS, matching, pattern_at, writes
 
 #: Longer texts are not names of files.
 LONGEST = 400
 #: Source files that must have been parsed at once for what they name to be kept: to parse fewer takes no time.
 MANY = 50
-#: Calls that join paths, besides the operator ``/``.
-JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
+#: Where files are the kernel's, and tell something else each time.
+_KERNEL = ("/proc/", "/sys/", "/dev/")
 #: What a source that reads environment variables has in it, and how their names look.
 _READS_VARIABLES = (b"environ", b"getenv")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -37,12 +39,14 @@ class Names(msgspec.Struct, frozen=True):
         imports: Top-level names of the modules that it imports, anywhere in it, as far as they are constants.
         computed: Whether it imports a computed name as well.
         texts: Texts that may be names of files.
+        patterns: Paths that are computed, as `edgerig.computed_names` has them.
         variables: Texts that may be names of environment variables, where it reads such.
     """
 
     imports: frozenset[str] = frozenset()
     computed: bool = False
     texts: frozenset[str] = frozenset()
+    patterns: frozenset[str] = frozenset()
     variables: frozenset[str] = frozenset()
 
 
@@ -50,18 +54,18 @@ class Names(msgspec.Struct, frozen=True):
 _names: dict[str, Names] = {}
 
 
-def existing(texts: Iterable[str], folder: Path) -> dict[str, Path]:
-    """The files that ``texts`` of a module in ``folder`` name: path by name, beside it or in the working folder.
+def existing(names: Names, folder: Path) -> dict[str, Path]:
+    """The files, and folders, that a module in ``folder`` names: path by name, beside it or in the working folder.
 
     Imported modules are not among them.
     """
-    paths: dict[str, Path] = {}
+    paths: dict[str, Path] = matching(names.patterns, folder)
     bases = (("", str(folder)), ("./", str(Path.cwd())))
-    for text in sorted(texts):
+    for text in sorted(names.texts):
         for where, base in bases:
             # As texts, not as `Path`: a package may hold ten thousand texts, of which a few are names.
             path = os.path.join(base, text)  # noqa: PTH118
-            if os.path.isfile(path):  # noqa: PTH113
+            if os.path.isfile(path) and not path.startswith(_KERNEL):  # noqa: PTH113
                 paths.setdefault(where + text, Path(path).resolve())
     return paths
 
@@ -105,6 +109,8 @@ def _scan(source: bytes) -> Names:
         return Names()
     imports: set[str] = set()
     texts: set[str] = set()
+    patterns: set[str] = set()
+    written: set[int] = set()
     variables: set[str] = set()
     computed, reads = False, any(word in source for word in _READS_VARIABLES)
     for node in _nodes(tree):
@@ -116,6 +122,10 @@ def _scan(source: bytes) -> Names:
             name = getattr(node.args[0], "value", None)
             computed |= not isinstance(name, str)
             imports |= {name} if isinstance(name, str) else set()
+        if writes(node):
+            written |= {id(inner) for inner in ast.walk(node)}
+        if id(node) not in written and (pattern := pattern_at(node)) is not None:
+            patterns.add(pattern)
         text = _text_of(node)
         if text is not None:
             texts.add(text)
@@ -123,7 +133,7 @@ def _scan(source: bytes) -> Names:
         if isinstance(value, str) and _VARIABLE.fullmatch(value):
             variables.add(value)
     tops = frozenset(name.partition(".")[0] for name in imports)
-    return Names(tops, computed, frozenset(texts), frozenset(variables))
+    return Names(tops, computed, frozenset(texts), frozenset(patterns), frozenset(variables))
 
 
 def _nodes(tree: ast.Module) -> Iterator[ast.AST]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgerig import __version__, files
+from edgerig.computed_names import content_sum, files_below
 from edgerig.errors import SpecError
 from edgerig.installed import version
 from edgerig.named_files import existing, kept_names, names_in
@@ -35,6 +36,8 @@ NEVER = frozenset({"testing", "__pycache__"})
 ASIDE = NEVER | {"cli", "report", "results", "rig", "suites", "data"}
 #: Suffixes of code in a user's package.
 CODE = (".py", ".so", ".pyd")
+#: Folders of a package without code of it.
+_NO_CODE = ("__pycache__", "node_modules")
 #: A file that was changed this shortly before it was compiled may have changed again within the clock's resolution.
 RACY_SECONDS = 3.0
 
@@ -45,7 +48,7 @@ class Code(msgspec.Struct, frozen=True):
     Attributes:
         files: SHA-256 of the user's source files, by module or path below the package.
         versions: Versions of the installed packages that they import.
-        named: SHA-256 of other files that the sources name, by that name.
+        named: Digests of other files, and folders, that the sources name, by that name.
     """
 
     files: dict[str, str]
@@ -101,7 +104,10 @@ def sources_of(module: str) -> tuple[Path, ...]:
 def files_of(module: str) -> tuple[Path, ...]:
     """`sources_of`, and the files that these name."""
     loaded = _module(module)
-    return tuple(sorted({*map(Path, loaded.sources), *loaded.named.values()})) if loaded is not None else ()
+    if loaded is None:
+        return ()
+    named = {file for path in loaded.named.values() for file in files_below(path)}
+    return tuple(sorted({*map(Path, loaded.sources), *named}))
 
 
 def variables_of_module(module: str) -> dict[str, str | None]:
@@ -229,10 +235,10 @@ def _follow(first: str, waiting: list[str]) -> _Loaded:
                 waiting += names.imports
                 # A computed name may be that of any module of its folder that is loaded.
                 waiting += _loaded_from(path.parent) if names.computed else []
-                named |= existing(names.texts, path.parent)
+                named |= existing(names, path.parent)
                 variables |= names.variables
     named = {name: path for name, path in sorted(named.items()) if str(path) not in paths}
-    sums = {name: files.sha256_file(path) for name, path in named.items()}
+    sums = {name: content_sum(path) or "" for name, path in named.items()}
     code = Code(dict(sorted(hashes.items())), _versions(installed), sums)
     return _Loaded(code, paths, named, tuple(sorted(variables)))
 
@@ -263,12 +269,20 @@ def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
     if origin.name.partition(".")[0] != "__init__":
         yield top, origin
         return
-    root = origin.parent
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        hidden = any(part.startswith(".") or part in ("__pycache__", "node_modules") for part in parts)
-        if path.suffix in CODE and not hidden and path.is_file():
-            yield f"{top}/{'/'.join(parts)}", path
+    root, entered = origin.parent, set[Path]()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        # A part of the package may be a link, to what several packages share.
+        real = Path(folder).resolve()
+        if real in entered:
+            inner[:] = []
+            continue
+        entered.add(real)
+        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in _NO_CODE)
+        start = "/".join((top, *Path(folder).relative_to(root).parts))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix in CODE and not name.startswith(".") and path.is_file():
+                yield f"{start}/{name}", path
 
 
 def _loaded_from(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from edgerig import files
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
+from edgerig.computed_names import content_sum
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
@@ -128,7 +129,7 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         **identity,
         "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
         # Read now: the module may have read these files when it was loaded, or may read them later.
-        "named": {name: _content(path) for name, path in named_files(cls).items()},
+        "named": {name: content_sum(path) for name, path in named_files(cls).items()},
         "variables": variables_of(cls),
     }
 
@@ -241,11 +242,22 @@ def _content(path: Path, folders: bool | None = True) -> dict[str, Any] | None:
         if folders is not None and path.is_dir():
             if not folders:
                 return {"folder": "see the fingerprints"}
-            inside = sorted(item for item in path.rglob("*") if item.is_file())
-            return {"folder": [[str(item.relative_to(path)), _sum_of(item)] for item in inside]}
+            return {"folder": [[str(item.relative_to(path)), _sum_of(item)] for item in _files_below(path)]}
     except OSError:
         return {"unreadable": str(path)}
     return None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, also where links lead; no folder is entered twice."""
+    entered: set[Path] = set()
+    for where, inner, names in os.walk(folder, followlinks=True):
+        if (real := Path(where).resolve()) in entered:
+            inner[:] = []
+            continue
+        entered.add(real)
+        inner.sort()
+        yield from (path for name in sorted(names) if (path := Path(where, name)).is_file())
 
 
 def _sum_of(path: Path) -> str:
