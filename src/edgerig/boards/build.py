@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,16 @@ ENDLESS = 1 << 27
 #: Files of every board that a console of another kind replaces.
 _SPEAK_THE_WIRE = frozenset({"main.c", "console.c", "network.c"})
 _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
+
+
+class _Parts(NamedTuple):
+    """What a firmware is built of and with."""
+
+    board: Board
+    network: Network
+    settings: BuildSettings
+    toolchain: Toolchain
+    console: Console | None
 
 
 def build_firmware(
@@ -56,13 +67,10 @@ def build_firmware(
         if console is not None:
             raise UsageError(f"A firmware that speaks {console.name} does not answer digits.", "Leave one of them out.")
         check_digits(board, network)
-    toolchain = find_toolchain(settings.compiler, board.cpu)
-    build = _manifest(board, network, settings, toolchain)
-    if console is not None:
-        build["console"] = console.name
+    parts = _Parts(board, network, settings, find_toolchain(settings.compiler, board.cpu), console)
     stage, _ = StageCache(files.cache_folder() / "firmware").get_or_build(
-        _key(board, network, settings, toolchain, console),
-        lambda work: _build_into(work, board, network, settings, toolchain, build, console),
+        _key(parts),
+        lambda work: _build_into(work, parts),
         damaged=lambda fault: log(f"the firmware in the cache is damaged ({fault}); it is built anew"),
     )
     firmware = read_firmware(stage)
@@ -78,19 +86,13 @@ def build_firmware(
     return firmware
 
 
-def _build_into(
-    work: Path,
-    board: Board,
-    network: Network,
-    settings: BuildSettings,
-    toolchain: Toolchain,
-    build: dict[str, str],
-    console: Console | None,
-) -> None:
+def _build_into(work: Path, parts: _Parts) -> None:
     """Build in the empty folder ``work``."""
-    objects = _compile_all(work, board, network, settings, toolchain, build, console)
+    board, network, settings, _, console = parts
+    build = _manifest(parts)
+    objects = _compile_all(work, parts, build)
     elf = work / ELF
-    _link(elf, objects, work, board, network, settings, toolchain, console)
+    _link(elf, objects, work, parts)
     sizes = measure(elf, objects, board)
     files.write_bytes(work / BIN, image(elf, board))
     firmware = Firmware(
@@ -120,15 +122,8 @@ def image(elf_file: Path, board: Board) -> bytes:
     return bytes(data)
 
 
-def _compile_all(
-    work: Path,
-    board: Board,
-    network: Network,
-    settings: BuildSettings,
-    toolchain: Toolchain,
-    build: dict[str, str],
-    console: Console | None,
-) -> list[Path]:
+def _compile_all(work: Path, parts: _Parts, build: dict[str, str]) -> list[Path]:
+    board, network, settings, toolchain, console = parts
     objects = work / "objects"
     include = work / "include"
     with storing(work):
@@ -204,17 +199,9 @@ def optimization(settings: BuildSettings, toolchain: Toolchain, group: str = "ne
     return toolchain.optimize("s" if small else str(settings.level))
 
 
-def _link(
-    elf: Path,
-    objects: list[Path],
-    work: Path,
-    board: Board,
-    network: Network,
-    settings: BuildSettings,
-    toolchain: Toolchain,
-    console: Console | None,
-) -> None:
+def _link(elf: Path, objects: list[Path], work: Path, parts: _Parts) -> None:
     """Link for the board's memory; if that is too small, link again without limits, for the size table."""
+    board, network, settings, toolchain, console = parts
     shutil.copyfile(firmware_folder() / "boards" / "common" / "sections.ld", work / "sections.ld")
     flags = machine_flags(board, settings, toolchain)
     memory = board.memory
@@ -234,8 +221,9 @@ def _link(
     )
 
 
-def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> dict[str, str]:
+def _manifest(parts: _Parts) -> dict[str, str]:
     """The description of the build that is stored in the image."""
+    board, network, settings, toolchain, console = parts
     fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
     flags = (*machine_flags(board, settings, toolchain), *optimization(settings, toolchain))
     clock = settings.clock_on(board)
@@ -252,12 +240,14 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
         **beyond,
         "kernels": f"{network.kernels}, {network.optimize}",
         "edgerig": __version__,
+        **({"console": console.name} if console is not None else {}),
     }
 
 
-def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, console: Console | None) -> str:
+def _key(parts: _Parts) -> str:
+    board, network, settings, toolchain, console = parts
     spoken = console.sources if console is not None else "core"
-    parts = [
+    digests = [
         _digest_of(Path(board.folder), (".",)).encode(),
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
         files.digest([console]).encode(),
@@ -267,7 +257,7 @@ def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Too
         _digest_of(Path(__file__).parent, (".",)).encode(),
         files.digest(_outside(board)).encode(),
     ]
-    return files.sha256(b" ".join(parts))[:32]
+    return files.sha256(b" ".join(digests))[:32]
 
 
 def _outside(board: Board) -> list[str]:

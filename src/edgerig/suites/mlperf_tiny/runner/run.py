@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,6 +48,18 @@ from edgerig.suites.mlperf_tiny.runner.windows import (
     run_windows,
     with_energy,
 )
+
+
+class _Run(NamedTuple):
+    """A device that has told who it is, and the session that it is measured in."""
+
+    settings: RunSettings
+    opened: OpenedDevice
+    device: Device
+    identity: Identity
+    samples: Sequence[Sample]
+    session: Session
+    progress: Progress
 
 
 def run_session(settings: RunSettings, progress: Progress) -> Summary:
@@ -125,23 +137,14 @@ def _with_device(
             if session.records:
                 transcript.note(f"goes on after {len(session.records)} records")
                 progress.log(f"Goes on with the session in {settings.out}.")
-            if settings.mode == "accuracy":
-                return _accuracy(settings, opened, device, identity, samples, session, progress, network)
-            return _windows(settings, opened, device, identity, samples, session, progress, monitor)
+            run = _Run(settings, opened, device, identity, samples, session, progress)
+            return _accuracy(run, network) if settings.mode == "accuracy" else _windows(run, monitor)
     finally:
         device.close()
 
 
-def _accuracy(
-    settings: RunSettings,
-    opened: OpenedDevice,
-    device: Device,
-    identity: Identity,
-    samples: Sequence[Sample],
-    session: Session,
-    progress: Progress,
-    network: DeployedNetwork | None,
-) -> Summary:
+def _accuracy(run: _Run, network: DeployedNetwork | None) -> Summary:
+    settings, opened, device, identity, samples, session, progress = run
     benchmark = settings.benchmark
     records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
     diagnosis = diagnose_inputs(benchmark, samples, records, network) if network is not None else None
@@ -180,16 +183,8 @@ def _size_notes(settings: RunSettings) -> list[str]:
     return [note] if note else []
 
 
-def _windows(
-    settings: RunSettings,
-    opened: OpenedDevice,
-    device: Device,
-    identity: Identity,
-    samples: Sequence[Sample],
-    session: Session,
-    progress: Progress,
-    monitor: PowerMonitor | None,
-) -> Summary:
+def _windows(run: _Run, monitor: PowerMonitor | None) -> Summary:
+    settings, opened, device, identity, samples, session, progress = run
     benchmark, mode = settings.benchmark, settings.mode
     recorded = monitor is not None and not monitor.live
     if monitor is None:

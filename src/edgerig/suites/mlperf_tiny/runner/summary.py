@@ -152,16 +152,7 @@ def summarize_windows(
     """The results of a performance or an energy run; at least one window. ``mistakes`` are the device's, ``notes`` what
     else is to be known, ``cold_clock`` times the first inference where the windows' clock does not."""
     clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
-    invalid = []
-    shortest = min(window.seconds for window in windows)
-    if window_seconds < WINDOW_SECONDS:
-        invalid.append(f"Windows last {window_seconds:g} s at least, and {WINDOW_SECONDS:g} s are asked for.")
-    elif shortest < WINDOW_SECONDS:
-        # A recording that is read at the end may tell other lengths than the host saw.
-        invalid.append(f"The shortest window lasts {shortest:.6g} s, and {WINDOW_SECONDS:g} s are asked for.")
-    if len(windows) != PERFORMANCE_FILES:
-        invalid.append(f"{len(windows)} files were run, and {PERFORMANCE_FILES} are asked for.")
-    invalid += _emulated(opened)
+    invalid = [*_about_windows(windows, window_seconds), *_emulated(opened)]
     problems = (*([clock.problem] if clock is not None and clock.problem else []), *mistakes)
     timed = mode == "performance"
     latency = statistics.median(1 / window.throughput for window in windows)
@@ -194,6 +185,20 @@ def summarize_windows(
         problems=problems,
         warnings=(*([clock.note] if clock is not None and clock.note and opened.real_time else []), *notes),
     )
+
+
+def _about_windows(windows: Sequence[WindowRecord], asked_seconds: float) -> list[str]:
+    """Why windows are not as the rules have them; they were to last ``asked_seconds`` at least."""
+    reasons = []
+    shortest = min(window.seconds for window in windows)
+    if asked_seconds < WINDOW_SECONDS:
+        reasons.append(f"Windows last {asked_seconds:g} s at least, and {WINDOW_SECONDS:g} s are asked for.")
+    elif shortest < WINDOW_SECONDS:
+        # A recording that is read at the end may tell other lengths than the host saw.
+        reasons.append(f"The shortest window lasts {shortest:.6g} s, and {WINDOW_SECONDS:g} s are asked for.")
+    if len(windows) != PERFORMANCE_FILES:
+        reasons.append(f"{len(windows)} files were run, and {PERFORMANCE_FILES} are asked for.")
+    return reasons
 
 
 def _number(value: float, unit: str, method: str, rest: dict[str, object]) -> Measurement:
