@@ -201,6 +201,22 @@ class SameShape(Node):
 
 
 @dataclass(eq=False)
+class Reduction(Node):
+    """One value of all those along ``axes`` (sorted, not negative), which stay as axes of 1 if ``keep_dims``."""
+
+    axes: tuple[int, ...] = ()
+    keep_dims: bool = False
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        sizes = ((axis in self.axes, size) for axis, size in enumerate(self.input.shape))
+        return (tuple(1 if gone else size for gone, size in sizes if self.keep_dims or not gone),)
+
+
+@dataclass(eq=False)
 class Fused(Node):
     """Operators that one kernel runs together. ``parts`` are in order; values between them have no memory."""
 

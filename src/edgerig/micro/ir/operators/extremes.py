@@ -5,25 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edgerig.micro.ir.core import Node, Sizes
+from edgerig.micro.ir.core import Node, Reduction, Sizes
 from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
 from edgerig.micro.ir.operators.record import OperatorRecord, Row
 
 
-@dataclass(eq=False)
-class Extreme(Node):
-    """One value out of those along ``axes`` (sorted, not negative), which stay as axes of 1 if ``keep_dims``."""
-
-    axes: tuple[int, ...] = ()
-    keep_dims: bool = False
-
-    @property
-    def macs(self) -> int:
-        return 0
-
-    def output_shapes(self) -> tuple[Sizes, ...]:
-        sizes = ((axis in self.axes, size) for axis, size in enumerate(self.input.shape))
-        return (tuple(1 if gone else size for gone, size in sizes if self.keep_dims or not gone),)
+class Extreme(Reduction):
+    """One of the values."""
 
 
 class ReduceMax(Extreme):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from edgerig.micro.ir.core import Node, SameShape, Sizes
+from edgerig.micro.ir.core import Node, Reduction, SameShape
 from edgerig.micro.ir.operators.reader import Builder, OperatorReader
 from edgerig.micro.ir.operators.record import OperatorRecord, Row
 
@@ -164,21 +164,10 @@ class LogSoftmax(SameShape):
     op: ClassVar[str] = "LOG_SOFTMAX"
 
 
-@dataclass(eq=False)
-class Mean(Node):
-    """Mean over ``axes`` (sorted, not negative), which stay as axes of 1 if ``keep_dims``."""
+class Mean(Reduction):
+    """The mean."""
 
     op: ClassVar[str] = "MEAN"
-    axes: tuple[int, ...] = ()
-    keep_dims: bool = False
-
-    @property
-    def macs(self) -> int:
-        return 0
-
-    def output_shapes(self) -> tuple[Sizes, ...]:
-        sizes = ((axis in self.axes, size) for axis, size in enumerate(self.input.shape))
-        return (tuple(1 if gone else size for gone, size in sizes if self.keep_dims or not gone),)
 
 
 def function(kind: type[Unary], **more: Any) -> Builder:

@@ -8,7 +8,7 @@ from typing import Any
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
-from edgerig.micro.ir.operators.extremes import Extreme
+from edgerig.micro.ir.core import Reduction
 from edgerig.micro.kernels.access import by_pixels, window_begins
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, front, merged, strides, struct
@@ -75,7 +75,7 @@ class AveragePoolS8(Portable):
         return replace(lowered, accesses=(by_pixels(node.output, node.input, window_begins(node)),))
 
 
-def walks(node: Mean | Extreme, gone: str) -> dict[str, Any] | None:
+def walks(node: Reduction, gone: str) -> dict[str, Any] | None:
     """Sizes and steps of the axes that stay and of those that do not, whose name in C is ``gone``.
 
     None if there are more than three of each.
