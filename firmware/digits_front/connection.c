@@ -163,7 +163,15 @@ int connection_in_flight(const connection *c)
 {
     int count = 0;
 
-    return ioctl(c->socket, SIOCOUTQ, &count) == 0 && count != 0;
+    return ioctl(c->socket, SIOCOUTQ, &count) == 0 ? count : 0;
+}
+
+int connection_takes(connection *c)
+{
+    int before = c->in_flight;
+
+    c->in_flight = connection_in_flight(c);
+    return c->in_flight < before;
 }
 
 void connection_free(connection *c)

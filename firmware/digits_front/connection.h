@@ -30,7 +30,8 @@ typedef struct connection {
     uint8_t closing;  /* ends as soon as all is sent */
     uint8_t ended;    /* the client has said all, and all of it was read */
     uint8_t draining; /* all is sent; what still comes is read so that the client is not cut off from it */
-    uint64_t since;   /* when the request that is not whole began, or the last reply went out, in ns */
+    uint64_t since;   /* when the request that is not whole began, a reply went out, or the client took some, in ns */
+    int in_flight;    /* bytes that its system had not confirmed when that was looked at last */
 
     uint8_t *partial; /* a request that is not whole */
     uint32_t partial_count;
@@ -62,8 +63,11 @@ int connection_send_rest(connection *c);
 /* Keeps `count` bytes of a request that is not whole. Returns 0 if there is no memory. */
 int connection_keep(connection *c, const uint8_t *bytes, uint32_t count);
 
-/* Whether the client's system has not confirmed yet that it has all that was sent. */
+/* How many bytes of what was sent the client's system has not confirmed yet. */
 int connection_in_flight(const connection *c);
+
+/* Whether the client has taken some since this was asked last. */
+int connection_takes(connection *c);
 
 void connection_free(connection *c);
 

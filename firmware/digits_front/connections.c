@@ -86,6 +86,7 @@ static void hang_up(front *f, connection *c)
     } else {
         if (!c->draining) {
             c->since = state_now();
+            connection_takes(c);
         }
         c->draining = 1;
         watch(f, c);
@@ -205,6 +206,8 @@ void connections_serve(front *f, connection *c, uint64_t now, uint32_t events)
             connections_lose(f, c);
             return;
         }
+        /* The system has room for more: the client has taken some. */
+        c->since = now;
         if (c->closing && c->unsent == NULL) {
             hang_up(f, c);
             return;

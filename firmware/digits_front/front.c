@@ -189,6 +189,9 @@ void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns)
         int drained = f->finishing && c->draining && !connection_in_flight(c);
 
         next = c->next;
+        if ((blocked || c->draining) && connection_takes(c)) {
+            c->since = now;
+        }
         if (drained || ((blocked || c->count == 0) && now - c->since > longest)) {
             connections_lose(f, c);
         }

@@ -104,8 +104,9 @@ void front_reachable(front *f, int32_t reachable);
 void front_resume(front *f);
 
 /* Hangs up on clients that have begun a request, or take no replies, or do not end a connection that has ended here, and
- * do not go on; and on those that are silent. After `front_finish` it is to be called now and then: it ends connections
- * whose clients have all. */
+ * do not go on; and on those that are silent. Who takes replies, however slowly, goes on: that is seen from one call to
+ * the next, of which there are to be several within `begun_ns`. After `front_finish` it is to be called now and then: it
+ * ends connections whose clients have all. */
 void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns);
 
 /* Lets in nobody any more, takes no more requests, and hangs up as soon as those that came are answered. */

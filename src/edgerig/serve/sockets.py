@@ -14,6 +14,7 @@ import fcntl
 import logging
 import select
 import socket
+import sys
 import termios
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -31,6 +32,13 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 def available() -> bool:
     """Whether this system has what it needs: Linux."""
     return hasattr(select, "epoll")
+
+
+def in_flight(descriptor: int) -> int:
+    """Bytes that were sent and that the other side's system has not confirmed; 0 where the connection has gone."""
+    if descriptor < 0 or not hasattr(termios, "TIOCOUTQ"):
+        return 0
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 class Receiver(Protocol):
@@ -203,9 +211,12 @@ class SocketTransport:
     @property
     def delivered(self) -> bool:
         """Whether it has ended here, and the client's system has confirmed that it has everything."""
-        if not self._draining or self._descriptor < 0:
-            return False
-        return not any(fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, bytes(4)))
+        return self._draining and self._descriptor >= 0 and not in_flight(self._descriptor)
+
+    @property
+    def undelivered(self) -> int:
+        """Bytes that were written and that the client's system has not confirmed."""
+        return len(self._unsent) + in_flight(self._descriptor)
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the client has not taken yet."""

@@ -146,6 +146,20 @@ def test_a_digit_that_the_engine_fails_of_costs_its_sender_the_connection_and_no
         client.close()
 
 
+@pytest.mark.parametrize(
+    "first", [pytest.param(666.0, marks=pytest.mark.slow, id="dies"), pytest.param(777.0, id="refuses")]
+)
+def test_digits_of_a_connection_before_one_that_the_engine_fails_of_are_answered(served: Server, first: float) -> None:
+    pixels = [digit(seed, first if seed == 7 else None) for seed in range(12)]
+    with connect(served) as client, connect(served) as other:
+        client.sendall(b"".join(map(encode_inference_request, pixels)))
+        other.sendall(encode_inference_request(digit(99)))
+        for values in pixels[:7]:
+            check(receive(client, REPLY_SIZE), values)
+        assert receive(client, 1) == b""
+        check(receive(other, REPLY_SIZE), digit(99))
+
+
 def bad_requests() -> list[tuple[str, bytes]]:
     good = encode_inference_request(digit(0))
     rng = np.random.default_rng(0)

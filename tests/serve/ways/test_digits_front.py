@@ -22,7 +22,7 @@ from tests.serve.ways.test_digits_in_c import (
 )
 
 from edgerig.serve import Server
-from edgerig.serve.ways import digits, digits_library
+from edgerig.serve.ways import digits, digits_front, digits_library
 from edgerig.serve.ways.digits import Digits
 from edgerig.testing import networks
 from edgerig.wire.digits import REPLY_SIZE, STATS_REQUEST, InferenceReply, decode_reply, encode_inference_request
@@ -190,6 +190,36 @@ def test_a_session_that_is_killed_is_replaced_and_what_waits_is_answered(served:
         # It had not begun what it was given: that is nobody's fault.
         os.kill(session, signal.SIGKILL)
         check(receive(client, REPLY_SIZE), digit(1))
+        check(receive(client, REPLY_SIZE), digit(2))
+
+
+def test_a_session_that_can_be_given_nothing_at_first_is_given_samples_later(
+    digit_net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = digits_library.front_library()
+    assert built is not None
+    attempts: list[int] = []
+
+    class Short:
+        """The code in C where the system has no memory at first."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(built, name)
+
+        def front_attach(self, *arguments: Any) -> int:
+            attempts.append(-1 if len(attempts) < 3 else built.front_attach(*arguments))
+            return attempts[-1]
+
+    monkeypatch.setattr(digits, "front_library", Short)
+    monkeypatch.setattr(digits_front, "PAUSE", 0.05)
+    with serve(digit_net, sessions=1) as server, connect(server) as client:
+        client.sendall(encode_inference_request(digit(1)))
+        check(receive(client, REPLY_SIZE), digit(1))
+        assert attempts == [-1, -1, -1, 0]
+        # Another one that takes the place of the one that is killed, too.
+        del attempts[:]
+        os.kill(server.pool.pids[0], signal.SIGKILL)
+        client.sendall(encode_inference_request(digit(2)))
         check(receive(client, REPLY_SIZE), digit(2))
 
 

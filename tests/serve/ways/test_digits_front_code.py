@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -203,6 +204,39 @@ def test_who_does_not_end_a_connection_that_has_ended_here_is_hung_up_on(fronts:
     assert fronts.counts.connections == 1
     fronts.library.front_sweep(fronts.front, 0, 10**18)
     assert fronts.counts.connections == 0
+
+
+def read_until_confirmed(client: socket.socket) -> None:
+    """Read so much that the other side's system hears of it: a window opens in steps."""
+    for _ in range(4):
+        assert len(receive(client, 64 << 10)) == 64 << 10
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["goes on", "ends"])
+def test_who_takes_replies_slowly_goes_on_and_who_takes_none_is_hung_up_on(fronts: Fronts, ends: bool) -> None:
+    client = fronts.client()
+    # The front keeps some of the replies, or all are with the system.
+    count = 20_000 if ends else 200_000
+
+    def send() -> None:
+        with contextlib.suppress(OSError):  # once it is hung up on
+            client.sendall(STATS_REQUEST * count + b"\xff" * 100 * ends)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    sweep, still = fronts.library.front_sweep, time.monotonic() + 0.5
+    while time.monotonic() < still:
+        fronts.library.front_look(fronts.front)
+    sweep(fronts.front, 10**18, 10**18)
+    for _ in range(2):
+        assert fronts.counts.connections == 1
+        # Without a look: what the front itself can send anew is seen anyhow.
+        read_until_confirmed(client)
+        sweep(fronts.front, 0, 10**18)
+        assert fronts.counts.connections == 1
+    sweep(fronts.front, 0, 10**18)
+    assert fronts.counts.connections == 0
+    sender.join()
 
 
 @pytest.mark.parametrize(

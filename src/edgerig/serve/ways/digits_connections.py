@@ -10,7 +10,7 @@ from typing import cast
 from edgerig.errors import EdgerigError, WireError
 from edgerig.serve.pool import Pool
 from edgerig.serve.records import Records, Times
-from edgerig.serve.sockets import SocketTransport
+from edgerig.serve.sockets import SocketTransport, in_flight
 from edgerig.serve.ways.digits_groups import NAME, Groups
 from edgerig.wire.digits.bulk import request_digits
 from edgerig.wire.digits.decode import decode_request
@@ -59,6 +59,8 @@ class Connection(asyncio.Protocol):
         #: Whether a request stays without a reply: an answer to one behind it would be taken for its own.
         self.refused = False
         self.since = 0.0
+        #: Bytes that the client had not taken when that was looked at last.
+        self.undelivered = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are of classes of their own.
@@ -96,9 +98,13 @@ class Connection(asyncio.Protocol):
         return not (self.gone or self.refused)
 
     def overdue(self, now: float) -> bool:
-        """Whether nothing is under way, and a request has begun too long ago, or the last one is too long ago."""
+        """Whether nothing is under way, and a request has begun too long ago, or the last one is too long ago; or
+        replies are there that the client has taken nothing of for too long."""
         waiting = self.partial or (self.stream is not None and self.stream.pending)
         blocked = self.transport.get_write_buffer_size() > 0
+        before, self.undelivered = self.undelivered, undelivered(self.transport)
+        if self.undelivered < before and (blocked or self.transport.is_closing()):
+            self.since = now
         longest = REQUEST_SECONDS if waiting or blocked or self.transport.is_closing() else IDLE_SECONDS
         return (blocked or not self.replies) and now - self.since > longest
 
@@ -164,6 +170,16 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
         return entry
 
+    def split(self, entry: list[bytes | None], count: int) -> list[list[bytes | None]]:
+        """Places of their own for the replies to each of the ``count`` samples of an entry."""
+        entries: list[list[bytes | None]] = [[None] for _ in range(count)]
+        position = next((position for position, other in enumerate(self.replies) if other is entry), None)
+        if position is not None:  # else it has ended before
+            del self.replies[position]
+            for each in reversed(entries):
+                self.replies.insert(position, each)
+        return entries
+
     def refuse(self, error: EdgerigError) -> None:
         """The protocol has no word for a refusal: the connection ends after the answers that are due."""
         self.clients.records.note(NAME, type(error).__name__, Times(0, 0, 0))
@@ -197,6 +213,17 @@ class Connection(asyncio.Protocol):
             self.paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
+
+
+def undelivered(transport: asyncio.Transport) -> int:
+    """Bytes that were written and that the client's system has not confirmed."""
+    # A `SocketTransport` is none of asyncio's.
+    own: object = transport
+    if isinstance(own, SocketTransport):
+        return own.undelivered
+    connection = transport.get_extra_info("socket")
+    sent = in_flight(connection.fileno()) if connection is not None else 0
+    return transport.get_write_buffer_size() + sent
 
 
 def _may_become_request(data: bytes) -> bool:

@@ -37,8 +37,8 @@ from edgerig.tensors import TensorSpec
 from edgerig.wire.ring import HEAD_BYTES
 
 _logger = logging.getLogger(__name__)
-#: Seconds until it is tried again to let somebody in, where this process has no descriptor or memory left for it; and
-#: longest time between two looks whether a session takes too long.
+#: Seconds until it is tried again to let somebody in, or to give a session samples, where this process has no
+#: descriptor or memory left for it; and longest time between two looks whether a session takes too long.
 PAUSE, LOOK = 1.0, 1.0
 #: Results of requests without a reply, for the records.
 _RESULTS = {
@@ -84,6 +84,9 @@ class Front:
         #: Sessions by their numbers, and the other way round.
         self._lanes: dict[int, SharedLane] = {}
         self._numbers: dict[SharedLane, int] = {}
+        #: Sessions that could not be given samples so far, and when that is tried again.
+        self._left_out: dict[SharedLane, SharedRing] = {}
+        self._attach_at: asyncio.TimerHandle | None = None
         self._before = FrontCounts()
         self._connections = 0
         self._resume: asyncio.TimerHandle | None = None
@@ -118,7 +121,7 @@ class Front:
     def end(self) -> None:
         """End all connections, at once."""
         self.pool.second_rings.use(None)
-        for timer in (self._resume, self._look_at):
+        for timer in (self._resume, self._look_at, self._attach_at):
             if timer is not None:
                 timer.cancel()
         self._loop.remove_reader(self._library.front_descriptor(self._front))
@@ -134,14 +137,25 @@ class Front:
         """Give samples to a session, too."""
         number = self._library.front_attach(self._front, _place(ring, self._output))
         if number < 0:
-            _logger.warning("a session gets no digits: no memory or descriptor is left")
+            if lane not in self._left_out:
+                _logger.warning("a session gets no digits for now: no memory or descriptor is left")
+            self._left_out[lane] = ring
+            if self._attach_at is None:
+                self._attach_at = self._loop.call_later(PAUSE, self._attach_left_out)
             return
+        self._left_out.pop(lane, None)
         self._lanes[number], self._numbers[lane] = lane, number
         if self._look_at is None:
             self._watch()
 
+    def _attach_left_out(self) -> None:
+        self._attach_at = None
+        for lane, ring in list(self._left_out.items()):
+            self.attach(lane, ring)
+
     def detach(self, lane: SharedLane, error: Exception | None) -> None:
         """A session is gone; what it had is run by another one, but for what it failed of."""
+        self._left_out.pop(lane, None)
         number = self._numbers.pop(lane, None)
         if number is None:
             return

@@ -42,6 +42,8 @@ class Asker(Protocol):
 
     def expect(self, count: int) -> Entry: ...
 
+    def split(self, entry: Entry, count: int) -> list[Entry]: ...
+
     def reply(self, entry: Entry, count: int, replies: bytes) -> None: ...
 
 
@@ -136,9 +138,14 @@ class Groups:
             times = Times(time.perf_counter_ns() - start, request.queue_ns, request.network_ns // request.count)
             conversion_ns = request.input_ns, request.output_ns
             self.records.note(NAME, "ok", times, request.count, len(pieces), conversion_ns)
-        elif len(pieces) == 1:
+        elif request.count == 1:
             connection, samples, entry = pieces[0]
             self._failed(error, connection, samples, entry, start)
+        elif len(pieces) == 1:
+            connection, samples, entry = pieces[0]
+            for row, its_own in enumerate(connection.split(entry, samples)):
+                # One of the digits is at fault, and those before it have their replies: each by itself.
+                self._run([(connection, 1, its_own)], request.rows[0][row : row + 1])
         else:
             first = 0
             for piece in pieces:
