@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import edgerig
 from edgerig.cli.finish import show_cells
@@ -18,7 +20,15 @@ from edgerig.report import build_report
 from edgerig.report.html import render_html
 from edgerig.report.markdown import render_markdown
 from edgerig.results.types import CellResult
-from edgerig.tasks.caveats import VACUOUS, is_constant, judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.tasks.caveats import (
+    VACUOUS,
+    is_constant,
+    judge_agreement,
+    judge_answers,
+    judge_outputs,
+    judge_ties,
+    why_vacuous,
+)
 from edgerig.tasks.classification import compare
 from edgerig.tasks.judgement import Agreement
 from edgerig.testing import networks
@@ -335,3 +345,25 @@ def test_inputs_that_do_not_fit_are_told_at_the_comparison_where_nothing_is_judg
     assert isinstance(cell.agreement, Agreement)
     assert any("values were clamped" in text for text in cell.agreement.warnings)
     assert any("values were clamped" in text for text in cell.warnings)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5))
+def test_an_accuracy_that_hangs_on_the_order_of_the_classes_is_told_with_its_bounds(seed: int, classes: int) -> None:
+    """The bounds hold whichever of the highest scores counts, in any order of the classes."""
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.integers(0, 4, (200, classes)).astype(np.float32), rng.integers(0, classes, 200)
+    (text,) = judge_ties(scores, labels)
+    least, most = (float(share) / 100 for share in re.findall(r"([\d.]+)%", text))
+    for _ in range(3):
+        order = rng.permutation(classes)
+        accuracy = float((order[scores[:, order].argmax(axis=1)] == labels).mean())
+        assert least - 1e-4 <= accuracy <= most + 1e-4
+    assert judge_ties(scores + np.arange(classes) / 10, labels) == []
+
+
+def test_few_ties_and_constant_outputs_are_not_told_as_ties() -> None:
+    scores = np.eye(4, dtype=np.float32)[np.arange(1000) % 4]
+    labels = np.arange(1000) % 4
+    scores[:4] = 1
+    assert judge_ties(scores, labels) == []
+    assert judge_ties(np.ones((10, 4), np.float32), labels[:10]) == []

@@ -17,6 +17,8 @@ Scores = NDArray[np.float32]
 CONSTANT = 1e-6
 #: Expected agreement by chance from which a warning is given.
 BY_CHANCE = 0.9
+#: Difference of accuracies, as a share of 1, that ties may make without a warning: half a point.
+TIES = 0.005
 #: Prefix of the reason why there is no comparison.
 VACUOUS = "vacuous: "
 
@@ -57,6 +59,30 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
             f"{best.share:.2%} (McNemar's test at 5 %)."
         )
     return doubts
+
+
+def judge_ties(scores: Scores, labels: NDArray[np.integer[Any]]) -> list[str]:
+    """A warning where the accuracy hangs on which of several classes with the same highest score counts.
+
+    The first one does, as everywhere; a quantized output whose step is coarse has many such samples, and with its
+    classes in another order it would have another accuracy.
+
+    Args:
+        scores: Finite, shape (n, classes). labels: Shape (n,).
+
+    >>> judge_ties(np.array([[1, 1, 0], [2, 1, 0]], np.float32), np.array([0, 0]))[0].partition(":")[0]
+    'In 1 of 2 samples several classes share the highest score, of which the first counts'
+    """
+    highest = scores == scores.max(axis=1, keepdims=True)
+    tied = highest.sum(axis=1) > 1
+    right = highest[np.arange(len(labels)), labels]
+    least, most = float((right & ~tied).mean()), float(right.mean())
+    if most - least <= TIES or is_constant(scores):
+        return []
+    return [
+        f"In {_of(int(tied.sum()), len(labels))} several classes share the highest score, of which the first counts: "
+        f"whichever does, the accuracy lies between {least:.2%} and {most:.2%}."
+    ]
 
 
 def why_no_evidence(labels: NDArray[np.integer[Any]], *answers: tuple[str, NDArray[np.integer[Any]]]) -> str | None:

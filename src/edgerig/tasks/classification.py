@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.tasks.caveats import judge_agreement, judge_answers, judge_outputs, judge_ties, why_vacuous
 from edgerig.tasks.judgement import Agreement, ClassQuality, Disagreement, Quality
 from edgerig.tasks.metrics import ConfusionMatrix, Metric, PrecisionRecallF1, classification_metrics
 from edgerig.tasks.outputs import check_scores
@@ -88,7 +88,7 @@ def judge_quality(
     )
     counts = confusion.compute()
     matrix = tuple(tuple(int(v) for v in row) for row in counts)
-    warnings += judge_answers(counts, names)
+    warnings += [*judge_answers(counts, names), *judge_ties(scores, labels)]
     return Quality(samples=len(labels), metrics=values, classes=classes, confusion=matrix, warnings=tuple(warnings))
 
 
