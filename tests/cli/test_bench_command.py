@@ -47,6 +47,18 @@ def test_one_document_goes_to_standard_output_and_the_rest_to_standard_error(cal
 
 
 @pytest.mark.slow
+def test_a_report_that_cannot_be_written_hides_nothing_that_was_measured(call, tmp_path):
+    code, _, err = call("--out", "kept")
+    assert code == 0, err
+    (tmp_path / "kept" / "report.json").unlink()
+    (tmp_path / "kept" / "report.json").mkdir()
+    code, out, err = call("--out", "kept", "--resume", "--json")
+    assert (code, len(json.loads(out)["cells"])) == (1, 1)
+    assert "net-litert-local" in err
+    assert "Could not write kept/report.json" in err
+
+
+@pytest.mark.slow
 def test_open_hands_the_page_to_the_browser_when_it_is_written(call, tmp_path, monkeypatch):
     opened: list[tuple[str, bool]] = []
     monkeypatch.setattr("click.launch", lambda file: opened.append((file, Path(file).is_file())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_widt
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.api import DEFAULT_OUT
 from edgerig.engine.run import Options, execute
-from edgerig.errors import EdgerigError
+from edgerig.errors import EdgerigError, StorageError
 from edgerig.report import write_reports
 from edgerig.report.model import Report
 from edgerig.report.terminal import terminal_columns
@@ -38,10 +38,16 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_
     words = shlex.join(["edgerig", *sys.argv[1:]])
     with reporting_failures():
         result = execute(plan, Options(out=folder, resume=resume, command=words), ConsoleProgress())
-    finish(folder, result)
+    failure: StorageError | None = None
+    try:
+        finish(folder, result)
+    except StorageError as error:
+        failure = error
     if as_json:
         print_json(result)
-    else:
+    if failure is not None:
+        raise failure
+    if not as_json:
         echo(f"Report: {folder / 'report.html'}")
     if open_page:
         click.launch(str((folder / "report.html").resolve()))
@@ -49,9 +55,16 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_
 
 
 def finish(folder: Path, result: RunResult) -> None:
-    """Write ``report.html``, ``.md`` and ``.json`` into the bundle and show the variants on standard error."""
-    report = write_reports(folder)
-    show_cells(result)
+    """Write ``report.html``, ``.md`` and ``.json`` into the bundle and show the variants on standard error.
+
+    Raises:
+        StorageError: A report cannot be written; the variants are shown all the same.
+    """
+    try:
+        report = write_reports(folder)
+    finally:
+        # A disk that is full must not hide what was measured.
+        show_cells(result)
     for line in shared_lines(report):
         echo(line)
 
@@ -64,15 +77,16 @@ def reporting_failures() -> Iterator[None]:
     except EdgerigError as error:
         if error.bundle is not None:
             folder = Path(error.bundle)
+            report = f"Report: {folder / 'report.html'}"
             try:
                 write_reports(folder)
-                result = Bundle(folder).result()
             except EdgerigError as second:
-                echo(f"There is no report: {second.message}")
-            else:
+                report = f"There is no report: {second.message}"
+            with suppress(EdgerigError):
+                result = Bundle(folder).result()
                 if result.cells:
                     show_cells(result)
-                echo(f"Report: {folder / 'report.html'}")
+            echo(report)
         raise
 
 
