@@ -8,7 +8,8 @@ import pytest
 
 import edgerig
 from edgerig.artifact import TensorSpec
-from edgerig.engine.passing import Finite, HostTime
+from edgerig.engine.finite_outputs import FiniteOutputs
+from edgerig.engine.host_time import HostTime
 from edgerig.errors import EdgerigError, InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.results.types import CellResult
@@ -71,7 +72,7 @@ def test_outputs_that_are_no_numbers_are_told_by_name_and_count(measure) -> None
 
 
 def test_every_output_is_looked_at_and_integers_are_finite() -> None:
-    seen = Finite(
+    seen = FiniteOutputs(
         [TensorSpec("a", (1, 2), "float32"), TensorSpec("b", (1, 2), "int8"), TensorSpec("c", (1,), "float16")]
     )
     seen.look([np.zeros((3, 2), np.float32), np.zeros((3, 2), np.int8), np.array([1, 2, 3], np.float16)])
@@ -93,7 +94,7 @@ def test_host_time_is_a_median_and_a_pause_is_told() -> None:
 
 
 def test_results_of_an_earlier_session_are_looked_at_too() -> None:
-    seen = Finite([TensorSpec("y", (1, 2), "float32")])
+    seen = FiniteOutputs([TensorSpec("y", (1, 2), "float32")])
     with pytest.raises(InferenceError, match="Output 'y' of the network is inf or NaN in 1 of 3 samples"):
         seen.check(np.array([True, False, True]))
 

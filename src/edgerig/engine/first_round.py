@@ -13,7 +13,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import CellContext
 from edgerig.engine.figures import as_modelled, summed_up, times_of
 from edgerig.engine.first_session import FirstSession, first_session
-from edgerig.engine.passing import HostTime
+from edgerig.engine.host_time import HostTime
 from edgerig.engine.prepare import now
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.score import score

@@ -17,7 +17,6 @@ from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.artifacts import place_artifact
-from edgerig.engine.beforehand import check_networks, check_sizes, shortages
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
@@ -25,6 +24,7 @@ from edgerig.engine.info import changes_weights, dataset_info, model_info, size_
 from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
+from edgerig.engine.preflight import check_networks, check_sizes, shortages
 from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
 from edgerig.engine.reference_stages import ReferenceStages
 from edgerig.engine.references import ReferenceRun

@@ -17,9 +17,10 @@ from edgerig.datasets.batches import from_calls
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.deployment import Deployment
+from edgerig.engine.finite_outputs import FiniteOutputs
+from edgerig.engine.host_time import HostTime
 from edgerig.engine.journal import Journal
 from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
-from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.portions import Portion, WholeSamples
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.sequences import Sequences, sequences_of
@@ -140,7 +141,7 @@ class _Decoder:
         self._artifact, self._task, self._batch = deployment.artifact, task, batch
         outputs = deployment.session.load_report.outputs
         self._judged = judged_outputs(self._artifact, task, len(outputs))
-        self._specs, self._finite = self._judged.of(outputs), Finite(outputs)
+        self._specs, self._finite = self._judged.of(outputs), FiniteOutputs(outputs)
         self._inputs = inputs_of(self._artifact).specs
         # Some shapes only the engine knows, once it has run.
         self._unchecked = any(size < 1 for position in self._judged.positions for size in self._specs[position].shape)

@@ -11,7 +11,7 @@ from tests.heard import Heard
 import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
-from edgerig.engine.beforehand import check_networks
+from edgerig.engine.preflight import check_networks
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import EdgerigError, IncompatibleError, InferenceError, Interrupted
 from edgerig.models.base import ModelWrapper, TrainSettings
