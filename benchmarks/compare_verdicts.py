@@ -34,7 +34,7 @@ from edgerig.progress import Progress
 from edgerig.targets.resolve import target_for
 
 #: Comparisons that may be called different, of those of a network with itself; and that must find 5 %.
-NULL_GOAL, FOUND_GOAL, PAIRS_GOAL = 0.05, 0.95, 6
+NULL_GOAL, FOUND_GOAL = 0.05, 0.95
 
 
 def compared(subject: Subject, slower: bool, folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from edgerig.datasets.labels import masks
@@ -18,9 +17,6 @@ LABELS = ImageLabels(width=4, height=4, shapes=(SQUARE, COLUMN))
 def test_later_shapes_lie_over_earlier_ones() -> None:
     expected = [[1, 1, 7, 0], [1, 1, 7, 0], [1, 1, 7, 0], [0, 0, 7, 0]]
     assert masks.class_map(LABELS, {"road": 1, "car": 7}).tolist() == expected
-    objects = masks.instance_map(LABELS)
-    assert objects.tolist() == [[1, 1, 2, 0], [1, 1, 2, 0], [1, 1, 2, 0], [0, 0, 2, 0]]
-    assert objects.dtype == np.uint16
 
 
 def test_pixels_of_no_shape_are_background() -> None:
@@ -51,9 +47,8 @@ def test_boxes_of_detection_have_areas_of_outlines_and_leave_empty_masks_out() -
 
 def test_a_box_alone_has_no_mask() -> None:
     labels = ImageLabels(width=4, height=4, shapes=(Shape(category="car", box=Box(0, 0, 2, 3)),))
-    for render in (masks.instance_map, lambda labels: masks.class_map(labels, {"car": 1})):
-        with pytest.raises(DatasetError, match="class 'car' has a box and no outline, so no mask"):
-            render(labels)
+    with pytest.raises(DatasetError, match="class 'car' has a box and no outline, so no mask"):
+        masks.class_map(labels, {"car": 1})
 
 
 def test_a_class_without_a_number_is_named() -> None:

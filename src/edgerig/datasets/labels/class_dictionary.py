@@ -80,8 +80,3 @@ def read_dictionary(path: Path) -> ClassDictionary:
                 f"Train ids count from 0; {dictionary.ignore} is for what is not judged.",
             )
     return dictionary
-
-
-def write_dictionary(dictionary: ClassDictionary, path: Path) -> None:
-    """Write a class dictionary as `read_dictionary` reads it."""
-    files.write_json(path, dictionary)

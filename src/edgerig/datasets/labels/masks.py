@@ -70,20 +70,6 @@ def class_map(labels: ImageLabels, numbers: Mapping[str, int], background: int =
     return pixels
 
 
-def instance_map(labels: ImageLabels) -> NDArray[np.uint16]:
-    """The object of each pixel, shape (H, W), uint16: 1 for the first shape, 0 in none; later ones lie over earlier.
-
-    Raises:
-        DatasetError: A shape has a box only, or there are more than 65,535.
-    """
-    if len(labels.shapes) > np.iinfo(np.uint16).max:
-        raise DatasetError(f"An image has {len(labels.shapes):,} objects; a map of objects holds 65,535.")
-    pixels = np.zeros((labels.height, labels.width), np.uint16)
-    for number, shape in enumerate(labels.shapes, 1):
-        pixels[shape_mask(shape, labels.height, labels.width)] = number
-    return pixels
-
-
 def image_boxes(labels: ImageLabels, numbers: Mapping[str, int]) -> ImageBoxes:
     """The boxes of an image as the task ``detection`` takes them; shapes whose mask is empty have none.
 
