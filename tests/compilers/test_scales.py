@@ -54,7 +54,7 @@ def test_one_scale_is_sound(op: str) -> None:
 def test_another_scale_or_zero_point_is_refused_by_name(op: str, scale: float, zero_point: int) -> None:
     data = moving(op, scale, zero_point)
     with pytest.raises(ArtifactCheckError, match=rf"operator 0 \({op}\) moves numbers from 'x' .* to 'y'"):
-        check_artifact(read_tflite(data, "net.tflite"), data, "int8", "net.tflite")
+        check_artifact(read_tflite(data, "net.tflite"), "int8", "net.tflite")
 
 
 @pytest.mark.parametrize("op", ["CONCATENATION", "PACK", "MAXIMUM", "MINIMUM"])

@@ -168,7 +168,7 @@ class ModelCompiler(Plugin, ABC):
         """Raise `ArtifactCheckError` unless ``graph``, read from the bytes ``data``, is in ``scheme`` as declared."""
         from edgerig.compilers.checks import check_artifact
 
-        check_artifact(graph, data, scheme, file)
+        check_artifact(graph, scheme, file)
 
     def _check(self, format: formats.Format, stored: Path) -> None:
         """Raise `ArtifactCheckError` unless the file's engine loads it; nothing to do where only a device could."""

@@ -26,9 +26,9 @@ WHOLE = frozenset({"int32", "int64", "bool"})
 
 
 def check_artifact(
-    graph: Graph, data: bytes, scheme: str, file: str, *, input_type: str | None = None, output_type: str | None = None
+    graph: Graph, scheme: str, file: str, *, input_type: str | None = None, output_type: str | None = None
 ) -> None:
-    """Raise unless all of ``graph``, read from the bytes ``data`` of ``file``, is in ``scheme``.
+    """Raise unless all of ``graph``, read from ``file``, is in ``scheme``.
 
     Full-integer schemes (``int8``, ``int16x8``) may have float inputs and outputs only where ``input_type`` and
     ``output_type`` are ``float32``, and then only right before a QUANTIZE and after a DEQUANTIZE.

@@ -167,7 +167,7 @@ class FullInteger(Quantizer):
         from edgerig.compilers.checks import check_artifact
 
         settings: Any = self.settings
-        check_artifact(graph, data, scheme, file, input_type=settings.input_type, output_type=settings.output_type)
+        check_artifact(graph, scheme, file, input_type=settings.input_type, output_type=settings.output_type)
 
 
 class Int8(FullInteger):

@@ -24,7 +24,7 @@ def initial_graphs(path: Path) -> tuple[int, ...]:
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
     graphs: dict[int, None] = {}
     handles: set[str] = set()
-    for code, operator in _operators(model, 0, schema):
+    for code, operator in _operators(model, 0):
         if code == schema.BuiltinOperator.CALL_ONCE:
             graphs[_options(operator, schema.CallOnceOptions()).InitSubgraphIndex()] = None
         elif code == schema.BuiltinOperator.VAR_HANDLE:
@@ -33,12 +33,12 @@ def initial_graphs(path: Path) -> tuple[int, ...]:
     for graph in graphs:
         names = {
             operator.Outputs(0): _name(operator, schema)
-            for code, operator in _operators(model, graph, schema)
+            for code, operator in _operators(model, graph)
             if code == schema.BuiltinOperator.VAR_HANDLE
         }
         filled |= {
             names.get(operator.Inputs(0), "")
-            for code, operator in _operators(model, graph, schema)
+            for code, operator in _operators(model, graph)
             if code == schema.BuiltinOperator.ASSIGN_VARIABLE
         }
     unset = sorted(handles - filled)
@@ -51,7 +51,7 @@ def initial_graphs(path: Path) -> tuple[int, ...]:
     return tuple(graphs)
 
 
-def _operators(model: Any, graph: int, schema: Any) -> Iterator[tuple[int, Any]]:
+def _operators(model: Any, graph: int) -> Iterator[tuple[int, Any]]:
     """Builtin code and operator, one after another, of a subgraph."""
     subgraph = model.Subgraphs(graph)
     for index in range(subgraph.OperatorsLength()):

@@ -39,7 +39,7 @@ def replicate(
     if not numbers or (upto is not None and numbers[-1] != upto):
         source.read(upto)  # says what there is
     there = target.numbers()
-    other = _first_other(source, target, [number for number in there if number <= numbers[-1]], numbers)
+    other = _first_other(source, target, [number for number in there if number <= numbers[-1]])
     if other is not None:
         raise StoreError(
             f"{target.address} has another version {other} than {source.address}.",
@@ -62,7 +62,7 @@ def replicate(
     return Replicated(tuple(new), objects)
 
 
-def _first_other(source: Versions, target: Versions, there: list[int], numbers: list[int]) -> int | None:
+def _first_other(source: Versions, target: Versions, there: list[int]) -> int | None:
     """The first version of the target that the source does not have, of those up to its last; None where there is none.
     Their sizes are compared, and the bytes of the last of them, which was made from the others."""
     sizes, other_sizes = source.sizes(), target.sizes()
