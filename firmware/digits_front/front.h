@@ -74,6 +74,9 @@ typedef struct front_event {
 
 typedef struct front front;
 
+/* Real numbers, which may lie unaligned, as a network of integers takes them. Returns 0 if one is not finite. */
+int32_t front_quantize(uint8_t *to, const uint8_t *from, uint32_t count, const front_input *input);
+
 /* NULL where the system has no memory or descriptor for it. */
 front *front_open(const front_settings *settings);
 

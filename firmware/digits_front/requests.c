@@ -8,27 +8,30 @@
  * itself 0.49999997 would become 1. */
 static const float below_half = 0x1.fffffep-2f;
 
+/* Real numbers at a time. */
+enum { SOME = DIGITS_PIXELS };
+
 /* By the bits: an exponent of ones is an infinity or no number at all. */
-static int all_finite(const uint32_t *bits)
+static int all_finite(const uint32_t *bits, uint32_t count)
 {
     uint32_t i, bad = 0;
 
-    for (i = 0; i < DIGITS_PIXELS; i++) {
+    for (i = 0; i < count; i++) {
         bad |= (bits[i] & 0x7F800000u) == 0x7F800000u;
     }
     return !bad;
 }
 
 /* In this order, each step a float: so does `edgerig.datasets.preprocess.quantize_input`, bit for bit. */
-static void quantize(uint8_t *to, const float *pixels, const front_input *input)
+static void quantize(uint8_t *to, const float *reals, uint32_t count, const front_input *input)
 {
     const float scale = input->scale;
     const float least = (float)(input->least - input->zero_point), most = (float)(input->most - input->zero_point);
     const int32_t zero_point = input->zero_point;
     uint32_t i;
 
-    for (i = 0; i < DIGITS_PIXELS; i++) {
-        float real = pixels[i] / scale;
+    for (i = 0; i < count; i++) {
+        float real = reals[i] / scale;
 
         real += copysignf(below_half, real);
         real = real < least ? least : real;
@@ -37,23 +40,38 @@ static void quantize(uint8_t *to, const float *pixels, const front_input *input)
     }
 }
 
+int32_t front_quantize(uint8_t *to, const uint8_t *from, uint32_t count, const front_input *input)
+{
+    uint32_t bits[SOME];
+    float reals[SOME];
+
+    while (count != 0) {
+        uint32_t some = count < SOME ? count : SOME;
+
+        memcpy(bits, from, some * sizeof *bits);
+        if (!all_finite(bits, some)) {
+            return 0;
+        }
+        memcpy(reals, bits, some * sizeof *reals);
+        quantize(to, reals, some, input);
+        to += some;
+        from += some * sizeof *reals;
+        count -= some;
+    }
+    return 1;
+}
+
 /* Makes a row of the pixels, which may lie unaligned. Returns 0 if one is not finite. */
 static int write_row(uint8_t *to, const uint8_t *pixels, const front_input *input)
 {
     uint32_t bits[DIGITS_PIXELS];
-    float reals[DIGITS_PIXELS];
 
+    if (input->integers) {
+        return front_quantize(to, pixels, DIGITS_PIXELS, input);
+    }
     memcpy(bits, pixels, sizeof bits);
-    if (!all_finite(bits)) {
-        return 0;
-    }
-    if (!input->integers) {
-        memcpy(to, pixels, sizeof reals);
-        return 1;
-    }
-    memcpy(reals, bits, sizeof reals);
-    quantize(to, reals, input);
-    return 1;
+    memcpy(to, pixels, sizeof bits);
+    return all_finite(bits, DIGITS_PIXELS);
 }
 
 /* What is at the start of the bytes: the requests of nearly everybody are told by their first bytes. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.datasets.network_inputs import network_inputs, plain_name
 from edgerig.errors import RequestError
-from edgerig.serve.conversions import dequantizer, quantizer
+from edgerig.serve.conversions import Conversion, dequantizer, quantizer
 from edgerig.tensors import TensorSpec
 from edgerig.text import one_line
 
@@ -51,6 +51,14 @@ class NetworkTensors:
         self._quantizer = self._quantizers[0] if len(self.inputs) == 1 and self.batch == 1 else None
         self._dequantizers = tuple(map(dequantizer, self.outputs))
         self._plain = {plain_name(spec.name): spec.name for spec in self.inputs}
+
+    def quantize_by(self, better: Callable[[TensorSpec, Conversion], Conversion]) -> None:
+        """Have ``better`` take the place of each input's conversion; it gets the input and the conversion that there
+        is, and gives one that does the same."""
+        quantizers = zip(self.inputs, self._quantizers, strict=True)
+        self._quantizers = tuple([better(spec, quantize) for spec, quantize in quantizers])
+        if self._quantizer is not None:
+            self._quantizer = self._quantizers[0]
 
     def rows(self, tensors: Mapping[str, Array], *, raw: bool = False) -> Rows:
         """The rows of a request, checked.

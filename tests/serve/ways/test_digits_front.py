@@ -10,6 +10,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from tests.serve.ways.test_digits_in_c import (
     test_a_client_that_takes_no_replies_holds_nobody_up_and_gets_all_of_them_later,
 )
 
+from edgerig.artifact import Quantization, TensorSpec
+from edgerig.datasets.preprocess import quantize_input
+from edgerig.errors import DatasetError
 from edgerig.serve import Server
 from edgerig.serve.ways import digits, digits_front, digits_library
 from edgerig.serve.ways.digits import Digits
@@ -91,6 +96,60 @@ def test_integers_are_those_of_every_other_way_in(tmp_path: Path, quantization: 
         name = server.pool.tensors.inputs[0].name
         expected = next(iter(server.infer({name: pixels}).outputs.values()))
         assert [ask(server, row) for row in pixels] == expected.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, 0), (0.3, 100), (7.0, 127), (1e-6, 3)], ids=str)
+def test_integers_of_one_sample_are_made_in_c_as_elsewhere(dtype: str, scale: float, zero_point: int) -> None:
+    library = digits_library.front_library()
+    assert library is not None
+    spec = TensorSpec("x", (1, 784), dtype, Quantization((scale,), (zero_point,)))
+    asked: list[Any] = []
+
+    def otherwise(x: Any) -> Any:
+        asked.append(x)
+        return quantize_input(x, spec)
+
+    quantize = digits_library.quantizer_in_c(library, spec, otherwise)
+    pixels = halves(scale)
+    shifted = np.frombuffer(b"\0" + pixels.tobytes(), np.float32, -1, 1).reshape(pixels.shape)
+    for row, unaligned in zip(pixels, shifted, strict=True):
+        for x in (row[None], unaligned[None], row.reshape(1, 28, 28), row[:5], row[::2], row[:0]):
+            got, wanted = quantize(x), quantize_input(x, spec)
+            assert (got.dtype, got.shape, got.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
+    kept = quantize(pixels[0])
+    copy = kept.copy()
+    quantize(pixels[1])
+    assert kept.tobytes() == copy.tobytes()
+    assert not asked
+    # What it does not know goes the other way, as what cannot be quantized does.
+    for x in (pixels, pixels[0].astype(np.float64), np.arange(4)):
+        assert quantize(x).tobytes() == quantize_input(x, spec).tobytes()
+    for bad in (np.nan, np.inf, -np.inf):
+        x = np.append(pixels[0], bad).astype(np.float32)
+        try:
+            wanted = quantize_input(x, spec)
+        except DatasetError:
+            with pytest.raises(DatasetError):
+                quantize(x)
+        else:
+            assert quantize(x).tobytes() == wanted.tobytes()
+    assert len(asked) == 6
+
+
+def test_threads_quantize_side_by_side() -> None:
+    library = digits_library.front_library()
+    assert library is not None
+    spec = TensorSpec("x", (1, 784), "int8", Quantization((1 / 255,), (-128,)))
+    quantize = digits_library.quantizer_in_c(library, spec, partial(quantize_input, spec=spec))
+    pixels = np.random.default_rng(0).random((8, 1, 784), np.float32)
+
+    def many(x: Any) -> set[bytes]:
+        return {quantize(x).tobytes() for _ in range(2000)}
+
+    with ThreadPoolExecutor(8) as executor:
+        for x, results in zip(pixels, executor.map(many, pixels), strict=True):
+            assert results == {quantize_input(x, spec).tobytes()}
 
 
 def test_replies_are_exactly_what_the_network_says(served: Server) -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 import socket
 import time
+from functools import partial
 from typing import ClassVar
 
 from edgerig.errors import IncompatibleError
@@ -17,7 +18,7 @@ from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.digits_connections import IDLE_SECONDS, REQUEST_SECONDS, Clients, Connection
 from edgerig.serve.ways.digits_front import Front, takes
 from edgerig.serve.ways.digits_groups import NAME
-from edgerig.serve.ways.digits_library import front_library
+from edgerig.serve.ways.digits_library import front_library, quantizer_in_c
 from edgerig.wire.digits.layout import encode_stats_reply
 from edgerig.wire.digits.messages import OUTPUTS, PIXELS, PORT, Mode, StatsReply
 
@@ -66,6 +67,8 @@ class Digits(Way):
         stats = encode_stats_reply(StatsReply(VERSION, 0, Mode.NONE))
         library = front_library() if self.shares_sessions(access) else None
         if library is not None and takes(service.pool, output):
+            # The other ways in have it, too.
+            service.pool.tensors.quantize_by(partial(quantizer_in_c, library))
             self._front = Front(library, listener, service.pool, service.records, stats, output)
             self._sweeper = asyncio.get_running_loop().create_task(_sweep_front(self._front))
             _logger.info("connections of digits are looked after in C")

@@ -28,9 +28,9 @@ from edgerig.serve.ways.digits_library import (
     UNFINISHED,
     FrontCounts,
     FrontEvent,
-    FrontInput,
     FrontRing,
     FrontSettings,
+    input_of,
 )
 from edgerig.targets.remote.ring_runs import SharedRing, engine_failure, not_in_time
 from edgerig.tensors import TensorSpec
@@ -262,7 +262,7 @@ def _settings(pool: Pool, listener: socket.socket, stats: bytes, output: int, *,
     tensors = pool.tensors
     bounds = (ctypes.c_uint64 * len(BUCKETS))(*[round(bound * 1e9) for bound in BUCKETS])
     return FrontSettings(
-        input=_input(tensors.inputs[0]),
+        input=input_of(tensors.inputs[0]),
         listener=listener.fileno(),
         table=_table(tensors.outputs[output]),
         stats=stats,
@@ -273,14 +273,6 @@ def _settings(pool: Pool, listener: socket.socket, stats: bytes, output: int, *,
         logs=logs,
         bounds=bounds,
     )
-
-
-def _input(spec: TensorSpec) -> FrontInput:
-    if spec.dtype == "float32":
-        return FrontInput()
-    assert spec.quantization is not None
-    limits, quantization = np.iinfo(spec.dtype), spec.quantization
-    return FrontInput(1, quantization.scales[0], quantization.zero_point, limits.min, limits.max)
 
 
 def _table(spec: TensorSpec) -> Any:
