@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
-    "collector",
+    "collector", "late_imports",
     "freed_memory", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
     "progress", "computed_names", "named_files", "plugin_code", "setting_values", "plugins", "environments", "tensors",
     "formats", "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets",

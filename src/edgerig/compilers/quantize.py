@@ -20,7 +20,7 @@ from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
-from edgerig.compilers.quantizer_operators import check_operators
+from edgerig.compilers.quantizer_operators import check_operators, import_quantizer
 from edgerig.compilers.silent_channels import with_biases
 from edgerig.datasets.base import Dataset
 from edgerig.models.graph.types import Graph
@@ -48,6 +48,7 @@ class Quantizer(ModelCompiler):
         return None
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        import_quantizer()
         model = flatbuffer.unpack(float_tflite(artifact))
         # The quantizer identifies tensors by name.
         flatbuffer.rename_tensors(model, lambda name: name)

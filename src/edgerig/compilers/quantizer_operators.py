@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgerig.collector import paused_collector
 from edgerig.compilers import flatbuffer
 from edgerig.errors import CompileError
+from edgerig.late_imports import imported_later
 
 #: Operators whose own contents decide, as of loops; what becomes of them is looked at in the quantized file.
 _OPAQUE = frozenset({"CALL", "CUSTOM", "IF", "STABLEHLO_COMPOSITE", "WHILE"})
+
+
+def import_quantizer() -> None:
+    """Import litert-quantizer, without SciPy, which takes a third of the time and is for algorithms not used here."""
+    with paused_collector(), imported_later("scipy", "scipy.linalg"):
+        import litert_quantizer.quantizer  # noqa: F401
 
 
 def check_operators(data: bytes, recipe: list[dict[str, Any]], scheme: str, file: str) -> None:

@@ -18,8 +18,14 @@ def test_keras_is_imported_without_what_it_only_tries_and_works_with_it_once_it_
         from edgerig.models.keras.engine import import_keras
         keras = import_keras()
         assert not {"sklearn", "pandas", "IPython"} & sys.modules.keys()
+        seldom_used = {"scipy", "requests", "rich", "jax.experimental.pallas"}
+        assert not seldom_used & sys.modules.keys()
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
         assert model.count_params() == 3
+        lines = []
+        model.summary(print_fn=lines.append)
+        assert "Total params: 3" in lines[0]
+        assert "rich" in sys.modules
 
         import numpy
         rows = numpy.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -41,6 +47,15 @@ def test_keras_is_imported_without_what_it_only_tries_and_works_with_it_once_it_
         assert isinstance(regressor, sklearn.base.BaseEstimator)
         from keras.wrappers import SKLearnRegressor
         assert SKLearnRegressor is type(regressor)
+
+        import jax.experimental.sparse.linalg, scipy.sparse
+        matrix = jax.experimental.sparse.BCSR.from_scipy_sparse(scipy.sparse.csr_matrix([[2.0, 0.0], [0.0, 4.0]]))
+        ends = matrix.data, matrix.indices, matrix.indptr
+        solution = jax.experimental.sparse.linalg.spsolve(*ends, jax.numpy.array([2.0, 2.0]))
+        assert solution.tolist() == [1, 0.5]
+        nn = sys.modules["keras.src.backend.jax.nn"]
+        assert nn.splash_attention_mask.CausalMask((2, 2))[:, :].tolist() == [[True, False], [True, True]]
+        assert callable(nn.splash_attention_kernel.make_splash_mha)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,11 +14,19 @@ import numpy as np
 
 from edgerig.collector import paused_collector
 from edgerig.errors import MissingExtraError, UsageError
+from edgerig.late_imports import imported_later
 
 BACKEND = "jax"
 #: What Keras imports only if it is there: its wrappers for scikit-learn, tables as inputs, and views of files in a
 #: notebook, which has IPython imported already. They take half of Keras's own import, and each process would pay it.
 _OPTIONAL = ("sklearn", "pandas", "IPython")
+_SPLASH = "jax.experimental.pallas.ops.tpu.splash_attention"
+#: What Keras and JAX import for single functions, a quarter of the import: equations of sparse matrices, a callback
+#: that calls a server, printed summaries, and attention on TPUs.
+_SELDOM_USED = (
+    *("scipy", "scipy.sparse", "scipy.sparse.linalg", "requests", "rich", "rich.console", "rich.markup", "rich.table"),
+    *(_SPLASH, f"{_SPLASH}.splash_attention_kernel", f"{_SPLASH}.splash_attention_mask"),
+)
 
 
 def import_keras() -> ModuleType:
@@ -34,7 +42,7 @@ def import_keras() -> ModuleType:
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
         first, hidden = "keras" not in sys.modules, {*_OPTIONAL} - sys.modules.keys()
-        with paused_collector(), _without(*_OPTIONAL):
+        with paused_collector(), _without(*_OPTIONAL), imported_later(*_SELDOM_USED):
             import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
             import keras
         if first and "sklearn" in hidden:
