@@ -61,6 +61,16 @@ def test_another_machine_is_refused_by_name_and_another_version_is_told(write_ru
     assert comparison.metrics["size"].verdict == "same", "a file is as large everywhere"
 
 
+def test_memory_of_processes_that_got_other_samples_is_not_set_against_each_other(write_run: Write) -> None:
+    """Samples are part of a process's memory: more of them are no worse a network."""
+    a, b = write_run("a", make_measured(FAST)), write_run("b", make_measured(FAST, measured_samples=2000))
+    memory = verdicts(a, b)["peak_rss"]
+    assert (memory.verdict, memory.value) == ("inconclusive", None)
+    assert "was given" in memory.sentence
+    assert "2,000" in memory.sentence
+    assert verdicts(a, a)["peak_rss"].value is not None
+
+
 def test_what_makes_either_run_or_cell_less_trustworthy_stands_beside_the_verdicts(write_run: Write) -> None:
     hot = make_measured(SLOW, warnings=("The machine throttled.",), options={"threads": 4})
     a, b = write_run("a", make_measured(FAST, options={"threads": 1})), write_run("b", hot, warnings=("Out of cells.",))

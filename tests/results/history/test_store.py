@@ -45,6 +45,13 @@ def test_runs_are_found_by_looking_and_only_once(history: History) -> None:
         assert index.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_memory_of_processes_that_got_other_samples_is_another_series(history: History, write_run: Write) -> None:
+    write_run("2026-01-04", make_measured([1e-4] * 3, measured_samples=2000))
+    history.update()
+    assert sorted(len(series.points) for series in history.series(metric="peak_rss")) == [1, 3]
+    assert len(history.series(metric="latency")) == 1
+
+
 def test_an_index_that_is_made_anew_says_the_same(history: History) -> None:
     history.update()
     before = dump(history)

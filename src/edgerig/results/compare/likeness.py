@@ -63,6 +63,11 @@ def why_not_memory(a: CellResult, b: CellResult) -> str | None:
     """Why the memory of the processes of two cells cannot be compared; None where it can."""
     if (other := other_machine(a.machine, b.machine)) is not None:
         return f"the devices are not alike: {other}"
+    if a.measured_samples != b.measured_samples:
+        return (
+            f"A's process was given {counted(a.measured_samples, 'sample')}, which are part of its memory, B's "
+            f"{b.measured_samples:,}"
+        )
     return other_work(a, b)
 
 

@@ -22,7 +22,7 @@ _MEMORY = ("peak_rss", "arena", "flash", "ram")
 #: Figures of an inference, which may take several samples.
 _OF_AN_INFERENCE = frozenset({"latency", "p99", "instructions", "cycles", "energy"})
 #: Part of every stamp. Changes with the figures that are indexed, so that runs of before are taken up again.
-FIGURES = 4
+FIGURES = 5
 
 
 class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +161,9 @@ def _quantities(cell: CellResult) -> Iterator[tuple[str, Quantity | msgspec.Unse
 
 def _work(metric: str, cell: CellResult) -> str:
     """The work that a figure is of, where it is not that of one sample: figures of other work are no series."""
+    if metric == "peak_rss":
+        # The samples that a process is given are part of its memory.
+        return f", {counted(cell.measured_samples, 'sample')}"
     if metric in UNDER_LOAD and cell.offline:
         return f", batches of {cell.offline.batch:,}"
     if metric in UNDER_LOAD and cell.under_load:
