@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edgerig.artifact import Preprocessing
+from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.preprocess import quantize_input
 from edgerig.datasets.samples import ArraySamples, FileSamples
 from edgerig.errors import DatasetError
 
@@ -85,3 +87,24 @@ def test_a_file_that_went_away_is_named(files: list[Path]) -> None:
     files[1].unlink()
     with pytest.raises(DatasetError, match=r"1\.npy"):
         _ = FileSamples(files, [0, 1, 0, 1], read_npy, "npy").fingerprint
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.uint64, np.float64])
+def test_large_whole_numbers_reach_an_input_of_integers_exactly(dtype: Any) -> None:
+    """Above 2^24 neighbours would be one number in float32, such as two words of a large vocabulary."""
+    numbers = np.arange(2**24, 2**24 + 6)
+    samples = ArraySamples(numbers.astype(dtype)[:, None], np.zeros(6, int))
+    (fed,) = samples.named_inputs(slice(1, 5), Preprocessing()).values()
+    assert fed.tolist() == [[n] for n in numbers[1:5]]
+    for to in ("int32", "int64", "float64"):
+        assert quantize_input(fed, TensorSpec("x", (1, 1), to)).ravel().tolist() == numbers[1:5].tolist()
+    (scaled,) = samples.named_inputs(slice(1, 5), Preprocessing(scale=0.5)).values()
+    assert scaled.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(8), np.array([0.5, 2.0**30]), np.array([np.nan, 2.0**30]), np.arange(8) > 3]
+)
+def test_all_other_numbers_are_float32(array: Any) -> None:
+    (fed,) = ArraySamples(array[:, None]).named_inputs(slice(0, 2), Preprocessing()).values()
+    assert fed.dtype == np.float32

@@ -64,6 +64,22 @@ def normalized(x: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[
     return standardized(x) if preprocessing.standardize else x
 
 
+def changes_nothing(preprocessing: Preprocessing) -> bool:
+    """Whether samples go into a network as they are stored.
+
+    >>> changes_nothing(Preprocessing()), changes_nothing(Preprocessing(scale=0.5))
+    (True, False)
+    """
+    usual = Preprocessing()
+    return (
+        preprocessing.scale == usual.scale
+        and not any(preprocessing.mean)
+        and set(preprocessing.std) == {1.0}
+        and preprocessing.resize is None
+        and not preprocessing.standardize
+    )
+
+
 def standardized(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each sample less its mean, over the larger of its standard deviation and ``1 / sqrt(values)``.
 

@@ -20,6 +20,8 @@ from edgerig.errors import DatasetError
 
 Array = NDArray[Any]
 Indices = NDArray[np.int64] | slice
+#: Integers up to this one are float32, each of them.
+LARGEST_EXACT = 2**24
 
 
 class ArraySamples(Samples):
@@ -69,6 +71,25 @@ class ArraySamples(Samples):
 
     def inputs(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[np.float32]:
         return preprocess.apply(self.array[indices], preprocessing)
+
+    def named_inputs(self, indices: Indices, preprocessing: Preprocessing) -> dict[str, Array]:
+        # Numbers of words or of customers: float32 would make neighbours of them one.
+        if self._large_integers is not None and preprocess.changes_nothing(preprocessing):
+            return {"": self._large_integers[indices]}
+        return {"": self.inputs(indices, preprocessing)}
+
+    @cached_property
+    def _large_integers(self) -> Array | None:
+        """The array as integers, where it holds whole numbers alone, some of which float32 cannot tell apart."""
+        kind, x = self.array.dtype.kind, self.array
+        if kind not in "iuf" or x.dtype.itemsize < 4 or x.dtype == np.float32 or not x.size:
+            return None
+        if max(-float(x.min()), float(x.max())) <= LARGEST_EXACT:
+            return None
+        if kind != "f":
+            return x
+        whole = bool(np.isfinite(x).all() and (np.abs(x) < 2.0**53).all() and (x == np.rint(x)).all())
+        return x.astype(np.int64) if whole else None
 
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> Array:
         return self.labels[indices] if self.targets is None else self.targets[indices]
