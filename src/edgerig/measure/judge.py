@@ -8,6 +8,7 @@ from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import WIDE_SPREAD, Distribution
+from edgerig.text import counted
 
 #: Median inferences shorter than this many clock ticks are measured too coarsely: an error of 1 %.
 TICKS = 100
@@ -74,7 +75,7 @@ def judge_width(figure: Quantity, rounds: int, words: str) -> list[str]:
         return []
     low, high = figure.low / figure.value, figure.high / figure.value
     return [
-        f"{_count(rounds, 'round')} say little of {words}: the 95 % interval reaches from {low:.2g} to {high:.2g} "
+        f"{counted(rounds, 'round')} say little of {words}: the 95 % interval reaches from {low:.2g} to {high:.2g} "
         f"times the figure. Measure {ENOUGH_ROUNDS}."
     ]
 
@@ -84,7 +85,7 @@ def judge_machine(state: MachineState) -> list[str]:
     warnings = []
     if state.load_1min is not None and state.cores > 0 and state.load_1min > BUSY * state.cores:
         warnings.append(
-            f"The machine is busy: a load of {state.load_1min:.1f} on {_count(state.cores, 'core')} "
+            f"The machine is busy: a load of {state.load_1min:.1f} on {counted(state.cores, 'core')} "
             "over the last minute."
         )
     if state.throttled:
@@ -95,7 +96,7 @@ def judge_machine(state: MachineState) -> list[str]:
 def _threads(state: MachineState, threads: int) -> list[str]:
     if threads <= state.cores or state.cores < 1:
         return []
-    return [f"{threads} threads on {_count(state.cores, 'core')}: they wait for each other, and times are longer."]
+    return [f"{threads} threads on {counted(state.cores, 'core')}: they wait for each other, and times are longer."]
 
 
 def _others(before: MachineState, after: MachineState, threads: int) -> list[str]:
@@ -111,14 +112,14 @@ def _others(before: MachineState, after: MachineState, threads: int) -> list[str
     if span is None or busy is None or own is None or span < 0.5:
         if before.load_1min is not None and before.cores > 0 and before.load_1min > before.cores + SLACK:
             warnings.append(
-                f"The machine was busy before: a load of {before.load_1min:.1f} on {_count(before.cores, 'core')}."
+                f"The machine was busy before: a load of {before.load_1min:.1f} on {counted(before.cores, 'core')}."
             )
         return warnings
     others = max(0.0, busy - own) / span
     if others > SLACK and others + min(threads, total) > total + SLACK:
         warnings.append(
-            f"Other programs kept {others:.1f} of {_count(total, 'core')} busy meanwhile, and the network "
-            f"used {_count(threads, 'thread')}: they competed."
+            f"Other programs kept {others:.1f} of {counted(total, 'core')} busy meanwhile, and the network "
+            f"used {counted(threads, 'thread')}: they competed."
         )
     stolen = _change(before.stolen_seconds, after.stolen_seconds) or 0.0
     if stolen / (span * total) > STOLEN:
@@ -202,7 +203,7 @@ def _throttled(before: MachineState, after: MachineState) -> list[str]:
 def _distribution(distribution: Distribution, clock: str) -> list[str]:
     warnings = []
     if distribution.n < FEW_SAMPLES:
-        warnings.append(f"Only {_count(distribution.n, 'sample')}: measure at least {FEW_SAMPLES}.")
+        warnings.append(f"Only {counted(distribution.n, 'sample')}: measure at least {FEW_SAMPLES}.")
     if distribution.n > 1 and distribution.spread > WIDE_SPREAD:
         warnings.append(
             f"The times spread widely: the middle 80 % of them span {distribution.spread:.0%} of the median."
@@ -219,7 +220,3 @@ def _distribution(distribution: Distribution, clock: str) -> list[str]:
 
 def _change(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

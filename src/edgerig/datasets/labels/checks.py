@@ -10,6 +10,7 @@ from edgerig.datasets.labels import runs
 from edgerig.datasets.labels.polygons import LARGEST
 from edgerig.datasets.labels.shapes import Box, ImageLabels, Ring, Shape
 from edgerig.errors import DatasetError
+from edgerig.text import counted
 
 #: Longest side of an image, and most pixels: a mask of an image has to fit memory.
 LONGEST_SIDE, MOST_PIXELS = 65_535, 2**28
@@ -144,7 +145,7 @@ def check_corners(ring: Ring | Sequence[float], where: str) -> None:
     if len(ring) < 2 * FEWEST_CORNERS:
         points = len(ring) // 2
         raise DatasetError(
-            f"{where} has a polygon of {points} point{'' if points == 1 else 's'}, which encloses nothing.",
+            f"{where} has a polygon of {counted(points, 'point')}, which encloses nothing.",
             f"A polygon has {FEWEST_CORNERS} points at least; take it out, or give its box.",
         )
     if not all(map(math.isfinite, ring)):

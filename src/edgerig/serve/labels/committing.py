@@ -16,6 +16,7 @@ from edgerig.serve.labels.journal_lines import Committed, Upon, Writing
 from edgerig.serve.labels.render import Acceptance, acceptance, labels_of
 from edgerig.serve.labels.rooms import Room
 from edgerig.store import Entry, Version
+from edgerig.text import counted
 
 _logger = logging.getLogger(__name__)
 #: Pictures after which a page is told how far it is.
@@ -253,4 +254,4 @@ def describe(total: Acceptance) -> str:
 def _note(changes: dict[str, Change]) -> str:
     people = sorted({name for change in changes.values() for name in change.extra.get(PEOPLE, "").split(", ") if name})
     count = len(changes)
-    return f"{count} picture{'' if count == 1 else 's'} labelled by {', '.join(people) or 'nobody'}"
+    return f"{counted(count, 'picture')} labelled by {', '.join(people) or 'nobody'}"

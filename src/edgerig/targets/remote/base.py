@@ -13,6 +13,7 @@ from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.lease_holder import LeaseHolder
 from edgerig.targets.remote.session import WireSession
 from edgerig.targets.settings import Protocol
+from edgerig.text import counted
 from edgerig.wire.client import WireClient
 
 
@@ -93,7 +94,7 @@ class WiredTarget(Target):
                 "Install this edgerig there and start its agent again, or ask for 1 stream.",
             )
         raise IncompatibleError(
-            f"The agent at {self.address} serves {most} {'session' if most == 1 else 'sessions'} of a run at once, and "
+            f"The agent at {self.address} serves {counted(most, 'session')} of a run at once, and "
             f"{count} were asked for.",
             f"Start it with --streams {count}, or ask for fewer streams.",
         )
