@@ -30,6 +30,7 @@ from edgerig.results.types import (
     DatasetInfo,
     Latency,
     ModelInfo,
+    Round,
     RunResult,
     VariantSize,
 )
@@ -65,6 +66,23 @@ def number(value: float, unit: str = "s", *, kind: Kind = "measured", method: st
     if kind in ("modelled", "estimated"):
         more |= {"low": 0.8 * value, "high": 1.5 * value, "bounds": "model"}
     return Measurement(value=value, unit=unit, kind=kind, method=method, **more)
+
+
+def round_of(cell: CellResult, times_ns: NDArray[np.int64], number: int, **more: Any) -> Round:
+    """A round of ``times_ns`` in all else as ``cell`` is."""
+    return Round(
+        number=number,
+        started="2026-03-14T09:26:00+00:00",
+        seconds=1.0,
+        series="s",
+        load=cell.latency.load,
+        first=cell.latency.first,
+        steady=summarize(times_ns * 1e-9),
+        memory=cell.memory,
+        machine=cell.machine,
+        machine_after=cell.machine_after,
+        **more,
+    )
 
 
 def machine(**changes: Any) -> MachineState:

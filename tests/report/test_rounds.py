@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.report.conftest import round_of
 
 from edgerig.engine.figures import summed_up
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
 from edgerig.report.terminal import terminal_columns
 from edgerig.results.round_files import write_round_times
-from edgerig.results.types import CellResult, Repetition, Round
+from edgerig.results.types import CellResult, Repetition
 from edgerig.rig.types import Measure
 
 COUNT = 4
@@ -20,24 +21,8 @@ COUNT = 4
 
 def in_rounds(cell: CellResult, times: np.ndarray, count: int = COUNT) -> tuple[CellResult, list[np.ndarray]]:
     """``cell`` with rounds of ``times``, each a little slower than the one before."""
-    from edgerig.measure.stats import summarize
-
     series = [(times * (1 + 0.01 * number)).astype(np.int64) for number in range(count)]
-    rounds = tuple(
-        Round(
-            number=number,
-            started="2026-03-14T09:26:00+00:00",
-            seconds=1.0,
-            series="s",
-            load=cell.latency.load,
-            first=cell.latency.first,
-            steady=summarize(part * 1e-9),
-            memory=cell.memory,
-            machine=cell.machine,
-            machine_after=cell.machine_after,
-        )
-        for number, part in enumerate(series, 1)
-    )
+    rounds = tuple(round_of(cell, part, number) for number, part in enumerate(series, 1))
     return summed_up(msgspec.structs.replace(cell, rounds=rounds), series, Measure(rounds=count)), series
 
 

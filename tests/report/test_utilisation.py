@@ -6,16 +6,16 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from tests.report.conftest import round_of
 
 from edgerig.engine.figures import summed_up
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.measure.stats import summarize
 from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
 from edgerig.report.utilisation import utilisation_notes, utilisation_views
 from edgerig.results.energy import energy_of, energy_rounds
-from edgerig.results.types import CellResult, Round
+from edgerig.results.types import CellResult
 from edgerig.rig.types import Measure
 
 HOSTILE = "<script>alert(1)</script>"
@@ -47,22 +47,7 @@ def with_rounds(make: Any) -> Any:
         run = make.run(rows=make.DEMO[:1])
         cell = run.result.cells[0]
         times = run.samples[cell.id]["times_ns"]
-        rounds = tuple(
-            Round(
-                number=number,
-                started="2026-03-14T09:26:00+00:00",
-                seconds=1.0,
-                series="s",
-                load=cell.latency.load,
-                first=cell.latency.first,
-                steady=summarize(times * 1e-9),
-                memory=cell.memory,
-                machine=cell.machine,
-                machine_after=cell.machine_after,
-                utilisation=entry,
-            )
-            for number, entry in enumerate(entries, 1)
-        )
+        rounds = tuple(round_of(cell, times, number, utilisation=each) for number, each in enumerate(entries, 1))
         cell = summed_up(replace(cell, rounds=rounds), [times] * len(rounds), Measure(rounds=len(rounds)))
         return msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))
 

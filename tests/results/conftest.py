@@ -51,6 +51,16 @@ def make_measured(medians: list[float], wrong: int = 10, **changes: Any) -> tupl
     return msgspec.structs.replace(cell, rounds=make_rounds(medians), **changes), arrays
 
 
+def begin(path: Path) -> Bundle:
+    """A finished bundle of two cells, as far as its header and its result are there."""
+    bundle = Bundle(path)
+    bundle.write_header(
+        Header(version=1, name="n", edgerig="0", created="now", plan_hash="h", rig={}, cells=("a", "b"))
+    )
+    (path / "results.json").write_text("{}")
+    return bundle
+
+
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[..., Path]:
     """Writes a bundle of the given cells."""

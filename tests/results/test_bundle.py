@@ -13,21 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.results.conftest import begin
 
 from edgerig.errors import StorageError
 from edgerig.results import reading
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.reading import read_arrays, read_document
 from edgerig.results.types import BUNDLE_VERSION
-
-
-def begin(path: Path) -> Bundle:
-    bundle = Bundle(path)
-    bundle.write_header(
-        Header(version=1, name="n", edgerig="0", created="now", plan_hash="h", rig={}, cells=("a", "b"))
-    )
-    (path / "results.json").write_text("{}")
-    return bundle
 
 
 def test_a_path_may_be_text(tmp_path: Path) -> None:

@@ -6,20 +6,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.results.conftest import begin
 
 from edgerig.errors import EdgerigError, StorageError, UsageError
 from edgerig.results import lock
-from edgerig.results.bundle import Bundle, Header
+from edgerig.results.bundle import Bundle
 from edgerig.results.lock import FolderLock
-
-
-def begin(path: Path) -> Bundle:
-    bundle = Bundle(path)
-    bundle.write_header(
-        Header(version=1, name="n", edgerig="0", created="now", plan_hash="h", rig={}, cells=("a", "b"))
-    )
-    (path / "results.json").write_text("{}")
-    return bundle
 
 
 def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,20 +12,7 @@ from tests.results.loads import NEAR, loaded, offline, scaled, streams
 
 from edgerig.measure.comparison import Estimate
 from edgerig.results.compare.offline import throughput_of
-from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.times import LATENCY, judged, undecided
-from edgerig.results.compare.types import CellComparison
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def compared(write_run: Write) -> Callable[..., CellComparison]:
-    def compare(a: Any, b: Any) -> CellComparison:
-        (comparison,) = compare_bundles(write_run("a", a), write_run("b", b), StoredOptions()).comparisons
-        return comparison
-
-    return compare
 
 
 def batches(factor: float = 1.0, *args: Any, **kwargs: Any) -> Any:

@@ -25,19 +25,10 @@ from tests.results.loads import (
 )
 
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
-from edgerig.results.compare.types import CellComparison, MetricVerdict
+from edgerig.results.compare.types import MetricVerdict
 from edgerig.rig.types import Measure
 
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def compared(write_run: Write) -> Callable[..., CellComparison]:
-    def compare(a: Any, b: Any) -> CellComparison:
-        (comparison,) = compare_bundles(write_run("a", a), write_run("b", b), StoredOptions()).comparisons
-        return comparison
-
-    return compare
 
 
 @pytest.mark.parametrize(
