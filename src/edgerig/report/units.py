@@ -35,30 +35,23 @@ def scale_of(value: float, unit: str) -> tuple[float, str]:
         return 100.0, "%"
     if unit in _RATES:
         return 1.0, "/s"
-    if unit == "times":
-        return 1.0, unit
-    # A unit of a dataset's own, such as years or mmHg, takes no prefix.
-    if not unit or (len(unit) > LONGEST_SYMBOL and unit not in _COUNTED):
-        return 1.0, unit
-    table: Iterable[tuple[float, str]]
-    if unit == "s":
-        table = _TIME
-    elif unit == "B":
-        table = _BYTES
-    elif unit == "Hz":
-        table = _FREQUENCY
-    elif unit == "°C":
-        return 1.0, unit
-    elif unit in _COUNTED:
-        table = tuple((factor, f"{prefix} {unit}".strip()) for factor, prefix in _COUNT)
-    else:
-        table = tuple((factor, prefix + unit) for factor, prefix in _SMALL)
     last = (1.0, unit)
-    for factor, symbol in table:
+    for factor, symbol in _prefixed(unit):
         last = (factor, symbol)
         if abs(value) * factor >= 0.9995:
             return last
     return (1.0, unit) if value == 0 else last
+
+
+def _prefixed(unit: str) -> Iterable[tuple[float, str]]:
+    """Factors and symbols of a unit with prefixes, the largest first; none of a unit that takes no prefix."""
+    if unit in _COUNTED:
+        return tuple((factor, f"{prefix} {unit}".strip()) for factor, prefix in _COUNT)
+    # A unit of a dataset's own, such as years or mmHg, takes none.
+    if unit in ("", "times", "°C") or len(unit) > LONGEST_SYMBOL:
+        return ()
+    tables = {"s": _TIME, "B": _BYTES, "Hz": _FREQUENCY}
+    return tables.get(unit) or tuple((factor, prefix + unit) for factor, prefix in _SMALL)
 
 
 def show(value: float, unit: str) -> str:

@@ -103,12 +103,9 @@ def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, 
 def cell_words(cell: Any) -> list[str]:
     """The first quality, the median latency and the size of a cell, where known."""
     metric = cell.quality.metrics[0] if cell.quality.metrics else None
-    value = (
-        "" if metric is None else f"{metric.value:.2%}" if metric.unit == "1" else f"{metric.value:.4g} {metric.unit}"
-    )
     steady = cell.latency.steady
     return [
-        f"{value} {metric.name}" if metric else "no quality",
+        _quality(metric) if metric else "no quality",
         _latency(steady) if isinstance(steady, Measurement) else f"latency unavailable: {steady.reason}",
         f"{cell.artifact.size:,} B",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from edgerig.artifact import ITEM_SIZES
 from edgerig.errors import ModelError
@@ -20,6 +21,8 @@ MAX_CALLS = 200_000
 
 #: What is stated of a call's outputs elsewhere, by their number: ``shape`` and ``dtype``, or nothing.
 Stated = dict[int, Config]
+#: A tensor: the layer that makes it, in which of its calls, and as which of the outputs.
+Key = tuple[str, int, int]
 #: A layer around another one, which computes what that one does.
 WRAPPED = "SpectralNormalization"
 
@@ -27,6 +30,19 @@ WRAPPED = "SpectralNormalization"
 def corrupt(name: str, why: str) -> ModelError:
     """The error for a file that does not describe a model."""
     return ModelError(f"{name} is not a sound Keras file: {why}.", "Save the model again with model.save('x.keras').")
+
+
+def _stated_shapes(layers: Iterable[Config], outputs: Any) -> dict[tuple[str, int], Stated]:
+    """By a layer and the number of its call: what those that read its outputs say of their shapes, by the output."""
+    stated: dict[tuple[str, int], Stated] = {}
+    for layer in layers:
+        for reference in references(layer.get("inbound_nodes", [])):
+            if "shape" in reference:
+                name, node, tensor = key_of(reference)
+                stated.setdefault((name, node), {})[tensor] = reference
+    for name, node, tensor in triples(outputs):
+        stated.setdefault((name, node), {}).setdefault(tensor, {})
+    return stated
 
 
 def _kind(layer: Config) -> str:
@@ -100,15 +116,8 @@ class KerasReader:
         self, config: Config, arguments: list[int] | None, prefix: str, depth: int
     ) -> tuple[list[int], list[int]]:
         layers = {layer["name"]: layer for layer in config["layers"]}
-        stated: dict[tuple[str, int], Stated] = {}
-        for layer in layers.values():
-            for reference in references(layer.get("inbound_nodes", [])):
-                if "shape" in reference:
-                    name, node, tensor = key_of(reference)
-                    stated.setdefault((name, node), {})[tensor] = reference
-        for name, node, tensor in triples(config["output_layers"]):
-            stated.setdefault((name, node), {}).setdefault(tensor, {})
-        indices: dict[tuple[str, int, int], int] = {}
+        stated = _stated_shapes(layers.values(), config["output_layers"])
+        indices: dict[Key, int] = {}
         inputs = []
         for position, (name, node, tensor) in enumerate(triples(config["input_layers"])):
             index = arguments[position] if arguments is not None else self.input(layers[name])
@@ -120,7 +129,7 @@ class KerasReader:
             for number, node in enumerate(layer.get("inbound_nodes", []))
         ]
         missing = [{key for key in keys if key not in indices} for _, _, keys in calls]
-        readers: dict[tuple[str, int, int], list[int]] = {}
+        readers: dict[Key, list[int]] = {}
         for call, absent in enumerate(missing):
             for key in absent:
                 readers.setdefault(key, []).append(call)

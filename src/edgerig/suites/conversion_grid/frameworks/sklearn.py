@@ -13,60 +13,66 @@ from edgerig.suites.conversion_grid.conversion import Exported, ONNXConversion
 FEATURES = 8
 
 
-def _estimators() -> Mapping[str, tuple[str, Callable[[], Any]]]:
-    """Name to what is special about it, and an estimator that is not trained yet."""
+def _linear() -> Any:
+    from sklearn.linear_model import LogisticRegression
 
-    def linear() -> Any:
-        from sklearn.linear_model import LogisticRegression
+    return LogisticRegression(max_iter=200)
 
-        return LogisticRegression(max_iter=200)
 
-    def scaled() -> Any:
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+def _scaled() -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-        return make_pipeline(StandardScaler(), PolynomialFeatures(2), linear())
+    return make_pipeline(StandardScaler(), PolynomialFeatures(2), _linear())
 
-    def forest() -> Any:
-        from sklearn.ensemble import RandomForestClassifier
 
-        return RandomForestClassifier(12, max_depth=5, random_state=0)
+def _forest() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
 
-    def boosting() -> Any:
-        from sklearn.ensemble import HistGradientBoostingClassifier
+    return RandomForestClassifier(12, max_depth=5, random_state=0)
 
-        return HistGradientBoostingClassifier(max_iter=12, random_state=0)
 
-    def vectors() -> Any:
-        from sklearn.svm import SVC
+def _boosting() -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
-        return SVC(random_state=0)
+    return HistGradientBoostingClassifier(max_iter=12, random_state=0)
 
-    def neighbours() -> Any:
-        from sklearn.neighbors import KNeighborsClassifier
 
-        return KNeighborsClassifier(3)
+def _vectors() -> Any:
+    from sklearn.svm import SVC
 
-    def perceptron() -> Any:
-        from sklearn.neural_network import MLPClassifier
+    return SVC(random_state=0)
 
-        return MLPClassifier((12,), max_iter=300, random_state=0)
 
-    def bayes() -> Any:
-        from sklearn.naive_bayes import GaussianNB
+def _neighbours() -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
 
-        return GaussianNB()
+    return KNeighborsClassifier(3)
 
-    return {
-        "linear": ("logistic regression", linear),
-        "scaled": ("standardized, polynomial, then linear", scaled),
-        "forest": ("a random forest", forest),
-        "boosting": ("boosted trees by histograms", boosting),
-        "vectors": ("support vectors with a kernel", vectors),
-        "neighbours": ("nearest neighbours", neighbours),
-        "perceptron": ("a network of scikit-learn's own", perceptron),
-        "bayes": ("naive Bayes", bayes),
-    }
+
+def _perceptron() -> Any:
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier((12,), max_iter=300, random_state=0)
+
+
+def _bayes() -> Any:
+    from sklearn.naive_bayes import GaussianNB
+
+    return GaussianNB()
+
+
+#: By name what is special about an estimator, and what makes one that is not trained yet.
+ESTIMATORS: Mapping[str, tuple[str, Callable[[], Any]]] = {
+    "linear": ("logistic regression", _linear),
+    "scaled": ("standardized, polynomial, then linear", _scaled),
+    "forest": ("a random forest", _forest),
+    "boosting": ("boosted trees by histograms", _boosting),
+    "vectors": ("support vectors with a kernel", _vectors),
+    "neighbours": ("nearest neighbours", _neighbours),
+    "perceptron": ("a network of scikit-learn's own", _perceptron),
+    "bayes": ("naive Bayes", _bayes),
+}
 
 
 class SklearnConversion(ONNXConversion):
@@ -77,7 +83,7 @@ class SklearnConversion(ONNXConversion):
     extra = "sklearn"
     modules = ("sklearn", "skl2onnx")
     packages = ("scikit-learn", "skl2onnx", "onnx")
-    networks: ClassVar[Mapping[str, str]] = {name: about for name, (about, _) in _estimators().items()}
+    networks: ClassVar[Mapping[str, str]] = {name: about for name, (about, _) in ESTIMATORS.items()}
     opsets = (17, 13, 14, 15, 16, 18, 19, 20, 21)
 
     def _export(self, network: str, opset: int, path: Path) -> Exported:
@@ -86,7 +92,7 @@ class SklearnConversion(ONNXConversion):
         rng = np.random.default_rng(2)
         features = rng.standard_normal((300, FEATURES)).astype(np.float32)
         labels = (features[:, 0] * features[:, 1] > 0).astype(int) + (features[:, 2] > 0.5)
-        model = _estimators()[network][1]().fit(features, labels)
+        model = ESTIMATORS[network][1]().fit(features, labels)
         scores = hasattr(model, "predict_proba")
         options = {id(model): {"zipmap": False} if scores else {"zipmap": False, "raw_scores": True}}
         path.write_bytes(to_onnx(model, features[:1], options=options, target_opset=opset).SerializeToString())
