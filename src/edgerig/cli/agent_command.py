@@ -14,7 +14,8 @@ from click.core import ParameterSource
 from edgerig import logs
 from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
-from edgerig.cli.log_options import add_log_options, apply_log_options
+from edgerig.cli.lazy_group import LazyCommands
+from edgerig.cli.log_options import apply_log_options
 from edgerig.cli.options import FiniteRange, find_here
 
 if TYPE_CHECKING:
@@ -43,21 +44,18 @@ class Size(click.ParamType[int]):
 SOCKETS_ONLY = ("tls", "token_file", "insecure", "sessions", "streams", "lease")
 
 
-class AgentGroup(click.Group):
-    """``edgerig agent`` serves; ``edgerig agent keys`` is imported when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["keys"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "keys":
-            return None
-        from edgerig.cli import agent_keys
-
-        return add_log_options(agent_keys.command)
-
-
-@click.group(name="agent", cls=AgentGroup, invoke_without_command=True)
+@click.group(
+    name="agent",
+    cls=LazyCommands,
+    table={
+        "keys": (
+            "agent_keys",
+            "command",
+            "Make keys for TLS: a small CA for a lab, certificates for a device and its hosts.",
+        )
+    },
+    invoke_without_command=True,
+)
 @click.option(
     "--listen",
     default="127.0.0.1:7433",
