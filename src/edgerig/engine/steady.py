@@ -109,8 +109,7 @@ def steady_pass(
             spent = 0.0
             truth = samples.samples.truth(chosen, artifact.preprocessing)
             kept = task.keep(portion.predictions, truth, None if reference is None else reference[chosen])
-            finite_samples = portion.sound.astype(np.uint8)
-            journal.append(**kept, times_ns=portion.times_ns, fit=portion.fit, finite=finite_samples)
+            _append(journal, portion, kept)
             first = chosen.stop
             advance(len(portion.sound))
         # The next chunk must not be read while this one is still held.
@@ -119,15 +118,33 @@ def steady_pass(
             release(reference)
         mark = time.perf_counter()
     decoder.check_finite(journal.joined("finite") > 0)
-    times = [journal.joined("times_ns")]
-    # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
-    seconds = enough.seconds - _typical(times[0])
-    if seconds > 0:
-        repeated, most = first_inputs(samples, artifact), enough.inferences - len(times[0])
-        times += [run.times_ns for run in repeat_until(deployment, repeated, seconds, most, sequences)]
+    times_ns = _with_more(journal.joined("times_ns"), enough, deployment, samples, sequences)
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
     kept = {name: journal.joined(name) for name in journal.kept}
-    return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)
+    return Steady(times_ns, kept, journal.joined("fit"), before, after, pauses)
+
+
+def _append(journal: Journal, portion: Portion, kept: dict[str, Array]) -> None:
+    """Write a portion to the journal, with what the task keeps of it."""
+    finite = portion.sound.astype(np.uint8)
+    journal.append(**kept, times_ns=portion.times_ns, fit=portion.fit, finite=finite)
+
+
+def _with_more(
+    times_ns: NDArray[np.int64],
+    enough: Enough,
+    deployment: Deployment,
+    samples: EvaluationSamples,
+    sequences: Sequences | None,
+) -> NDArray[np.int64]:
+    """The times of all samples, shape (n,), and behind them those of the first samples again until it is ``enough``."""
+    # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
+    seconds = enough.seconds - _typical(times_ns)
+    if seconds <= 0:
+        return times_ns
+    inputs, most = first_inputs(samples, deployment.artifact), enough.inferences - len(times_ns)
+    more = [run.times_ns for run in repeat_until(deployment, inputs, seconds, most, sequences)]
+    return np.concatenate([times_ns, *more])
 
 
 class _Decoder:
