@@ -54,6 +54,11 @@ def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
     )
 
 
+def state() -> tuple[tuple[str, int], ...] | None:
+    """What changes when a package is installed or removed; None where that cannot be told by looking at folders."""
+    return tuple(_entries()) if _in_folders() else None
+
+
 def version(name: str) -> str | None:
     """The version of an installed package; None where it is not there."""
     if not _in_folders():

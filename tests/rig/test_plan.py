@@ -259,6 +259,27 @@ def test_a_mistake_in_the_list_of_models_is_named(nets: Path, changes: dict[str,
         parse_rig(Document(data, "rig.yaml", nets))
 
 
+def forget() -> None:
+    plugins._points_on.cache_clear()
+    plugins._all_points_on.cache_clear()
+
+
+def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    scan = plugins.entry_points
+
+    def counted(**which: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return scan(**which)
+
+    monkeypatch.setattr(plugins, "entry_points", counted)
+    forget()
+    with pytest.raises(SpecError, match="Unknown runtime 'none0'"):
+        plan({"compilers": ["none"], "runtimes": [f"none{n}" for n in range(40)], "targets": ["nowhere"] * 40})
+    assert calls == 1
+
+
 def test_what_one_part_is_asked_does_not_grow_with_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
     scan = plugins.entry_points
@@ -269,7 +290,7 @@ def test_what_one_part_is_asked_does_not_grow_with_the_cells(monkeypatch: pytest
         return scan(**which)
 
     monkeypatch.setattr(plugins, "entry_points", counted)
-    plugins.look_again()
+    forget()
     compilers = [{"use": "int8", "calibration_samples": n} for n in range(1, 41)]
     runtimes = [{"use": "litert", "name": f"r{n}"} for n in range(40)]
     assert len(plan({"compilers": compilers, "runtimes": runtimes}).cells) == 1600

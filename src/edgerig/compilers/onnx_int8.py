@@ -201,7 +201,8 @@ def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSp
     Raises:
         IncompatibleError: None of them is float32, so that there is no range to calibrate.
     """
-    specs, _ = io_specs(read_onnx(model, Path(artifact.path).with_suffix(".onnx")))
+    path = Path(artifact.path)
+    specs, _ = io_specs(read_onnx(model, path.with_suffix(".onnx")), path.name)
     if not any(spec.dtype == "float32" for spec in specs):
         kinds = ", ".join(f"{spec.name!r} is {spec.dtype}" for spec in specs)
         raise IncompatibleError(

@@ -96,7 +96,7 @@ def specification_of(format: Format, path: Path, graph: Graph | None = None) -> 
     graph = graph or graph_in(format, path)
     if graph is None:
         return None
-    inputs, outputs = io_specs(graph)
+    inputs, outputs = io_specs(graph, path.name)
     return Specification(inputs=inputs, outputs=outputs, scheme=scheme_of(graph), left_out=left_out(graph))
 
 

@@ -201,3 +201,28 @@ def test_flipped_bytes_never_end_in_a_traceback(tmp_path: Path, data: st.DataObj
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     survive(bytes(content), tmp_path / "flipped.onnx")
+
+
+@pytest.mark.parametrize(
+    ("taken", "given", "words"),
+    [
+        ("STRING", "FLOAT", r"odd\.onnx: the input 'x' is of type string"),
+        ("INT4", "FLOAT", r"odd\.onnx: the input 'x' is of type int4"),
+        ("FLOAT", "UINT4", r"odd\.onnx: none of the outputs .*: y: uint4\.(?s:.*)cast to float32"),
+        ("FLOAT", "STRING", r"odd\.onnx: none of the outputs .*: y: string\.(?s:.*)zipmap"),
+    ],
+)
+def test_ends_that_nobody_can_feed_or_read_are_told_with_the_file(
+    taken: str, given: str, words: str, tmp_path: Path
+) -> None:
+    ends = [
+        onnx.helper.make_tensor_value_info(name, getattr(onnx.TensorProto, kind), [1, 2])
+        for name, kind in (("x", taken), ("y", given))
+    ]
+    node = onnx.helper.make_node("Cast", ["x"], ["y"], to=getattr(onnx.TensorProto, given))
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=words):
+        open_artifact(path)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from edgerig.artifact import Quantization
 from edgerig.models.graph import Graph, Operator, Tensor, scheme_of
 
 
-def graph_of(op: str, dtypes: list[str], constants: set[int], before: tuple[str, int, int] | None = None) -> Graph:
+def graph_of(
+    op: str,
+    dtypes: list[str],
+    constants: set[int],
+    before: tuple[str, int, int] | None = None,
+    scale: float | None = None,
+) -> Graph:
     """One operator on tensors 0 (activation) and 1 (weight) to 2; ``before``: a conversion, from and to a tensor."""
+    scheme = None if scale is None else Quantization((scale,), (0,))
     tensors = tuple(
-        Tensor(index=i, name=f"t{i}", shape=(4, 4), dtype=dtype, constant=i in constants)
+        Tensor(index=i, name=f"t{i}", shape=(4, 4), dtype=dtype, constant=i in constants, quantization=scheme)
         for i, dtype in enumerate(dtypes)
     )
     operators = [Operator(index=1, op=op, name="o", inputs=(0, 1), outputs=(2,))]
@@ -55,9 +63,17 @@ def test_one_hybrid_operator_makes_a_network_dynamic() -> None:
 
 
 def test_without_weights_the_activations_decide() -> None:
-    assert scheme_of(graph_of("ADD", ["int8", "int8", "int8"], set())) == "int8"
+    assert scheme_of(graph_of("ADD", ["int8", "int8", "int8"], set(), scale=0.1)) == "int8"
     for real in ("float32", "float64", "float16", "bfloat16"):
         assert scheme_of(graph_of("ADD", [real, real, real], set())) == real
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16"])
+def test_integers_without_a_scale_are_no_quantized_reals(dtype: str) -> None:
+    assert scheme_of(graph_of("Sub", [dtype, dtype, dtype], set())) == "float32"
+    # Pixels that are cast to real numbers.
+    assert scheme_of(graph_of("Add", ["float32", "float32", "float32", dtype], set(), ("Cast", 3, 0))) == "float32"
+    assert scheme_of(graph_of("QLinearAdd", [dtype, dtype, dtype], set())) != "float32"
 
 
 def test_weights_of_four_bits_in_blocks_are_no_float_network() -> None:

@@ -68,8 +68,8 @@ def read_weights(path: Path) -> Mapping[int, NDArray[Any]]:
     return format_of(path).weights(path)
 
 
-def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of a graph as an artifact describes them.
+def io_specs(graph: Graph, file: str = "the network") -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of a graph as an artifact describes them; ``file`` is its name, for messages.
 
     An axis that only the engine knows, or that an ONNX file leaves free, is -1; a free first axis of an
     input is a batch of 1. Outputs that are no tensors of numbers are left out, see `left_out`.
@@ -83,7 +83,9 @@ def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
         shape = tensor.shape
         if tensor.unknown_shape:
             if not named(graph.format).free_axes:
-                raise ModelError(f"The shape of {tensor.name!r} is not known.", "Export the model with fixed shapes.")
+                raise ModelError(
+                    f"{file}: the shape of {tensor.name!r} is not known.", "Export the model with fixed shapes."
+                )
             shape = (-1,) if tensor.known_axes is None else tensor.known_axes
         free = [axis for axis in tensor.free_axes if axis]
         shape = tuple(-1 if axis in free else size for axis, size in enumerate(shape))
@@ -93,7 +95,7 @@ def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
         if not _numeric(graph, index):
             tensor = graph.tensors[index]
             raise ModelError(
-                f"The input {tensor.name!r} is a {tensor.dtype}, which edgerig cannot feed.",
+                f"{file}: the input {tensor.name!r} is of type {tensor.dtype}, which edgerig cannot feed.",
                 f"Export the network with a float32 input and a cast to {tensor.dtype} behind it."
                 if tensor.dtype.startswith(_SMALL)
                 else "Cut the network so that its inputs are tensors of numbers.",
@@ -101,8 +103,10 @@ def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
     outputs = [index for index in graph.outputs if _numeric(graph, index)]
     if graph.outputs and not outputs:
         raise ModelError(
-            f"None of the outputs is a tensor of numbers: {', '.join(left_out(graph))}.",
-            "Cut the network before them: a classifier of scikit-learn is exported with the option zipmap=False.",
+            f"{file}: none of the outputs is a tensor of numbers that edgerig reads: {', '.join(left_out(graph))}.",
+            "Put a cast to float32 behind them."
+            if all(graph.tensors[index].dtype.startswith(_SMALL) for index in graph.outputs)
+            else "Cut the network before them: a classifier of scikit-learn is exported with the option zipmap=False.",
         )
     return tuple(map(spec, graph.inputs)), tuple(map(spec, outputs))
 

@@ -44,8 +44,25 @@ def scheme_of(graph: Graph) -> str:
     if any(operator.op == "DynamicQuantizeLinear" for operator in graph.operators):
         kinds.add("dynamic")
     if not kinds:
-        kinds = {_activation_scheme(tensor.dtype) for tensor in graph.tensors if not tensor.constant}
+        quantized = _quantized(graph)
+        kinds = {
+            _activation_scheme(tensor.dtype)
+            for tensor in graph.tensors
+            if not tensor.constant and (tensor.dtype in FLOATS or tensor.index in quantized)
+        }
     return next((kind for kind in ORDER if kind in kinds), "float32")
+
+
+def _quantized(graph: Graph) -> set[int]:
+    """The integers that stand for reals: those with a scale, and the ends of ONNX's operators on such."""
+    scaled = {tensor.index for tensor in graph.tensors if tensor.quantization is not None}
+    ends = {
+        index
+        for operator in graph.operators
+        if operator.op.startswith(("QLinear", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"))
+        for index in (*operator.inputs, *operator.outputs)
+    }
+    return scaled | ends
 
 
 def _operator_scheme(
