@@ -38,6 +38,10 @@ class EntryPoint(NamedTuple):
         return loaded
 
 
+#: The folders on the path when the entry points were read, and when each was changed last.
+_entries_read: list[tuple[tuple[str, int], ...]] = [()]
+
+
 def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
     """The entry points of all groups whose name begins with ``prefix``; of a package that is there twice, of the first
     one on the path."""
@@ -47,6 +51,7 @@ def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
         known = metadata.entry_points()
         groups = [group for group in known.groups if group.startswith(prefix)]
         return tuple(EntryPoint(p.name, p.value, p.group) for group in groups for p in known.select(group=group))
+    _entries_read[0] = tuple(_entries())
     first = dict(reversed([*_folders()]))
     texts = (_text(folder / "entry_points.txt") for folder in first.values())
     return tuple(
@@ -54,9 +59,9 @@ def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
     )
 
 
-def state() -> tuple[tuple[str, int], ...] | None:
-    """What changes when a package is installed or removed; None where that cannot be told by looking at folders."""
-    return tuple(_entries()) if _in_folders() else None
+def changed() -> bool:
+    """Whether a package may have been installed or removed since the last call of `entry_points`."""
+    return not _in_folders() or tuple(_entries()) != _entries_read[0]
 
 
 def version(name: str) -> str | None:

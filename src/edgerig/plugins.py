@@ -27,7 +27,7 @@ from edgerig.errors import (
     UsageError,
     unknown_plugin,
 )
-from edgerig.installed import EntryPoint, entry_points, state
+from edgerig.installed import EntryPoint, changed, entry_points
 from edgerig.setting_values import describe as describe
 from edgerig.setting_values import listed, missing_text, readable, wrong_value
 from edgerig.text import cause_of
@@ -319,12 +319,7 @@ def _points_on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
 def _all_points_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points of all groups on ``path``, read once: every installed distribution's would be read again for
     each group."""
-    _read_in[0] = state()
     return entry_points()
-
-
-#: What was installed when the entry points were read.
-_read_in: list[tuple[tuple[str, int], ...] | None] = [None]
 
 
 def _remember(plugin: type) -> None:
@@ -335,11 +330,8 @@ def _remember(plugin: type) -> None:
 
 
 def look_again() -> None:
-    """Clear the cached entry points where a package was installed or removed since: an unknown plugin may be there now.
-
-    A rig file may name thousands that are not.
-    """
-    if state() is None or state() != _read_in[0]:
+    """Clear the cached entry points if packages have changed: an unknown plugin may be there now, or thousands not."""
+    if changed():
         _points_on.cache_clear()
         _all_points_on.cache_clear()
 

@@ -20,6 +20,8 @@ _HARMFUL = (
     "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f"
 )
+#: A line of an engine's message that ends with where in its source it failed, and says nothing else to a user.
+_PLACE = re.compile(r"(?:Exception from|Check .* failed at) \S+:\d+:?")
 _BREAKS = re.compile(r"[\r\n\t\v\f]+")
 _CLEAN = re.compile(f"[{_HARMFUL}]")
 _CLEAN_LINES = re.compile(f"(?![\n\t])[{_HARMFUL}]")
@@ -46,14 +48,20 @@ def counted(count: int, noun: str) -> str:
 def cause_of(error: BaseException, longest: int = 300) -> str:
     """An exception of a plugin or an engine in a message: its type and the first line of what it says.
 
-    The type is always named: the text of a `KeyError` is the key alone.
+    The type is always named: the text of a `KeyError` is the key alone. Lines that name a place in an engine's source
+    are passed over, and one that ends in a colon goes on in the next.
 
     >>> cause_of(KeyError(-1))
     'KeyError: -1'
     >>> cause_of(ZeroDivisionError())
     'ZeroDivisionError'
+    >>> cause_of(RuntimeError("Exception from src/core.cpp:84:\\nReading failed:\\nno operator Foo.\\nSummary"))
+    'RuntimeError: Reading failed: no operator Foo'
     """
-    first = one_line(str(error).strip().partition("\n")[0], longest).rstrip(" .:")
+    said = [line.strip() for line in str(error)[:LONGEST_TEXT].split("\n") if line.strip()]
+    telling = [line for line in said if not _PLACE.fullmatch(line)] or said
+    ends = next((number for number, line in enumerate(telling) if not line.endswith(":")), len(telling) - 1)
+    first = one_line(" ".join(telling[: ends + 1]), longest).rstrip(" .:")
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 

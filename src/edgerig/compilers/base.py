@@ -14,6 +14,7 @@ import msgspec
 from edgerig import formats
 from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated, isolated_in
+from edgerig.compilers.finite_weights import INTEGER_SCHEMES, check_finite
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
 from edgerig.compilers.zeros import SPARSITY, zeros_record
 from edgerig.datasets.base import Dataset, SplitName
@@ -232,6 +233,8 @@ def _compile_there(
     compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, dict[str, Any]]:
     """What the compiler makes, and what its record holds besides the settings; where its engine is installed."""
+    if compiler.scheme in INTEGER_SCHEMES:
+        check_finite(artifact)
     format = formats.named(compiler.makes)
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)
@@ -253,7 +256,8 @@ def _checked(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byte
         elif specification is not None and specification.scheme != scheme:
             raise ArtifactCheckError(
                 f"{path.name} should be {scheme} and is {specification.scheme}.",
-                f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
+                f"Compiler {compiler.name!r} found nothing, or not enough, that it quantizes: has the network "
+                "convolutions, or products with constant weights, on real numbers? Take the file as it is.",
             )
         compiler._check(format, stored)
         record = zeros_record(artifact, graph, format, stored)

@@ -6,15 +6,22 @@ ONNX Runtime looks for every tensor and node in all of the network's, several ti
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
+from edgerig.compilers.finite_weights import check_ranges
+
 
 @contextmanager
-def indexed() -> Iterator[None]:
-    """Within it, ``onnxruntime.quantization.quantize_static`` with QDQ and MinMax looks things up in dictionaries."""
+def indexed(file: str) -> Iterator[None]:
+    """Within it, ``onnxruntime.quantization.quantize_static`` with QDQ and MinMax looks things up in dictionaries.
+
+    It raises a `CompileError` that names ``file`` where a tensor is not finite in calibration, which ONNX Runtime
+    makes a scale of.
+    """
     from onnxruntime.quantization import base_quantizer, calibrate, qdq_quantizer
 
     # The package has a function of the name of this module.
@@ -22,7 +29,7 @@ def indexed() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (base_quantizer, qdq_quantizer):
             stack.enter_context(_replaced(module, "find_by_name", _find_by_name(module.find_by_name)))
-        stack.enter_context(_replaced(calibrate, "MinMaxCalibrater", _calibrater(calibrate.MinMaxCalibrater)))
+        stack.enter_context(_replaced(calibrate, "MinMaxCalibrater", _calibrater(calibrate.MinMaxCalibrater, file)))
         stack.enter_context(_replaced(quantize, "QDQQuantizer", _quantizer(quantize.QDQQuantizer)))
         yield
 
@@ -177,7 +184,7 @@ def _quantizer(base: type[Any]) -> type[Any]:
     return IndexedQuantizer
 
 
-def _calibrater(base: type[Any]) -> type[Any]:
+def _calibrater(base: type[Any], file: str) -> type[Any]:
     class IndexedCalibrater(base):  # type: ignore[misc]
         def augment_graph(self) -> None:
             """Have the least and the largest value of each tensor as outputs, computed before its first user runs."""
@@ -185,6 +192,14 @@ def _calibrater(base: type[Any]) -> type[Any]:
             import onnx
 
             onnx.save(self.model, self.augmented_model_path)
+
+        def compute_data(self) -> Any:
+            with warnings.catch_warnings():
+                # Of ranges that are no numbers, which `check_ranges` tells.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                ranges = super().compute_data()
+            check_ranges({name: ranges[name].range_value for name in ranges}, file)
+            return ranges
 
     return IndexedCalibrater
 
@@ -195,6 +210,8 @@ def _add_ranges(graph: Any, tensors: list[str]) -> None:
 
     types = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output, *graph.input)}
     flat = "edgerig_calibration_flat"
+    if not tensors:
+        return
     graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), flat))
     first = {name: position for position, node in reversed(list(enumerate(graph.node))) for name in node.input}
     before: dict[int, list[Any]] = {}

@@ -91,13 +91,14 @@ class OnnxInt8(ModelCompiler):
         names, specs = _inputs(artifact, model)
         arrays = calibration_inputs(dataset, artifact.preprocessing, specs, settings.calibration_samples)
         samples, count = dict(zip(names, arrays, strict=True)), len(arrays[0])
-        prepared = prepare(model, work)
+        file = Path(artifact.path).name
+        prepared = prepare(model, work, file)
         before = read_onnx(prepared.read_bytes(), prepared)
-        self._check_operators(before, Path(artifact.path).name)
+        self._check_operators(before, file)
         # To be refused, or to be kept in float as a whole.
         excluded = [operator.index for operator in steep(before)] if settings.float_operators == "keep" else []
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
-            data = quantize_qdq(prepared, samples, settings, task.advance, excluded)
+            data = quantize_qdq(prepared, samples, settings, task.advance, excluded, file)
         graph = read_onnx(data, prepared)
         self._in_float = in_float(graph)
         if self._in_float and settings.float_operators == "keep":
@@ -144,6 +145,7 @@ def quantize_qdq(
     settings: OnnxInt8Settings,
     advance: Callable[[], object],
     excluded: Sequence[int] = (),
+    file: str = "the network",
 ) -> bytes:
     """Quantize a file that `prepare` made; ranges are the minimum and maximum over the samples.
 
@@ -153,6 +155,7 @@ def quantize_qdq(
         settings: Types and granularity.
         advance: Called after each sample.
         excluded: The positions of operators that stay in float.
+        file: The name of the user's file, for messages.
 
     Raises:
         CompileError: ONNX Runtime failed; its message is included.
@@ -174,7 +177,7 @@ def quantize_qdq(
     quantized = prepared.with_name("quantized.onnx")
     activations = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[settings.activation_type]
     try:
-        with _quiet(), indexed():
+        with _quiet(), indexed(file):
             quantize_static(
                 str(prepared),
                 str(quantized),
@@ -188,10 +191,10 @@ def quantize_qdq(
                 # Otherwise a Transpose or pool right after the input moves float32, four times the bytes.
                 extra_options={"ForceQuantizeNoInputCheck": True},
             )
-    except (OSError, KeyboardInterrupt):
+    except (OSError, KeyboardInterrupt, CompileError):
         raise
     except Exception as error:
-        raise CompileError(f"ONNX Runtime cannot quantize the network: {cause_of(error)}.") from error
+        raise CompileError(f"ONNX Runtime cannot quantize {file}: {cause_of(error)}.") from error
     return quantized.read_bytes()
 
 
@@ -218,11 +221,11 @@ def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSp
     return names, specs
 
 
-def prepare(model: bytes, work: Path) -> Path:
+def prepare(model: bytes, work: Path, file: str = "the network") -> Path:
     """Infer shapes, and fold batch normalization into convolutions, which would stay float otherwise.
 
     Args:
-        model: Float ONNX. work: An empty folder.
+        model: Float ONNX. work: An empty folder. file: The name of the user's file, for messages.
 
     Raises:
         CompileError: ONNX Runtime failed; its message is included.
@@ -233,7 +236,7 @@ def prepare(model: bytes, work: Path) -> Path:
     except (OSError, KeyboardInterrupt):
         raise
     except Exception as error:
-        raise CompileError(f"ONNX Runtime cannot quantize the network: {cause_of(error)}.") from error
+        raise CompileError(f"ONNX Runtime cannot quantize {file}: {cause_of(error)}.") from error
 
 
 def _prepare(model: bytes, work: Path) -> Path:

@@ -18,7 +18,7 @@ from edgerig.models.openvino_core import openvino_core
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 from edgerig.tensors import TensorSpec
-from edgerig.text import cause_of
+from edgerig.text import cause_of, one_line
 
 
 class OpenVino(ModelCompiler):
@@ -98,9 +98,8 @@ class OpenVinoInt8(ModelCompiler):
                     task.advance()
                     yield list(sample)
 
-            return _saved(
-                _quantized(model, _Samples(samples, len(arrays[0])), settings), work, artifact, own_names(artifact)
-            )
+            quantized = _quantized(model, _Samples(samples, len(arrays[0])), settings, Path(artifact.path).name)
+            return _saved(quantized, work, artifact, own_names(artifact))
 
 
 class _Samples:
@@ -157,7 +156,7 @@ def _read(artifact: Artifact) -> Any:
             model.reshape(free)
     except Exception as error:
         raise CompileError(
-            f"OpenVINO cannot read {Path(artifact.path).name}: {cause_of(error)}",
+            f"OpenVINO cannot read {Path(artifact.path).name}: {_told(error)}",
             "Does the network use an operator that OpenVINO's reader does not know?",
         ) from error
     return model
@@ -174,7 +173,7 @@ def _inputs(artifact: Artifact, model: Any) -> tuple[TensorSpec, ...]:
     return artifact.inputs
 
 
-def _quantized(model: Any, samples: _Samples, settings: OpenVinoInt8Settings) -> Any:
+def _quantized(model: Any, samples: _Samples, settings: OpenVinoInt8Settings, name: str) -> Any:
     import nncf
 
     presets = {"performance": nncf.QuantizationPreset.PERFORMANCE, "mixed": nncf.QuantizationPreset.MIXED}
@@ -187,7 +186,13 @@ def _quantized(model: Any, samples: _Samples, settings: OpenVinoInt8Settings) ->
             fast_bias_correction=settings.fast_bias_correction,
         )
     except Exception as error:
-        raise CompileError(f"NNCF cannot quantize the network: {cause_of(error)}") from error
+        raise CompileError(f"NNCF cannot quantize {name}: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """What OpenVINO says of an error: the summary of its reader, which names the operators, where there is one."""
+    summary = str(error).partition("Summary:")[2]
+    return one_line(" ".join(line.strip("- ") for line in summary.splitlines()), 300) if summary else cause_of(error)
 
 
 def own_names(artifact: Artifact) -> frozenset[str]:
