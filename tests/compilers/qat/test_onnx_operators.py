@@ -55,6 +55,14 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Concat", [X, (1, 2, 9, 10)], {"axis": 1}),
     ("Reshape", [X, np.array([0, -1, 5])], {}),
     ("GlobalAveragePool", [X], {}),
+    ("Split", [X], {"axis": 1, "num_outputs": 2}),
+    ("Split", [X], {"axis": -1, "num_outputs": 3}),
+    ("Split", [X, np.array([1, 5, 3])], {"axis": 2}),
+    ("Slice", [X, np.array([0, -3]), np.array([2**62, 9])], {}),
+    ("Slice", [X, np.array([2, 8]), np.array([0, -(2**62)]), np.array([1, -1]), np.array([-1, -3])], {}),
+    ("Slice", [X, np.array([-1]), np.array([-11]), np.array([3]), np.array([-1])], {}),
+    ("Gather", [X, np.array([[0, -1], [2, 3]])], {"axis": 1}),
+    ("Gather", [X, np.array(3)], {"axis": -1}),
     *((name, [X, (4, 1, 1)], {}) for name in ("Add", "Sub", "Mul", "Div")),
     *((name, [X], {}) for name in ("Relu", "Sigmoid", "Tanh", "Identity", "Abs", "Erf", "Exp", "Neg", "Softplus")),
     *((name, [POSITIVE], {}) for name in ("Sqrt", "Reciprocal")),
@@ -67,12 +75,13 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
 ]
 
 
-def network(op: str, inputs: list[NDArray[Any]], options: dict[str, Any]) -> bytes:
+def network(op: str, inputs: list[NDArray[Any]], options: dict[str, Any], outputs: int = 1) -> bytes:
     names = [f"input{i}" for i in range(len(inputs))]
-    node = helper.make_node(op, names, ["output"], "node", **options)
+    names_out = [f"output{i}" if i else "output" for i in range(outputs)]
+    node = helper.make_node(op, names, names_out, "node", **options)
     ends = [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, inputs[0].shape)]
     constants = [onnx.numpy_helper.from_array(value, name) for value, name in zip(inputs[1:], names[1:], strict=True)]
-    out = [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)]
+    out = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names_out]
     graph = helper.make_graph([node], "net", ends, out, constants)
     opset = 20 if op == "Gelu" else 18
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
@@ -87,24 +96,42 @@ def test_it_agrees_with_onnx_runtime(op: str, inputs: list[Any], options: dict[s
 
     rng = np.random.default_rng(0)
     values = [rng.normal(size=one).astype(np.float32) if isinstance(one, tuple) else one for one in inputs]
-    data = network(op, [np.asarray(value) for value in values], options)
-    (wanted,) = onnxruntime.InferenceSession(data).run(None, {"input0": values[0]})
+    count = options.get("num_outputs", values[1].size if len(values) > 1 else 1) if op == "Split" else 1
+    data = network(op, [np.asarray(value) for value in values], options, count)
+    wanted = onnxruntime.InferenceSession(data).run(None, {"input0": values[0]})
     graph, constants = read_onnx(data, Path("net.onnx")), read_onnx_weights(data, Path("net.onnx"))
     (operator,) = graph.operators
 
     def call(first: Any) -> Any:
         taken = {**constants, graph.inputs[0]: first}
-        return RULES[op](operator, [taken[index] for index in operator.inputs], graph.tensors[graph.outputs[0]].shape)
+        shape = graph.tensors[graph.outputs[0]].shape
+        result = RULES[op](operator, [taken[index] for index in operator.inputs], shape)
+        return result if isinstance(result, tuple) else (result,)
 
-    got, gradient = jax.jit(lambda x: (call(x), jax.grad(lambda y: call(y).sum())(x)))(values[0])
-    assert got.shape == wanted.shape
-    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    def total(first: Any) -> Any:
+        return sum(result.sum() for result in call(first))
+
+    got, gradient = jax.jit(lambda x: (call(x), jax.grad(total)(x)))(values[0])
+    assert [each.shape for each in got] == [each.shape for each in wanted]
+    for each, right in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(each, right, rtol=1e-5, atol=1e-5)
     assert np.isfinite(gradient).all()
 
 
 def test_dilated_maxima_are_refused_by_name() -> None:
     data = network("MaxPool", [np.zeros(X, np.float32)], WINDOW | {"dilations": [2, 2]})
     with pytest.raises(CompileError, match=r"operator 0 \('node'\) are dilated, which has no gradient"):
+        OnnxNetwork(data, data, "net.onnx")
+
+
+def test_sizes_that_are_computed_are_refused_by_name() -> None:
+    node = helper.make_node("Slice", ["x", "start", "end"], ["y"], "cut")
+    ends = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in (
+        ("x", TensorProto.FLOAT, [4]), ("start", TensorProto.INT64, [1]), ("end", TensorProto.INT64, [1])
+    )]  # fmt: skip
+    graph = helper.make_graph([node], "net", ends, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None])])
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+    with pytest.raises(CompileError, match=r"\(Slice, 'cut'\) takes 'start', which is computed and not a constant"):
         OnnxNetwork(data, data, "net.onnx")
 
 

@@ -85,7 +85,8 @@ class OnnxNetwork(QuantizedNetwork):
                 before[output] = before.get(first)
             else:
                 taken = [values[index] if index >= 0 else None for index in operator.inputs]
-                values[output] = RULES[operator.op](operator, taken, self._graph.tensors[output].shape)
+                result = RULES[operator.op](operator, taken, self._graph.tensors[output].shape)
+                values.update(zip(operator.outputs, result if isinstance(result, tuple) else [result], strict=False))
         if rounded:
             return [values[index] for index in self._graph.outputs]
         return [values[i] if before.get(i) is None else before[i] for i in self._graph.outputs]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgerig.compilers.qat.onnx_parts import gather, slice_, split
 from edgerig.compilers.qat.tflite_operators import Rule, pointwise
 from edgerig.errors import CompileError
 from edgerig.models.graph.types import Graph, Operator
@@ -231,8 +232,15 @@ RULES: dict[str, Rule] = {
     "Unsqueeze": squeeze,
     "Transpose": transpose,
     "Concat": concat,
+    "Split": split,
+    "Slice": slice_,
+    "Gather": gather,
     "Identity": lambda op, inputs, shape: inputs[0],
 }
+
+
+#: Operators whose inputs behind the first say what they do, and must be known when a network is traced.
+_STATED = frozenset({"ReduceMean", "Reshape", "Slice", "Split", "Squeeze", "Unsqueeze"})
 
 
 def check_trainable(graph: Graph, file: str) -> None:
@@ -241,6 +249,7 @@ def check_trainable(graph: Graph, file: str) -> None:
     Raises:
         CompileError: Names the operator.
     """
+    made = {index for operator in graph.operators for index in operator.outputs} | set(graph.inputs)
     for operator in graph.operators:
         if operator.op not in RULES and operator.op not in ("QuantizeLinear", "DequantizeLinear"):
             raise CompileError(
@@ -253,6 +262,13 @@ def check_trainable(graph: Graph, file: str) -> None:
                 f"{file} cannot be trained as integers: the maxima of operator {operator.index} "
                 f"({operator.name!r}) are dilated, which has no gradient here.",
                 "Compiler onnx-int8 quantizes without training.",
+            )
+        computed = next((index for index in operator.inputs[1:] if index in made), None)
+        if operator.op in _STATED and computed is not None:
+            raise CompileError(
+                f"{file} cannot be trained as integers: operator {operator.index} ({operator.op}, {operator.name!r}) "
+                f"takes {graph.tensors[computed].name!r}, which is computed and not a constant.",
+                "Export the network with fixed shapes. Compiler onnx-int8 quantizes without training.",
             )
 
 
