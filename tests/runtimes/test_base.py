@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import TensorSpec
-from edgerig.errors import InferenceError
+from edgerig.errors import InferenceError, SpecError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.profile import LayerTime
+from edgerig.plugins import make
 from edgerig.runtimes import base
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert import LiteRt, LiteRtSettings
@@ -300,3 +301,9 @@ def test_a_state_that_comes_out_by_another_scale_is_refused(tmp_path: Path) -> N
         runtime.load(path)
     with pytest.raises(InferenceError, match="no network is loaded"):
         _ = runtime.inputs
+
+
+@pytest.mark.parametrize("threads", [0, 4097, 2**63])
+def test_more_threads_than_any_device_has_are_refused(threads: int) -> None:
+    with pytest.raises(SpecError, match="threads"):
+        make("runtime", "litert", Runtime, {"threads": threads})

@@ -14,7 +14,7 @@ from edgerig.plugins import Settings
 class RuntimeSettings(Settings, frozen=True, kw_only=True):
     """Settings that every runtime has."""
 
-    threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
+    threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1, le=4096)] = 1
     state: Annotated[
         dict[str, str],
         msgspec.Meta(

@@ -249,7 +249,7 @@ def check_trainable(graph: Graph, file: str) -> None:
     Raises:
         CompileError: Names the operator.
     """
-    made = {index for operator in graph.operators for index in operator.outputs} | set(graph.inputs)
+    results = {index for operator in graph.operators for index in operator.outputs} | set(graph.inputs)
     for operator in graph.operators:
         if operator.op not in RULES and operator.op not in ("QuantizeLinear", "DequantizeLinear"):
             raise CompileError(
@@ -263,7 +263,7 @@ def check_trainable(graph: Graph, file: str) -> None:
                 f"({operator.name!r}) are dilated, which has no gradient here.",
                 "Compiler onnx-int8 quantizes without training.",
             )
-        computed = next((index for index in operator.inputs[1:] if index in made), None)
+        computed = next((index for index in operator.inputs[1:] if index in results), None)
         if operator.op in _STATED and computed is not None:
             raise CompileError(
                 f"{file} cannot be trained as integers: operator {operator.index} ({operator.op}, {operator.name!r}) "
