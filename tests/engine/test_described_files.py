@@ -104,3 +104,17 @@ def test_a_network_that_resizes_by_itself_takes_pictures_of_any_size(tmp_path: P
     rig = {"model": {"file": str(path), "layout": "nhwc"}, "dataset": data, "measure": MEASURE}
     (cell,) = edgerig.run({**rig, "matrix": {"runtimes": ["litert"]}}, out=tmp_path / "out").cells
     assert cell.artifact.preprocessing == own
+
+
+@pytest.mark.parametrize(
+    ("order", "told"), [(("bee", "ape", "cat", "dog"), True), (CLASSES, False), (("a", *"bcd"), False)]
+)
+def test_a_file_that_was_compiled_with_the_classes_in_another_order_is_told(
+    tmp_path: Path, pixels: Path, order: tuple[str, ...], told: bool
+) -> None:
+    """The order of the dataset that it was calibrated with need not be the network's: it is no error."""
+    artifact = open_artifact(networks.dense_tflite(tmp_path / "net.tflite"))
+    origins = (Origin(tool="file", options={}), Origin(tool="int8", options={}))
+    msgspec.structs.replace(artifact, classes=order, origins=origins).save()
+    warnings = bench(str(tmp_path / "net.tflite"), pixels, tmp_path / "out").warnings
+    assert any("whose class 0 is 'bee', and that of npz here is 'ape'" in text for text in warnings) == told

@@ -16,7 +16,14 @@ from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
 from edgerig.errors import ModelError
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout, with_state
+from edgerig.models.declared import (
+    check_classes,
+    declare,
+    other_order,
+    with_fixed_shapes,
+    with_found_layout,
+    with_state,
+)
 from edgerig.models.files import open_artifact
 from edgerig.models.training import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
@@ -136,6 +143,7 @@ class Stages:
             return artifact
         if artifact.classes and self.dataset.task != "none" and artifact.preprocessing != self.dataset.preprocessing:
             self.note(f"{artifact.name} was compiled for other preprocessing than that of {self.dataset.name} here.")
+        self.note(other_order(artifact, self.dataset))
         return msgspec.structs.replace(artifact, preprocessing=self.dataset.preprocessing, classes=self.dataset.classes)
 
     def note(self, text: str | None) -> None:

@@ -143,6 +143,20 @@ def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:
     )
 
 
+def other_order(artifact: Artifact, dataset: Dataset) -> str | None:
+    """A warning where a network was compiled with a dataset of the same classes in another order than ``dataset`` has
+    them: one of the two orders is not that of the network's outputs. None where none was, or the order is one."""
+    own, wanted = artifact.classes, dataset.classes
+    if dataset.task != "classification" or own == wanted or not own or sorted(own) != sorted(wanted):
+        return None
+    number = next(number for number, name in enumerate(own) if name != wanted[number])
+    return (
+        f"{artifact.name} was compiled with a dataset whose class {number} is {own[number]!r}, and that of "
+        f"{dataset.name} here is {wanted[number]!r}: with classes in another order than the network's outputs, right "
+        "answers count as errors."
+    )
+
+
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (", .." if len(names) > MOST_NAMES else "")
 
