@@ -227,12 +227,24 @@ def test_files_that_a_plugin_says_it_reads_count(tmp_path: Path) -> None:
     assert keys[0] != keys[1]
 
 
-@pytest.mark.parametrize("variable", ["KERAS_FLOATX", "JAX_ENABLE_X64", "XLA_FLAGS"])
-def test_the_environment_of_keras_and_jax_counts(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+@pytest.mark.parametrize(
+    "variable",
+    ["KERAS_FLOATX", "JAX_ENABLE_X64", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "ATEN_CPU_CAPABILITY", "MKL_CBWR"],
+)
+def test_what_sets_in_the_environment_how_is_computed_counts(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.delenv(variable, raising=False)
     before = dependencies.surroundings()
     monkeypatch.setenv(variable, "--other")
     assert dependencies.surroundings() != before
+
+
+@pytest.mark.parametrize("variable", ["TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND", "OPENVINO_LIB_PATHS", "CUDA_HOME"])
+def test_what_sets_there_what_is_said_or_where_things_lie_does_not(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    before = dependencies.surroundings()["environment"]
+    monkeypatch.setenv(variable, "other")
+    assert dependencies.surroundings()["environment"] == before
 
 
 def test_the_settings_file_of_keras_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 The rule: everything that could change what is built. Of plugins their code and settings; of files that a setting names
 the content and not the path; of data the fingerprints and the preprocessing as it is applied; the versions of
-libraries, edgerig's own code among them; and the environment variables that Keras and JAX read.
+libraries, edgerig's own code among them; and the environment variables that frameworks and engines read.
 """
 
 from __future__ import annotations
@@ -74,8 +74,14 @@ BUILDERS = (
     "tract",
     "ziglang",
 )
-#: Prefixes of variables that set how Keras and JAX compute. edgerig chooses the backend; another one is refused.
-VARIABLES = ("KERAS_", "JAX_", "XLA_")
+#: Prefixes of variables that set how frameworks, engines and libraries of linear algebra compute: which instructions,
+#: which precision, whether every run is the same. Of Keras edgerig chooses the backend; another one is refused.
+VARIABLES = (
+    "KERAS_", "JAX_", "XLA_", "TF_", "TORCH_", "PYTORCH_", "ATEN_", "DNNL_", "ONEDNN_", "MKL_", "OPENBLAS_", "NPY_",
+    "CUBLAS_", "CUDA_", "NVIDIA_TF32_", "ORT_", "OV_", "OPENVINO_", "TVM_", "IREE_",
+)  # fmt: skip
+#: Parts of the names of those that change what is said, where things lie, or how fast it goes.
+_ASIDE = ("LOG", "VERBOS", "CACHE", "PATH", "HOME", "ROOT", "DIR", "NUM_THREADS", "BACKEND")
 #: Samples of a split whose preprocessed values go into the digest.
 PROBES = 8
 #: A longer text cannot be the name of a file.
@@ -85,11 +91,11 @@ _unread: dict[type, str] = {}
 
 
 def surroundings() -> dict[str, Any]:
-    """Edgerig's own code, the libraries, the machine's kind, and the settings of Keras and JAX outside of edgerig."""
+    """Edgerig's own code, the libraries, the machine's kind, and what else sets how frameworks and engines compute."""
     variables = {
         name: value
         for name, value in sorted(os.environ.items())
-        if name.startswith(VARIABLES) and name != "KERAS_BACKEND"
+        if name.startswith(VARIABLES) and not any(part in name for part in _ASIDE)
     }
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return {
