@@ -86,6 +86,17 @@ def command(
         print_json(document | {"summary": layers} if layers is not None else document)
         check_figures(model, stated, analysis)
         return
+    _print_ends(model, artifact, details)
+    if layers is not None:
+        say()
+        print_summary(layers)
+    elif graph is not None and analysis is not None:
+        _print_analysis(graph, analysis, plan)
+    check_figures(model, stated, analysis)
+
+
+def _print_ends(model: Path, artifact: Artifact, details: dict[str, str]) -> None:
+    """What a file is, what it takes and gives, and what else its format tells."""
     say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for spec in artifact.inputs:
         say(f"  input  {spec.name}  {_spec(spec)}{_layout(spec)}")
@@ -95,12 +106,6 @@ def command(
         say(f"  output {left}, which is neither read nor compared")
     for title, text in details.items():
         say(f"  {title}  {text}")
-    if layers is not None:
-        say()
-        print_summary(layers)
-    elif graph is not None and analysis is not None:
-        _print_analysis(graph, analysis, plan)
-    check_figures(model, stated, analysis)
 
 
 def _document(

@@ -57,49 +57,70 @@ def digits(dtype: str = "int8", seed: int = 0) -> bytes:
     28x28x1, 3x3 convolution to 32 channels, 2x2 maximum, 3x3 to 64, maximum, 3x3 to 64, dense to 64, dense to 10,
     softmax.
     """
-    rng = np.random.default_rng(seed)
-    net = TfliteBuilder()
-    small = dtype == "int8"
+    layers = _DigitLayers(dtype, seed)
+    x = last = layers.value("image", (1, 28, 28, 1), 1 / 255)
+    scale, size = 1 / 255, 28
+    for index, (depth, channels, after) in enumerate(((1, 32, 0.012), (32, 64, 0.02), (64, 64, 0.03))):
+        size -= 2
+        last = layers.convolution(index, last, (channels, 3, 3, depth), size, scale, after)
+        scale = after
+        if index < 2:
+            size //= 2
+            last = layers.pool(index, last, (1, size, size, channels), scale)
+    return layers.classify(x, last, scale)
 
-    def value(name: str, shape: tuple[int, ...], scale: float, zero: int = -128) -> int:
-        return net.tensor(name, shape, dtype, None, scale if small else None, zero)
 
-    def weights(name: str, shape: tuple[int, ...], source: float) -> list[int]:
-        real = rng.normal(0, 1.6 / np.sqrt(np.prod(shape[1:])), shape)
-        bias = rng.normal(0, 0.1, shape[0])
-        if not small:
-            return [net.tensor(name, shape, dtype, real), net.tensor(f"{name} bias", shape[:1], dtype, bias)]
+class _DigitLayers:
+    """The layers of `digits`, with random weights."""
+
+    def __init__(self, dtype: str, seed: int) -> None:
+        self.net, self.dtype, self.rng = TfliteBuilder(), dtype, np.random.default_rng(seed)
+        self.small = dtype == "int8"
+
+    def value(self, name: str, shape: tuple[int, ...], scale: float, zero: int = -128) -> int:
+        return self.net.tensor(name, shape, self.dtype, None, scale if self.small else None, zero)
+
+    def weights(self, name: str, shape: tuple[int, ...], source: float) -> list[int]:
+        """Weights and biases; ``source`` is the scale of the layer's input."""
+        real = self.rng.normal(0, 1.6 / np.sqrt(np.prod(shape[1:])), shape)
+        bias = self.rng.normal(0, 0.1, shape[0])
+        if not self.small:
+            values = ((name, shape, real), (f"{name} bias", shape[:1], bias))
+            return [self.net.tensor(label, sizes, self.dtype, array) for label, sizes, array in values]
         scales = np.abs(real).reshape(shape[0], -1).max(1) / 127
         data = np.round(real / scales.reshape(-1, *[1] * (len(shape) - 1)))
         steps = [float(source * scale) for scale in scales]
         return [
-            net.tensor(name, shape, "int8", data, scale=[float(scale) for scale in scales]),
-            net.tensor(f"{name} bias", shape[:1], "int32", np.round(bias / steps), scale=steps),
+            self.net.tensor(name, shape, "int8", data, scale=[float(scale) for scale in scales]),
+            self.net.tensor(f"{name} bias", shape[:1], "int32", np.round(bias / steps), scale=steps),
         ]
 
-    scale = 1 / 255
-    x = last = value("image", (1, 28, 28, 1), scale)
-    size = 28
-    for index, (depth, channels) in enumerate(((1, 32), (32, 64), (64, 64))):
-        after = (0.012, 0.02, 0.03)[index]
-        size -= 2
-        tensor = value(f"conv{index}", (1, size, size, channels), after)
-        inputs = [last, *weights(f"kernel{index}", (channels, 3, 3, depth), scale)]
+    def convolution(
+        self, index: int, source: int, kernel: tuple[int, ...], size: int, scale: float, after: float
+    ) -> int:
+        output = self.value(f"conv{index}", (1, size, size, kernel[0]), after)
+        inputs = [source, *self.weights(f"kernel{index}", kernel, scale)]
         options = {"padding": 1, "strideH": 1, "strideW": 1, "fusedActivationFunction": 1}
-        net.operator("CONV_2D", inputs, [tensor], "Conv2DOptions", dilationHFactor=1, dilationWFactor=1, **options)
-        last, scale = tensor, after
-        if index < 2:
-            size //= 2
-            tensor = value(f"pool{index}", (1, size, size, channels), after)
-            window = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
-            net.operator("MAX_POOL_2D", [last], [tensor], "Pool2DOptions", **window)
-            last = tensor
-    flat = value("flat", (1, 576), scale)
-    shape = net.tensor("shape", (2,), "int32", np.array([1, 576]))
-    net.operator("RESHAPE", [last, shape], [flat], "ReshapeOptions", newShape=[1, 576])
-    hidden, logits, y = value("hidden", (1, 64), 0.05), value("logits", (1, 10), 0.1, 3), value("y", (1, 10), 1 / 256)
-    inputs = [flat, *weights("dense", (64, 576), scale)]
-    net.operator("FULLY_CONNECTED", inputs, [hidden], "FullyConnectedOptions", fusedActivationFunction=1)
-    net.operator("FULLY_CONNECTED", [hidden, *weights("head", (10, 64), 0.05)], [logits], "FullyConnectedOptions")
-    net.operator("SOFTMAX", [logits], [y], "SoftmaxOptions", beta=1.0)
-    return net.build([x], [y])
+        self.net.operator("CONV_2D", inputs, [output], "Conv2DOptions", dilationHFactor=1, dilationWFactor=1, **options)
+        return output
+
+    def pool(self, index: int, source: int, shape: tuple[int, ...], scale: float) -> int:
+        output = self.value(f"pool{index}", shape, scale)
+        window = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
+        self.net.operator("MAX_POOL_2D", [source], [output], "Pool2DOptions", **window)
+        return output
+
+    def classify(self, image: int, source: int, scale: float) -> bytes:
+        """The dense layers, and the network as a whole."""
+        net = self.net
+        flat = self.value("flat", (1, 576), scale)
+        shape = net.tensor("shape", (2,), "int32", np.array([1, 576]))
+        net.operator("RESHAPE", [source, shape], [flat], "ReshapeOptions", newShape=[1, 576])
+        hidden, logits = self.value("hidden", (1, 64), 0.05), self.value("logits", (1, 10), 0.1, 3)
+        y = self.value("y", (1, 10), 1 / 256)
+        inputs = [flat, *self.weights("dense", (64, 576), scale)]
+        net.operator("FULLY_CONNECTED", inputs, [hidden], "FullyConnectedOptions", fusedActivationFunction=1)
+        head = [hidden, *self.weights("head", (10, 64), 0.05)]
+        net.operator("FULLY_CONNECTED", head, [logits], "FullyConnectedOptions")
+        net.operator("SOFTMAX", [logits], [y], "SoftmaxOptions", beta=1.0)
+        return net.build([image], [y])
