@@ -82,16 +82,21 @@ def _build_slowly(root: str, counter: str) -> None:
     StageCache(Path(root)).get_or_build("ab12", build)
 
 
-@pytest.mark.slow
-def test_two_processes_build_it_once(tmp_path: Path) -> None:
-    counter = tmp_path / "counter"
+def in_three_processes(function: Callable[[str, str], None], *paths: Path) -> None:
+    """Runs ``function`` in three processes at once."""
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_build_slowly, args=(str(tmp_path / "cache"), str(counter))) for _ in range(3)]
+    workers = [context.Process(target=function, args=tuple(map(str, paths))) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
+
+
+@pytest.mark.slow
+def test_two_processes_build_it_once(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    in_three_processes(_build_slowly, tmp_path / "cache", counter)
     assert counter.read_text() == "x"
 
 
@@ -216,13 +221,7 @@ def test_processes_that_find_a_damaged_stage_mend_it_once(tmp_path: Path) -> Non
     cache, counter = StageCache(tmp_path / "cache"), tmp_path / "counter"
     folder, _ = cache.get_or_build("ab12", lambda work: (work / "a").write_text("a") and None)
     (folder / "a").write_text("b")
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_mend_slowly, args=(str(tmp_path / "cache"), str(counter))) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
+    in_three_processes(_mend_slowly, tmp_path / "cache", counter)
     assert counter.read_text() == "x"
 
 

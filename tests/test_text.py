@@ -127,21 +127,13 @@ def test_errors_show_what_was_given_and_obey_nothing(words):
     assert "\\x1b" in done.stderr
 
 
+#: Options of bench: a run as short as can be, whose results are printed.
+QUICK = ("--rounds", "1", "--seconds", "0", "--json")
+
+
 @pytest.mark.slow
 def test_bench_and_its_reports_show_names_and_obey_none(nasty_network, tmp_path):
-    done = run(
-        "bench",
-        nasty_network,
-        "--samples",
-        "40",
-        "--rounds",
-        "1",
-        "--seconds",
-        "0",
-        "--out",
-        tmp_path / "out",
-        "--json",
-    )
+    done = run("bench", nasty_network, "--samples", "40", *QUICK, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert not obeyed(done.stdout + done.stderr)
     assert_shown(tmp_path / "out")
@@ -173,20 +165,7 @@ def test_classes_of_a_dataset_are_shown_and_not_obeyed(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
     photos = ("--dataset", "folder", "--dataset-option", f"root={tmp_path / 'photos'}")
-    done = run(
-        "bench",
-        tmp_path / "net.onnx",
-        *photos,
-        "--samples",
-        "6",
-        "--rounds",
-        "1",
-        "--seconds",
-        "0",
-        "--out",
-        tmp_path / "out",
-        "--json",
-    )
+    done = run("bench", tmp_path / "net.onnx", *photos, "--samples", "6", *QUICK, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert not obeyed(done.stdout + done.stderr)
     assert_shown(tmp_path / "out")

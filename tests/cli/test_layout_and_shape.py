@@ -21,6 +21,10 @@ from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onn
 from edgerig.testing.networks.recurrent import running_sum_onnx
 from edgerig.testing.networks.several_ends import SCALES, integers_onnx, two_in_three_out_tflite
 
+#: Options of bench: the pictures of the fixture ``photos``; and a short run whose results are printed.
+PHOTOS = ("--dataset", "folder", "--dataset-option", "root=photos")
+SHOWN = ("--no-profile", "--json")
+
 
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
@@ -55,18 +59,7 @@ def classes_in_order(photos: Path) -> list[str]:
 @pytest.mark.slow
 def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
-    code, out, err = call(
-        "bench",
-        "net.onnx",
-        "--layout",
-        "nchw",
-        "--dataset",
-        "folder",
-        "--dataset-option",
-        "root=photos",
-        "--no-profile",
-        "--json",
-    )
+    code, out, err = call("bench", "net.onnx", "--layout", "nchw", *PHOTOS, *SHOWN)
     assert code == 0, err
     (cell,) = cells(out)
     # Classes are b, g, r in the folder's order and r, g, b in the network's: green alone is right.
@@ -79,18 +72,7 @@ def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Pat
 
 def test_a_layout_that_cannot_be_is_told(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
-    code, _, err = call(
-        "bench",
-        "net.onnx",
-        "--layout",
-        "nhwc",
-        "--dataset",
-        "folder",
-        "--dataset-option",
-        "root=photos",
-        "--dataset-option",
-        "size=16",
-    )
+    code, _, err = call("bench", "net.onnx", "--layout", "nhwc", *PHOTOS, "--dataset-option", "size=16")
     assert code == 2
     assert "channels last (nhwc)" in err
     assert "Traceback" not in err
@@ -148,7 +130,7 @@ def test_several_inputs_are_fed_with_random_numbers_by_name(call: Call) -> None:
 @pytest.mark.slow
 def test_integers_have_a_range_that_can_be_named(call: Call) -> None:
     integers_onnx(Path("net.onnx"), "N")
-    quick = ("bench", "net.onnx", "--task", "none", "--samples", "20", "--no-profile", "--json")
+    quick = ("bench", "net.onnx", "--task", "none", "--samples", "20", *SHOWN)
     code, _, err = call(*quick)
     assert code == 0, err
     inputs = rig_of("runs/bench-net")["dataset"]["options"]["inputs"]
@@ -167,11 +149,11 @@ def test_integers_have_a_range_that_can_be_named(call: Call) -> None:
 @pytest.mark.slow
 def test_the_judged_output_is_said_and_may_be_named(call: Call) -> None:
     two_output_tflite(Path("net.tflite"))
-    code, out, err = call("bench", "net.tflite", "--samples", "5", "--no-profile", "--json")
+    code, out, err = call("bench", "net.tflite", "--samples", "5", *SHOWN)
     assert code == 0, err
     assert cells(out)[0]["quality"]["output"] is None
     assert "alone" not in err
-    code, out, err = call("bench", "net.tflite", "--samples", "5", "--no-profile", "--json", "--output", "b")
+    code, out, err = call("bench", "net.tflite", "--samples", "5", *SHOWN, "--output", "b")
     assert code == 0, err
     assert cells(out)[0]["quality"]["output"] == "b"
     assert "output 'b' alone; the network also gives a" in err
@@ -193,9 +175,7 @@ def test_calibration_takes_the_layout_and_the_description_keeps_it(call: Call, p
     assert code == 0, err
     made = Path("build/net_onnx_int8.onnx")
     assert Artifact.load(made.with_name(made.name + ".json")).inputs[0].layout == "nchw"
-    code, out, err = call(
-        "bench", str(made), "--dataset", "npz", "--dataset-option", "file=square.npz", "--no-profile", "--json"
-    )
+    code, out, err = call("bench", str(made), "--dataset", "npz", "--dataset-option", "file=square.npz", *SHOWN)
     assert code == 0, err
     assert cells(out)[0]["quality"]["metrics"][0]["value"] == 1.0
 
@@ -250,19 +230,7 @@ def test_files_of_both_layouts_run_together(call: Call, photos: Path) -> None:
     """What is declared holds for the file that it fits; the random sample fits both."""
     torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
     nhwc_onnx(Path("last.onnx"))
-    code, out, err = call(
-        "bench",
-        "first.onnx",
-        "last.onnx",
-        "--layout",
-        "nchw",
-        "--dataset",
-        "folder",
-        "--dataset-option",
-        "root=photos",
-        "--no-profile",
-        "--json",
-    )
+    code, out, err = call("bench", "first.onnx", "last.onnx", "--layout", "nchw", *PHOTOS, *SHOWN)
     assert code == 0, err
     assert [cell["quality"]["confusion"] for cell in cells(out)] == 2 * [[[0, 0, 4], [0, 4, 0], [4, 0, 0]]]
     code, _, err = call("bench", "first.onnx", "last.onnx", "--samples", "3", "--no-profile")
@@ -275,20 +243,7 @@ def test_a_reference_of_the_other_layout_is_compared_rightly(call: Call, photos:
     nhwc_onnx(Path("last.onnx"))
     channel_means_tflite(Path("means.tflite"), (1, 3, 16, 16))
     for reference in ("last.onnx", "means.tflite"):
-        code, out, err = call(
-            "bench",
-            "first.onnx",
-            "--layout",
-            "nchw",
-            "--reference",
-            reference,
-            "--dataset",
-            "folder",
-            "--dataset-option",
-            "root=photos",
-            "--no-profile",
-            "--json",
-        )
+        code, out, err = call("bench", "first.onnx", "--layout", "nchw", "--reference", reference, *PHOTOS, *SHOWN)
         assert code == 0, err
         assert cells(out)[0]["agreement"]["same_class"] == 1.0
 
@@ -307,7 +262,7 @@ def nhwc_onnx(path: Path) -> None:
 @pytest.mark.slow
 def test_state_is_said_of_a_network_that_hands_it_out(call: Call, tmp_path: Path) -> None:
     running_sum_onnx(tmp_path / "sum.onnx")
-    words = ("bench", "sum.onnx", "--samples", "5", "--warmup", "1", "--no-profile", "--json", "--out", "run")
+    words = ("bench", "sum.onnx", "--samples", "5", "--warmup", "1", *SHOWN, "--out", "run")
     code, out, _ = call(*words, "--state", "before=next")
     assert code == 0
     (cell,) = cells(out)
