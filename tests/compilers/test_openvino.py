@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.compilers.on_float_tflite import OnFloatTflite
 from tests.environments_made import AGENT, made_environment
 from tests.heard import Heard
 from tests.needs import need_module
@@ -48,21 +49,11 @@ class TestOpenVino(CompilerContract):
 
 
 @pytest.mark.slow
-class TestOpenVinoInt8(CompilerContract):
+class TestOpenVinoInt8(OnFloatTflite):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> OpenVinoInt8:
         return OpenVinoInt8(OpenVinoInt8Settings(calibration_samples=8))
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, float_net: Artifact) -> Artifact:
-        return float_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
 
 
 def outputs(artifact: Artifact, inputs: Any, runtime: type[Any] = OpenVinoRuntime) -> Any:
