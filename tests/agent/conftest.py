@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from tests.agents import serving
 
 from edgerig.agent.server import Address, Agent
 from edgerig.agent.worker import Worker
@@ -69,10 +70,5 @@ def client(pair) -> WireClient:
 @pytest.fixture
 def agent() -> Iterator[Agent]:
     """An agent that listens on a free port, and stops after the test."""
-    made = Agent(Address("127.0.0.1", 0), runtimes=(faults.NAME,), idle=30)
-    thread = Thread(target=made.serve)
-    thread.start()
-    yield made
-    made.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with serving(Agent(Address("127.0.0.1", 0), runtimes=(faults.NAME,), idle=30)) as agent:
+        yield agent

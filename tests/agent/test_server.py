@@ -2,6 +2,7 @@ import socket
 import time
 
 import pytest
+from tests.agents import serving
 
 from edgerig.agent import server, visit
 from edgerig.agent.server import Address, Agent, parse_address
@@ -131,12 +132,7 @@ def test_client_that_stops_in_the_middle_of_hello_is_closed(agent, monkeypatch):
 
 
 def test_client_that_greets_and_falls_silent_is_closed_after_the_idle_time(monkeypatch):
-    from threading import Thread
-
-    agent = Agent(Address("127.0.0.1", 0), idle=0.3)
-    thread = Thread(target=agent.serve)
-    thread.start()
-    try:
+    with serving(Agent(Address("127.0.0.1", 0), idle=0.3)) as agent:
         with connect(agent) as connected:
             connected.sendall(HELLO)
             reader = FrameReader(TcpLink(connected))
@@ -144,30 +140,19 @@ def test_client_that_greets_and_falls_silent_is_closed_after_the_idle_time(monke
             with pytest.raises(ConnectionError):
                 reader.read()
         assert still_serves(agent)
-    finally:
-        agent.stop()
-        thread.join(20)
 
 
 def test_session_that_falls_silent_is_closed_by_its_worker(content, header):
-    from threading import Thread
-
     from edgerig.testing import faults
     from edgerig.wire.client import WireClient
 
-    agent = Agent(Address("127.0.0.1", 0), idle=1.0, runtimes=(faults.NAME,))
-    thread = Thread(target=agent.serve)
-    thread.start()
-    try:
+    with serving(Agent(Address("127.0.0.1", 0), idle=1.0, runtimes=(faults.NAME,))) as agent:
         with connect(agent) as connected:
             client = WireClient(TcpLink(connected), who="the agent", timeout=10)
             client.hello()
             client.upload_model(header(), content)
             assert "no request came" in failure(connected).message
         assert still_serves(agent)
-    finally:
-        agent.stop()
-        thread.join(20)
 
 
 def test_clients_that_vanish_at_once_leave_the_agent_alive(agent):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.agents import serving
 
 import edgerig
 from edgerig.agent.address import Address
@@ -152,13 +152,8 @@ def test_a_runtime_that_cannot_set_a_batch_says_so_before_it_measures(
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    running = Agent(Address("127.0.0.1", 0), runtimes=("litert",))
-    thread = Thread(target=running.serve)
-    thread.start()
-    yield running
-    running.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with serving(Agent(Address("127.0.0.1", 0), runtimes=("litert",))) as agent:
+        yield agent
 
 
 @pytest.mark.slow

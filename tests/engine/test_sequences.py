@@ -6,13 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.agents import serving
 
 import edgerig
 from edgerig.agent.server import Address, Agent
@@ -71,12 +71,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, x: NDArray[np.float32]) -> 
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[Agent]:
-    agent = Agent(Address("127.0.0.1", 0), runtimes=("litert", "micro"))
-    serving = Thread(target=agent.serve)
-    serving.start()
-    yield agent
-    agent.stop()
-    serving.join(20)
+    with serving(Agent(Address("127.0.0.1", 0), runtimes=("litert", "micro"))) as agent:
+        yield agent
 
 
 def run(folder: Path, out: Path, dataset: dict[str, Any], task: Any, **more: Any) -> tuple[Any, Any]:

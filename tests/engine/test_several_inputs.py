@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from msgspec import UNSET
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from tests.agents import serving
 
 import edgerig
 from edgerig.agent.server import Address, Agent
@@ -130,13 +130,8 @@ def test_engines_for_microcontrollers_answer_the_same(runtime: str, int8: bool, 
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    agent = Agent(Address("127.0.0.1", 0))
-    thread = Thread(target=agent.serve)
-    thread.start()
-    yield agent
-    agent.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with serving(Agent(Address("127.0.0.1", 0))) as agent:
+        yield agent
 
 
 @pytest.mark.slow

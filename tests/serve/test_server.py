@@ -17,6 +17,7 @@ import grpc
 import numpy as np
 import psutil
 import pytest
+from tests.agents import serving
 from tests.serve.fragile import DEADLY, ENDLESS, REFUSED
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
@@ -150,17 +151,13 @@ def test_with_tls_only_clients_of_the_same_ca_come_in(float_net: Path, tmp_path:
 
 
 def test_an_agent_is_a_target(float_net: Path) -> None:
-    agent = Agent(Address("127.0.0.1", 0))
-    thread = threading.Thread(target=agent.serve)
-    thread.start()
-    try:
-        with Server(float_net, listen="127.0.0.1:0", target=str(agent.address), sessions=2) as server:
-            for seed in range(20):
-                answer = server.infer({"x": samples(3, seed)})
-                np.testing.assert_allclose(answer.outputs["y"], expected(samples(3, seed)), rtol=1e-5, atol=1e-6)
-    finally:
-        agent.stop()
-        thread.join(60)
+    with (
+        serving(Agent(Address("127.0.0.1", 0))) as agent,
+        Server(float_net, listen="127.0.0.1:0", target=str(agent.address), sessions=2) as server,
+    ):
+        for seed in range(20):
+            answer = server.infer({"x": samples(3, seed)})
+            np.testing.assert_allclose(answer.outputs["y"], expected(samples(3, seed)), rtol=1e-5, atol=1e-6)
 
 
 def test_a_network_of_several_samples_an_inference_takes_any_number(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
+from tests.agents import serving
 from tests.needs import need
 
 from edgerig.agent.serial import SerialAgent
@@ -61,20 +61,13 @@ class Running:
     """Agents in this process, stopped at the end of the test."""
 
     def __init__(self) -> None:
-        self.started: list[tuple[Agent, Thread]] = []
+        self._stack = contextlib.ExitStack()
 
     def __call__(self, **options) -> Agent:
-        agent = Agent(Address("127.0.0.1", 0), **options)
-        thread = Thread(target=agent.serve)
-        thread.start()
-        self.started.append((agent, thread))
-        return agent
+        return self._stack.enter_context(serving(Agent(Address("127.0.0.1", 0), **options)))
 
     def close(self) -> None:
-        for agent, thread in self.started:
-            agent.stop()
-            thread.join(20)
-            assert not thread.is_alive()
+        self._stack.close()
 
 
 @pytest.fixture(scope="class")
@@ -133,15 +126,8 @@ def start_device(er_device):
 def running_serial_agent(path: str, **options) -> Iterator[SerialAgent]:
     """The agent in a thread, at one end of a line."""
     place = parse_serial(f"serial://{path}?baud=115200")
-    agent = SerialAgent(open_serial(place, place.line()), runtimes=("litert", faults.NAME), **options)
-    thread = Thread(target=agent.serve)
-    thread.start()
-    try:
+    with serving(SerialAgent(open_serial(place, place.line()), runtimes=("litert", faults.NAME), **options)) as agent:
         yield agent
-    finally:
-        agent.stop()
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")

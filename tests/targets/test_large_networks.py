@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 import re
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.agents import serving
 
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
@@ -45,17 +45,6 @@ def large(tmp_path_factory) -> Artifact:
 def peak_of(pid: int) -> int:
     """The most memory that a process has had, in bytes."""
     return int(re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
-
-
-@contextlib.contextmanager
-def serving(agent):
-    thread = threading.Thread(target=agent.serve)
-    thread.start()
-    try:
-        yield agent
-    finally:
-        agent.stop()
-        thread.join(20)
 
 
 @pytest.mark.slow

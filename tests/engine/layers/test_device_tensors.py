@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from tests.agents import serving
 from tests.results.conftest import make_measured
 
 from edgerig.agent.address import Address
@@ -32,15 +32,10 @@ X = np.random.default_rng(0).standard_normal((6, FEATURES)).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
-    agent = Agent(Address("127.0.0.1", 0), runtimes=("litert",))
-    thread = Thread(target=agent.serve)
-    thread.start()
-    opened = target_for(str(agent.address), {})
-    yield opened
-    opened.close()
-    agent.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    with serving(Agent(Address("127.0.0.1", 0), runtimes=("litert",))) as agent:
+        opened = target_for(str(agent.address), {})
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="module")

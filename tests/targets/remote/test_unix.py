@@ -1,6 +1,5 @@
-from threading import Thread
-
 import pytest
+from tests.agents import serving
 
 from edgerig.agent.server import Agent
 from edgerig.errors import SpecError, TargetError, UnknownNameError
@@ -12,13 +11,9 @@ from edgerig.wire.unix import UnixAddress
 @pytest.fixture(scope="class")
 def address(tmp_path_factory):
     """An agent at a unix socket."""
-    agent = Agent(UnixAddress(str(tmp_path_factory.mktemp("unix") / "a.sock")), runtimes=("litert",))
-    thread = Thread(target=agent.serve)
-    thread.start()
-    yield str(agent.address)
-    agent.stop()
-    thread.join(20)
-    assert not thread.is_alive()
+    socket = UnixAddress(str(tmp_path_factory.mktemp("unix") / "a.sock"))
+    with serving(Agent(socket, runtimes=("litert",))) as agent:
+        yield str(agent.address)
 
 
 class TestUnix(TargetContract):
