@@ -18,6 +18,7 @@ from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.gate.judge import Check, check_cell
 from edgerig.results.gate.limits import parse_limits
 from edgerig.results.types import BUNDLE_VERSION, CellResult, Round, RunResult
+from edgerig.tasks.judgement import MetricValue
 
 SAMPLES = 600
 
@@ -47,8 +48,10 @@ def make_measured(medians: list[float], wrong: int = 10, **changes: Any) -> tupl
     row = ("int8", "litert", "local", 0.98, medians[0] * 1e6, 101_664, "measured")
     cell, arrays = make_cell(row, samples=SAMPLES)
     assert isinstance(cell.latency.steady, Measurement)
-    arrays["predictions"] = (np.arange(SAMPLES) < wrong).astype(np.int64)
-    return msgspec.structs.replace(cell, rounds=make_rounds(medians), **changes), arrays
+    arrays["predictions"] = arrays["labels"] + (np.arange(SAMPLES) < wrong)
+    right = MetricValue(name="accuracy", value=1 - wrong / SAMPLES, higher_is_better=True, low=None, high=None)
+    quality = msgspec.structs.replace(cell.quality, samples=SAMPLES, metrics=(right,))
+    return msgspec.structs.replace(cell, **{"quality": quality, "rounds": make_rounds(medians)} | changes), arrays
 
 
 def begin(path: Path) -> Bundle:

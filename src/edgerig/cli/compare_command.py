@@ -29,13 +29,16 @@ from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     from edgerig.cli.compare_sources import Source
+    from edgerig.results.compare.quality import QualityOptions
     from edgerig.results.compare.types import Comparison
     from edgerig.rig.plan import Plan
 
 #: Arguments and options of a comparison of what two bundles hold; all others say how to measure.
-_COMPARING = ("a", "b", "only", "margin", "quality_margin", "page", "as_json", "live")
+_COMPARING = (
+    "a", "b", "only", "margin", "quality_margin", "quality_change", "names", "task", "page", "as_json", "live",
+)  # fmt: skip
 #: Those of a comparison of two rigs, which name models, devices, engines and data.
-_OF_RIGS = (*_COMPARING, "samples", "pairs", "out")
+_OF_RIGS = (*(name for name in _COMPARING if name != "task"), "samples", "pairs", "out")
 
 
 @click.command(name="compare")
@@ -74,7 +77,19 @@ _OF_RIGS = (*_COMPARING, "samples", "pairs", "out")
     type=FiniteRange(0, 1, min_open=True),
     default=0.005,
     show_default=True,
-    help="Accuracy that B may lose: 0.005 is half a point.",
+    help="Of accuracy, mIoU, mAP and other shares, what B may lose: 0.005 is half a point.",
+)
+@click.option(
+    "--quality-change",
+    metavar="SHARE",
+    type=FiniteRange(0, 1, min_open=True),
+    default=0.02,
+    show_default=True,
+    help="The same of a quality that is no share, such as an MAE, relative to A's: 0.02 is 2 %.",
+)
+@click.option("--quality", "names", multiple=True, metavar="METRIC", help="Compare this metric beside the main one.")
+@click.option(
+    "--task", metavar="NAME", help="What judges, instead of the dataset's own task; of two bundles, a class of yours."
 )
 @click.option("--pairs", type=click.IntRange(4, 20), default=20, show_default=True, help="Pairs at most.")
 @click.option("--live", is_flag=True, help="Measure the networks of two bundles anew, in pairs.")
@@ -107,7 +122,7 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     from edgerig.cli.compare_sources import read_source
     from edgerig.cli.compare_view import show_comparison
 
-    find_here(given["dataset"], given["target"], *filter(None, [given["runtime"]]))
+    find_here(given["dataset"], given["target"], *filter(None, [given["runtime"], given["task"]]))
     load_format(given.pop("format_"))
     load_plugins("runtime", [*filter(None, [given["runtime"]])])
     first, second, context = read_source(a), read_source(b), click.get_current_context()
@@ -156,7 +171,7 @@ def _live(
     from edgerig.engine.live import compare_live
 
     plans = _plan(first, given, named), _plan(second, given, named)
-    options = LiveOptions(margin=given["margin"], quality_margin=given["quality_margin"], pairs=given["pairs"])
+    options = LiveOptions(margin=given["margin"], quality=_quality(given), pairs=given["pairs"])
     result = compare_live((first.name, second.name), plans, folder, options, ConsoleProgress(), words)
     echo(f"Raw times: {folder}")
     _write_page(folder / "comparison.html", result)
@@ -177,6 +192,17 @@ def _plan(source: Source, given: dict[str, Any], named: Collection[str]) -> Plan
     return plan_source(source, given, named)
 
 
+def _quality(given: dict[str, Any]) -> QualityOptions:
+    """How qualities are compared; a task of the user's is loaded because it is named here."""
+    from edgerig.plugins import find
+    from edgerig.results.compare.quality import QualityOptions
+    from edgerig.tasks.base import Task
+
+    if given["task"] is not None:
+        find("task", given["task"], Task, keyed=False)
+    return QualityOptions(margin=given["quality_margin"], relative=given["quality_change"], names=given["names"])
+
+
 def _stored(first: Source, second: Source, given: dict[str, Any], words: str) -> Comparison:
     from edgerig.results.compare.stored import StoredOptions, compare_bundles
 
@@ -184,7 +210,7 @@ def _stored(first: Source, second: Source, given: dict[str, Any], words: str) ->
     assert second.bundle is not None
     options = StoredOptions(
         margin=given["margin"],
-        quality_margin=given["quality_margin"],
+        quality=_quality(given),
         only=given["only"],
         cells=(first.cell, second.cell),
     )

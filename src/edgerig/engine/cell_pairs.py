@@ -22,7 +22,7 @@ from edgerig.measure.comparison import LOOKS, MARGIN
 from edgerig.measure.judge import judge_machine
 from edgerig.progress import Progress
 from edgerig.results.compare.failures import failure_verdict
-from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
+from edgerig.results.compare.quality import QualityOptions
 from edgerig.results.compare.types import MetricVerdict, SelfCheck
 from edgerig.rig.plan import Cell, Plan
 from edgerig.targets.base import Target
@@ -36,12 +36,12 @@ class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to compare live.
 
     Attributes:
-        margin: Relative difference of latency that does not matter. quality_margin: the same for accuracy, of 1.
+        margin: Relative difference of latency that does not matter. quality: How qualities are compared.
         pairs: Largest number of pairs. check: whether A is compared with itself first.
     """
 
     margin: float = MARGIN
-    quality_margin: float = QUALITY_MARGIN
+    quality: QualityOptions = QualityOptions()
     pairs: int = LOOKS[-1]
     check: bool = True
 

@@ -12,12 +12,23 @@ from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError, IncompatibleError, Interrupted, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
+from edgerig.results.compare.quality import QualityOptions
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
 from edgerig.results.gate.judge import MEASURED, Check, GateResult, check_cell
-from edgerig.results.gate.limits import DEFAULT, SHARES, Limit, parse_limits
+from edgerig.results.gate.limits import (
+    DEFAULT,
+    DEFAULT_OTHER,
+    DEFAULT_SHARE,
+    MAIN,
+    QUALITIES,
+    QUALITY,
+    Limit,
+    parse_limits,
+)
 from edgerig.results.gate.numbers import own_number
 from edgerig.results.gate.outcomes import Outcome, worst
+from edgerig.results.gate.qualities import is_quality, quality_name
 from edgerig.results.types import CellFailure, CellResult, RunResult
 from edgerig.rig.plan import Plan
 
@@ -27,7 +38,8 @@ class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         out: Folder to measure into. resume: whether to continue an unfinished run there.
-        limits: Override the rig's; if neither has any, ``5 %`` of latency and half a point of accuracy.
+        limits: Override the rig's; if neither has any, ``5 %`` of latency, and of the main quality half a point where
+            it is a share, else 2 %.
         confirm: Whether a time that is worse by stored rounds is measured again, in pairs with the baseline's network.
         retry: Whether an inconclusive time is measured again, too.
     """
@@ -68,19 +80,23 @@ def run_gate(plan: Plan, baseline: Path, options: GateOptions, progress: Progres
         # Whatever failed must not hide what has become worse elsewhere.
         progress.log(error.message)
     limits = options.limits if options.limits is not None else plan.rig.gate
-    limits = _usual_limits(run) if limits is None else limits
     result = judge_run(plan, run, baseline, limits, options, progress)
     files.write_json(options.out / "gate.json", result)
     return result
 
 
 def judge_run(
-    plan: Plan, run: RunResult, baseline: Path, limits: tuple[Limit, ...], options: GateOptions, progress: Progress
+    plan: Plan,
+    run: RunResult,
+    baseline: Path,
+    limits: tuple[Limit, ...] | None,
+    options: GateOptions,
+    progress: Progress,
 ) -> GateResult:
-    """Every cell of a finished run against its counterpart in ``baseline``."""
-    margin = next((limit.value for limit in limits if limit.metric == "accuracy" and limit.kind == "absolute"), 0.005)
-    stored = StoredOptions(quality_margin=max(margin, 1e-9))
-    comparison = compare_bundles(baseline, options.out, stored, options.command)
+    """Every cell of a finished run against its counterpart in ``baseline``; without limits by the usual ones."""
+    quality = QualityOptions(names=_qualities(limits or ()))
+    comparison = compare_bundles(baseline, options.out, StoredOptions(quality=quality), options.command)
+    limits = _usual_limits(run, comparison) if limits is None else limits
     runs = (Bundle(baseline).result(), run)
     before, now = ({cell.id: cell for cell in each.cells} for each in runs)
     gated = Gated(plan=plan, runs=runs, folders=(baseline, options.out), limits=limits)
@@ -126,10 +142,23 @@ def _idle_limits(limits: tuple[Limit, ...], checks: list[Check], cells: tuple[Ce
     ]
 
 
-def _usual_limits(run: RunResult) -> tuple[Limit, ...]:
-    """The limits of a rig without any: those of `DEFAULT`, without quality where no cell is scored."""
-    judged = any(cell.quality.metrics for cell in run.cells)
-    return tuple(limit for limit in parse_limits(DEFAULT) if judged or limit.metric not in SHARES)
+def _usual_limits(run: RunResult, comparison: Comparison) -> tuple[Limit, ...]:
+    """The limits of a rig without any: those of `DEFAULT`, and one on the main quality where a cell is scored; on
+    another one where that has no verdict, and the other has."""
+    units = {metric.name: metric.unit for cell in run.cells for metric in cell.quality.metrics}
+    mains = [cell.quality.main.name for cell in run.cells if cell.quality.main is not None]
+    verdicts = [name for each in comparison.comparisons for name, metric in each.metrics.items() if metric.quality]
+    name = next((name for name in mains if name in verdicts), next(iter((*verdicts, *mains)), None))
+    if name is None:
+        return parse_limits(DEFAULT)
+    limit = DEFAULT_SHARE if units.get(name, "1") == "1" else DEFAULT_OTHER
+    return parse_limits({**DEFAULT, (name if name in QUALITIES else QUALITY + name): limit})
+
+
+def _qualities(limits: tuple[Limit, ...]) -> tuple[str, ...]:
+    """The metrics beside the main one whose changes are limited."""
+    named = [limit.metric for limit in limits if is_quality(limit.metric) and limit.kind != "budget"]
+    return tuple(dict.fromkeys(quality_name(name, None) for name in named if name != MAIN))
 
 
 def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:

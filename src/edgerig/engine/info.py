@@ -62,6 +62,7 @@ def dataset_info(dataset: Dataset, options: dict[str, Any]) -> DatasetInfo:
         train_samples=train,
         fingerprint=test.fingerprint,
         options=options,
+        task_options=dict(dataset.task_options),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,13 +21,11 @@ from edgerig.results.bundle import Bundle
 from edgerig.results.compare.exact import exact_verdicts
 from edgerig.results.compare.likeness import (
     differences,
-    one_network,
     other_settings,
     side_of,
-    why_not_quality,
     why_not_times,
 )
-from edgerig.results.compare.quality import accuracy_verdict
+from edgerig.results.compare.quality import quality_verdicts
 from edgerig.results.compare.times import LATENCY, undecided
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
 from edgerig.results.naming import folder_name
@@ -156,8 +155,9 @@ def _compare_cells(
     series, refused = measured.series, measured.refused
     metrics = measured.metrics(options.margin) if series.started else _untimed(results, options, refused)
     metrics |= exact_verdicts(*results)
-    quality, why = _quality(a, b, cells, options)
-    metrics |= quality
+    arrays = partial(a.bundle.samples, cells[0].id), partial(b.bundle.samples, cells[1].id)
+    quality, why = quality_verdicts((a.run, b.run), results, arrays, options.quality)
+    metrics |= {name if name not in metrics else f"quality_{name}": verdict for name, verdict in quality.items()}
     sides = (side_of(a.source, a.run, results[0]), side_of(b.source, b.run, results[1]))
     notes = (*measured.notes, *series.lost, *differences(*sides), *other_settings(*results), *why)
     return CellComparison(
@@ -184,19 +184,3 @@ def _untimed(
 
 def _result(side: LiveSide, cell: Cell) -> CellResult:
     return next(result for result in side.run.cells if result.id == cell.id)
-
-
-def _quality(
-    a: LiveSide, b: LiveSide, cells: tuple[Cell, Cell], options: LiveOptions
-) -> tuple[dict[str, MetricVerdict], list[str]]:
-    """The verdict on accuracy, or why there is none."""
-    if (why := why_not_quality(a.run, b.run)) is not None:
-        return {}, [f"Quality is not compared: {why}."]
-    if a.run.dataset.task == "none":
-        return {}, [f"Quality is not compared: {a.run.dataset.name} has no labels; give a --dataset."]
-    arrays = [side.bundle.samples(cell.id) for side, cell in zip((a, b), cells, strict=True)]
-    alike = one_network(_result(a, cells[0]), _result(b, cells[1]))
-    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin, one_network=alike)
-    if verdict is None:
-        return {}, [f"Quality is not compared sample by sample: {a.run.dataset.task} has no right and wrong answers."]
-    return {"accuracy": verdict}, []

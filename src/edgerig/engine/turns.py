@@ -175,7 +175,8 @@ def _same_network(earlier: Artifact, other: Artifact) -> bool:
 
 def headline(result: CellResult) -> str:
     """A summary of a cell in one line, shown as soon as it is measured."""
-    parts = [f"{metric.name} {metric.text}" for metric in result.quality.metrics[:1]]
+    main = result.quality.main
+    parts = [f"{main.name} {main.text}"] if main is not None else []
     steady, counted = result.latency.steady, result.instructions
     if isinstance(steady, Measurement):
         batch = "" if result.batch == 1 else f" of {result.batch} samples"

@@ -16,6 +16,7 @@ from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import REPORT_VERSION, Compared, Report, Variant
 from edgerig.report.privacy import anonymous
+from edgerig.report.qualities import quality_tables
 from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import recommend
 from edgerig.report.relative import device_of, words_of_change
@@ -90,6 +91,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
             marked=recommendation.chosen,
         ),
         shared=shared_views(cells, bundles, variants),
+        qualities=quality_tables(cells, bundles, variants),
         layers=layers,
         unlayered=unlayered,
     )

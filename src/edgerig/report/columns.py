@@ -24,6 +24,8 @@ from edgerig.report.model import (
     Metric,
     OriginRow,
     PlacementRow,
+    QualityRow,
+    QualityView,
     SharedRow,
     SharedView,
     SizeRow,
@@ -256,6 +258,23 @@ def error_columns(view: SharedView) -> tuple[Column[SharedRow], ...]:
         Column(
             f"against {view.baseline}",
             lambda row: Figure(text=row.verdict, strong=row.different),
+            align="left",
+            key="verdict",
+        ),
+    )
+
+
+def quality_columns(view: QualityView) -> tuple[Column[QualityRow], ...]:
+    """A metric of variants against that of a baseline, on the samples that both ran."""
+    return (
+        Column("variant", lambda row: row.label, align="left", head=True),
+        Column("samples", lambda row: row.samples),
+        Column(view.metric, lambda row: row.quality, interval=True),
+        Column("change", lambda row: row.change, interval=True),
+        Column("margin", lambda row: row.margin or None),
+        Column(
+            f"against {view.baseline}",
+            lambda row: Figure(text=row.verdict, strong=row.worse),
             align="left",
             key="verdict",
         ),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from edgerig.report.charts.intervals import Interval, intervals
 from edgerig.report.page import page_css, page_environment
 from edgerig.report.privacy import anonymous
-from edgerig.results.compare.texts import amount_text, change_text, interval_text
+from edgerig.results.compare.texts import amount_text, change_text, interval_text, margin_text
 from edgerig.results.compare.types import WORSE, CellComparison, Comparison, MetricVerdict
 from edgerig.results.gate.judge import Check, GateResult
 from edgerig.results.gate.output import TITLES, sides_of
@@ -103,12 +103,9 @@ def _section(cells: CellComparison) -> CellSection:
 
 
 def _metric_row(name: str, metric: MetricVerdict) -> MetricRow:
-    margin = (
-        f"{metric.margin * 100:g} {'points' if metric.change == 'difference' else '%'}" if metric.margin else "none"
-    )
     change = "-" if metric.value is None else change_text(metric, metric.value)
     sides = (amount_text(metric.a, metric.unit), amount_text(metric.b, metric.unit))
-    return MetricRow(name, *sides, change, interval_text(metric), margin, metric)
+    return MetricRow(name, *sides, change, interval_text(metric), margin_text(metric), metric)
 
 
 def _check_row(check: Check) -> CheckRow:

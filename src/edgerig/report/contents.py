@@ -22,9 +22,10 @@ from edgerig.report.columns import (
     TOTALS,
     compared_columns,
     error_columns,
+    quality_columns,
     size_columns,
 )
-from edgerig.report.model import BundleView, FirmwareView, Report, SharedView, Variant
+from edgerig.report.model import BundleView, FirmwareView, QualityView, Report, SharedView, Variant
 from edgerig.report.tables import Table, fill, make_table
 from edgerig.report.values import Fact, NamedFigure
 from edgerig.report.views import page_table, text_table
@@ -37,6 +38,17 @@ def errors_table(view: SharedView) -> Table:
         view.rows,
         name="errors",
         title="Errors on the samples that a variant and the baseline both ran",
+        anchors=[row.anchor for row in view.rows],
+    )
+
+
+def quality_table(view: QualityView) -> Table:
+    """A quality on the samples that a variant and the baseline both ran."""
+    return make_table(
+        quality_columns(view),
+        view.rows,
+        name="qualities",
+        title=f"{view.metric} on the samples that a variant and the baseline both ran",
         anchors=[row.anchor for row in view.rows],
     )
 
@@ -143,6 +155,8 @@ def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
     several = len(report.bundles) > 1
     yield "", report.table
     yield from (("" if len(report.shared) < 2 else view.dataset, errors_table(view)) for view in report.shared)
+    for quality in report.qualities:
+        yield ("" if len(report.qualities) < 2 else quality.dataset, quality_table(quality))
     if report.compared:
         yield "", compared_table(report)
     yield from ((bundle.name, sizes_table(bundle, several)) for bundle in report.bundles if bundle.sizes)

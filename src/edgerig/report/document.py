@@ -9,6 +9,7 @@ import msgspec
 
 from edgerig.report import contents
 from edgerig.report.model import BundleView, Report, Variant
+from edgerig.report.qualities import QUALITY_LEGEND
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.tables import Table
 from edgerig.report.units import percent, show
@@ -125,6 +126,11 @@ def _shared(report: Report) -> Iterator[Block]:
         yield Title(2, "Errors compared" + (f" ({view.dataset})" if len(report.shared) > 1 else ""))
         yield Text(f"{view.note} {SHARED_LEGEND}")
         yield contents.errors_table(view)
+    for quality in report.qualities:
+        dataset = f" ({quality.dataset})" if len(report.qualities) > 1 else ""
+        yield Title(2, f"Quality compared: {quality.metric}{dataset}")
+        yield Text(QUALITY_LEGEND)
+        yield contents.quality_table(quality)
 
 
 def _compared(report: Report) -> list[Block]:

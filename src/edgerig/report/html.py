@@ -15,6 +15,7 @@ from edgerig.report.limits import WHOLE, Limits
 from edgerig.report.model import Report, Variant
 from edgerig.report.page import asset
 from edgerig.report.plot import Plot, colours_of, plot_of
+from edgerig.report.qualities import QUALITY_LEGEND
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
 from edgerig.report.view_page import view_environment
@@ -54,6 +55,7 @@ def render_html(report: Report, limits: Limits = WHOLE, left_out: str = "") -> s
         "tables": contents,
         "boards": contents.boards_table(report),
         "shared_legend": SHARED_LEGEND,
+        "quality_legend": QUALITY_LEGEND,
         "css": Markup(css),
         "js": Markup(js),
         "script_hash": script_hash,

@@ -325,6 +325,29 @@ class SharedView(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[SharedRow, ...]
 
 
+class QualityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's main metric, which is no accuracy, and its change against the baseline on the ``samples`` that both
+    ran; ``change`` is None where there is none, and ``verdict`` then says why."""
+
+    anchor: str
+    label: str
+    samples: int
+    quality: Figure
+    change: Figure | None = None
+    margin: str = ""
+    verdict: str
+    worse: bool = False
+
+
+class QualityView(msgspec.Struct, frozen=True, kw_only=True):
+    """Variants of one dataset by one metric, each compared with ``baseline``."""
+
+    dataset: str
+    metric: str
+    baseline: str
+    rows: tuple[QualityRow, ...]
+
+
 class LayersView(msgspec.Struct, frozen=True):
     """The layers of all variants that were made from one network: numbers in one row are of the same layer."""
 
@@ -356,6 +379,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     table: Table
     shared: tuple[SharedView, ...] = ()
+    qualities: tuple[QualityView, ...] = ()
     layers: tuple[LayersView, ...] = ()
     unlayered: tuple[Unlayered, ...] = ()
 

@@ -29,11 +29,8 @@ _TONES: dict[str, Tone] = {"worse": "bad", "better": "good"}
 
 
 def primary(quality: Quality) -> MetricValue | None:
-    """The main metric: accuracy, else the first."""
-    for metric in quality.metrics:
-        if metric.name.lower() == "accuracy":
-            return metric
-    return quality.metrics[0] if quality.metrics else None
+    """The main metric; see `Quality.main`."""
+    return quality.main
 
 
 def why_void(quality: Quality, dataset: DatasetInfo) -> str:

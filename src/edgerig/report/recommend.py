@@ -29,6 +29,7 @@ from edgerig.report.candidates import (
 from edgerig.report.model import Recommendation
 from edgerig.report.recommend_words import (
     latency_text,
+    lost_text,
     margin_text,
     numbers_text,
     quality_bounds,
@@ -149,10 +150,10 @@ def _reasons(
             "than 2 %. More rounds (--rounds 20) would tell smaller differences."
         )
     lost = (best.merit - chosen.merit) if chosen is not best else 0.0
-    if lost > 0 and best.metric_unit == "1":
+    if lost > 0:
         intervals = "their intervals overlap" if _overlap(chosen, best) else "their intervals do not overlap"
         errors = compare(chosen, best) or intervals
-        reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {errors}.")
+        reasons.append(f"{chosen.label} gives up {lost_text(lost, best)} to {best.label}; {errors}.")
     reasons += _beyond(chosen, near, members, compare)
     smallest = min(near, key=lambda candidate: (candidate.size, latency_of(candidate)))
     if smallest.size < chosen.size:

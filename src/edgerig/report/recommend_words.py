@@ -98,6 +98,13 @@ def margin_text(best: Candidate) -> str:
     return "1 point" if best.metric_unit == "1" else "1 %"
 
 
+def lost_text(lost: float, best: Candidate) -> str:
+    """A loss of quality: of a metric of which less is better what is more."""
+    amount = f"{100 * lost:.2f} points" if best.metric_unit == "1" else show(lost, best.metric_unit)
+    less = "" if best.higher_is_better else ", of which less is better,"
+    return f"{amount} of {best.metric}{less}"
+
+
 def quality_text(candidate: Candidate) -> str:
     return show(candidate.quality or 0, candidate.metric_unit)
 

@@ -10,6 +10,7 @@ from edgerig.report.candidates import Candidate
 from edgerig.report.figures import number
 from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
+from edgerig.report.qualities import difference_words, on_shared_qualities
 from edgerig.report.recommend import Comparison
 from edgerig.results.compare.texts import times_as_many
 from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
@@ -43,12 +44,12 @@ def on_shared_samples(
     candidates: Sequence[Candidate], cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded]
 ) -> list[Candidate]:
     """The candidates with comparable qualities: where some of a group ran fewer samples, on those that all of the
-    group ran. Without raw samples, or with another metric than accuracy, they are returned unchanged."""
+    group ran. Without raw samples they are returned unchanged."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for index, candidate in enumerate(candidates):
         if candidate.usable and candidate.metric == "accuracy":
             groups.setdefault(candidate.group, []).append(index)
-    result = list(candidates)
+    result = on_shared_qualities(candidates, cells, bundles)
     for members in groups.values():
         series = [_answers(bundles[cells[i][0]], cells[i][1], candidates[i].key) for i in members]
         known = [answers for answers in series if answers is not None]
@@ -74,7 +75,8 @@ def on_shared_samples(
 def comparison(
     cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], anchors: Sequence[str]
 ) -> Comparison:
-    """A function that compares two candidates' errors, both named by their anchors, on the samples that both ran."""
+    """A function that compares two candidates' qualities, both named by their anchors, on the samples that both ran."""
+    members = {anchor: (bundles[number], cell) for (number, cell), anchor in zip(cells, anchors, strict=True)}
     known = {
         anchor: answers
         for (number, cell), anchor in zip(cells, anchors, strict=True)
@@ -82,7 +84,9 @@ def comparison(
     }
 
     def compare(candidate: Candidate, other: Candidate) -> str | None:
-        if candidate.metric != "accuracy" or candidate.key not in known or other.key not in known:
+        if candidate.metric != "accuracy":
+            return difference_words(candidate, other, members)
+        if candidate.key not in known or other.key not in known:
             return None
         rows = compare_with([known[candidate.key]], known[other.key])
         if not rows:

@@ -101,8 +101,8 @@ def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, 
 
 
 def cell_words(cell: Any) -> list[str]:
-    """The first quality, the median latency and the size of a cell, where known."""
-    metric = cell.quality.metrics[0] if cell.quality.metrics else None
+    """The main quality, the median latency and the size of a cell, where known."""
+    metric = cell.quality.main
     steady = cell.latency.steady
     return [
         _quality(metric) if metric else "no quality",

@@ -215,6 +215,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     train_samples: int
     fingerprint: str
     options: dict[str, Any] = {}
+    task_options: dict[str, Any] = {}
 
 
 class VariantSize(msgspec.Struct, frozen=True, kw_only=True):

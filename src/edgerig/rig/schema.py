@@ -9,7 +9,7 @@ import msgspec
 from edgerig.models.base import TrainSettings
 from edgerig.models.formats import KerasFileSettings
 from edgerig.plugins import ADDRESSED, READ_BY_SUFFIX, Plugin, Settings, find, names
-from edgerig.results.gate.limits import METRICS
+from edgerig.results.gate.limits import METRICS, QUALITY
 from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure
 
@@ -123,6 +123,7 @@ def _gate() -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
+        "patternProperties": {f"^{QUALITY}.": limits},
         "properties": {**dict.fromkeys(METRICS, limits), "budgets": {"anyOf": [budgets, {"type": "string"}]}},
         "description": (
             "what `edgerig gate` lets a metric become worse by: '5 %', '1 kB', '0.5 points', 0; or a budget: '< 20 ms'"

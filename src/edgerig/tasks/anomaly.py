@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
+from edgerig.tasks.evidence import Evidence, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.detection_curves import (
@@ -25,8 +27,10 @@ from edgerig.tasks.metrics.detection_curves import (
     f1_interval,
     partial_area,
     partial_area_interval,
+    partial_areas,
     precision_recall,
     roc,
+    weighted_areas,
 )
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples
@@ -245,6 +249,17 @@ class Anomaly(Task):
             same = (ours >= threshold) == (theirs >= threshold)
             alike = f"samples on the same side of the threshold {threshold:.4g}"
         return agreement_of(difference, reference, same, alike)
+
+    def known(self, stored: Kept) -> NDArray[np.bool_]:
+        return np.asarray((stored["anomalous"] >= 0) & np.isfinite(stored["anomaly"]))
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        scores, anomalous = stored["anomaly"], stored["anomalous"] == 1
+        metrics = (
+            weighted("auc", len(scores), partial(weighted_areas, scores, anomalous)),
+            weighted("partial_auc", len(scores), partial(partial_areas, scores, anomalous, MAX_FPR), cost=5),
+        )
+        return Evidence(truth=stored["anomalous"], answers=scores, metrics=metrics)
 
 
 def _unsaid() -> IncompatibleError:

@@ -19,6 +19,7 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Plugin
+from edgerig.tasks.evidence import Evidence
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics import Metric
 from edgerig.tasks.samples import LabelledSamples, TargetVariable
@@ -248,3 +249,20 @@ class Task(Plugin, ABC):
     def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
         """The arrays of n samples that the bundle stores; by default what was kept."""
         return dict(kept)
+
+    def known(self, stored: Kept) -> NDArray[np.bool_]:
+        """Which of n samples are judged, shape (n,); by default all, others lack a label or a finite value.
+
+        Args:
+            stored: What the bundle stores of them, as from `stored`.
+        """
+        return np.ones(len(next(iter(stored.values()), ())), bool)
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        """What verdicts on the quality of two networks are made of; None, as by default, where there are none.
+
+        Args:
+            stored: What the bundle stores of n samples, as from `stored`, all of them `known`. It may be of another
+                run, and of fewer samples than that ran.
+        """
+        return None

@@ -13,8 +13,13 @@ from edgerig.artifact import TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_agreement, judge_answers, judge_outputs, judge_ties, why_vacuous
+from edgerig.tasks.evidence import ComparedMetric, Evidence, share_of, weighted
 from edgerig.tasks.judgement import Agreement, ClassQuality, Disagreement, Quality
 from edgerig.tasks.metrics import ConfusionMatrix, Metric, PrecisionRecallF1, classification_metrics
+from edgerig.tasks.metrics.detection_curves import weighted_areas
+from edgerig.tasks.metrics.functions import hits
+from edgerig.tasks.metrics.labels import LabelCounts, mean_defined
+from edgerig.tasks.metrics.labels import macro_f1 as mean_f1
 from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.pictures import picture_of
 from edgerig.tasks.samples import LabelledSamples
@@ -43,6 +48,39 @@ class Classification(Task):
 
     def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
         return arrays_of(kept["scores"], samples)
+
+    def known(self, stored: Kept) -> NDArray[np.bool_]:
+        return np.asarray(stored["labels"] >= 0)
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        predictions, labels = stored["predictions"], stored["labels"]
+        metrics = [share_of("accuracy", predictions == labels)]
+        if (scores := stored.get("scores")) is not None and np.isfinite(scores).all():
+            metrics += _by_scores(scores, labels)
+        return Evidence(truth=labels, answers=predictions, metrics=tuple(metrics), classes=True)
+
+
+def _by_scores(scores: Scores, labels: NDArray[np.int64]) -> list[ComparedMetric]:
+    """Those of `classification_metrics` that take scores of shape (n, classes), not answers alone."""
+    classes = scores.shape[1]
+    top = [share_of("top5_accuracy", hits(scores, labels, 5))] if classes > 5 else []
+    confused = labels * classes + scores.argmax(axis=1)
+
+    def f1(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = np.stack([np.bincount(confused, row, classes * classes).astype(np.float64) for row in weights])
+        parts = counts.reshape(-1, classes, classes)
+        true = np.diagonal(parts, axis1=1, axis2=2)
+        return np.asarray(mean_f1(LabelCounts(true, parts.sum(axis=1) - true, parts.sum(axis=2) - true)))
+
+    def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        areas = [weighted_areas(scores[:, label], labels == label, weights) for label in range(classes)]
+        return np.asarray(mean_defined(np.stack(areas, axis=-1)))
+
+    return [
+        *top,
+        weighted("auc", len(labels), area, cost=classes),
+        weighted("macro_f1", len(labels), f1, cost=1 + classes * classes // max(1, len(labels))),
+    ]
 
 
 def arrays_of(scores: Scores, samples: LabelledSamples) -> dict[str, Array]:

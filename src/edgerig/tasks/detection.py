@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -30,6 +31,7 @@ from edgerig.tasks.box_ssd import roles_of, rows_of_ssd
 from edgerig.tasks.box_truth import ROW, THERE, objects_of, to_image
 from edgerig.tasks.box_views import Shown, quality_views
 from edgerig.tasks.caveats import VACUOUS, are_identical
+from edgerig.tasks.evidence import Evidence, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics.average_precision import AveragePrecision
 from edgerig.tasks.metrics.box_matching import AREA_RANGES, MOST_DETECTIONS, Objects, match
@@ -192,6 +194,21 @@ class Detection(Task):
             alike=f"detections of score {self.settings.confidence:g} or more, of the same class and overlapping by "
             f"{ALIKE:g} or more",
         )
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        detections, objects = detections_of(stored["detections"]), objects_of(stored["objects"])
+        n = len(stored["objects"])
+        cost = 1 + (len(detections.score) + 10 * len(objects.label)) // (10 * max(1, n))
+
+        @cache
+        def numbers() -> dict[str, Callable[[Array], Array]]:
+            return AveragePrecision(match(detections, objects), len(self.classes)).comparable()
+
+        metrics = tuple(
+            weighted(name, n, lambda weights, name=name: numbers()[name](weights), noun="images", cost=cost)  # type: ignore[misc]
+            for name in LISTED
+        )
+        return Evidence(truth=stored["objects"], answers=stored["detections"], metrics=metrics)
 
     def _form(self, spec: TensorSpec) -> Form:
         return form_of(spec, len(self.classes), self.settings.head, self.settings.layout)

@@ -53,6 +53,16 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     views: tuple[View, ...] = ()
 
+    @property
+    def main(self) -> MetricValue | None:
+        """The main metric: accuracy, else the first; None where there is none."""
+        accuracy = next((metric for metric in self.metrics if metric.name.lower() == "accuracy"), None)
+        return accuracy or next(iter(self.metrics), None)
+
+    def value_of(self, name: str) -> MetricValue | None:
+        """The metric of that name; None where there is none."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     """A sample whose prediction differs from the reference's. ``index`` is its position in the test split."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
+from edgerig.tasks.evidence import Evidence, share_of, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.labels import (
@@ -97,6 +99,29 @@ class Multilabel(Task):
             return difference
         same = ((scores >= threshold) == (other >= threshold)).all(axis=1)
         return agreement_of(difference, reference, same, f"samples with the same labels at the threshold {threshold:g}")
+
+    def known(self, stored: Kept) -> NDArray[np.bool_]:
+        return np.asarray((stored["present"] >= 0).any(axis=1) & np.isfinite(stored["label_scores"]).all(axis=1))
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        scores, truth, threshold = stored["label_scores"], stored["present"], self.settings.threshold
+        n, labels = truth.shape
+        whole = (truth >= 0).all(axis=1)
+        right = ((scores >= threshold) == (truth == 1)).all(axis=1)
+
+        def precision(weights: Array) -> Array:
+            return np.asarray(mean_defined(average_precisions(scores, truth, weights)))
+
+        def f1(mean: Callable[[LabelCounts], Any], weights: Array) -> Array:
+            return np.asarray(mean(counts_of(scores, truth, threshold, weights)))
+
+        metrics = (
+            weighted("map", n, precision, cost=labels),
+            weighted("micro_f1", n, partial(f1, micro_f1), cost=labels),
+            weighted("macro_f1", n, partial(f1, macro_f1), cost=labels),
+            share_of("exact_match", right[whole]),
+        )
+        return Evidence(truth=truth, answers=scores, metrics=metrics)
 
 
 def _metrics(

@@ -16,8 +16,9 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
+from edgerig.tasks.evidence import Evidence, mean_of, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
-from edgerig.tasks.metrics.regression import Errors, bootstrap, errors_of
+from edgerig.tasks.metrics.regression import Errors, bootstrap, errors_of, weighted_errors
 from edgerig.tasks.metrics.resampling import bounds_of
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples, TargetVariable
@@ -121,6 +122,27 @@ class Regression(Task):
             one_unit=len({target.unit for target in variables}) == 1,
             views=(Table("Differences from the float model, by target", headings, rows),),
         )
+
+    def known(self, stored: Kept) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(stored["targets"]).all(axis=1) & np.isfinite(stored["values"]).all(axis=1))
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        values, targets = stored["values"], stored["targets"]
+        units = {target.unit for target in self.targets}
+        unit, n = units.pop() if len(units) == 1 else "", len(targets)
+        # A target that is the same for all samples has no R2, and is left out of the mean.
+        defined = np.flatnonzero(np.ptp(targets, axis=0) > 0) if n else np.zeros(0, np.int64)
+        metrics = (
+            mean_of("mae", np.abs(values.astype(np.float64) - targets).mean(axis=1), unit=unit, higher_is_better=False),
+            weighted(
+                "rmse", n, lambda weights: weighted_errors(values, targets, weights).rmse.mean(axis=1), unit=unit,
+                higher_is_better=False,
+            ),
+            weighted(
+                "r2", n, lambda weights: weighted_errors(values, targets, weights).r2[:, defined].mean(axis=1)
+            ),
+        )  # fmt: skip
+        return Evidence(truth=targets, answers=values, metrics=metrics if defined.size else metrics[:2])
 
     def _variables(self, count: int) -> tuple[TargetVariable, ...]:
         return self.targets or tuple(TargetVariable(f"target {i + 1}" if count > 1 else "target") for i in range(count))

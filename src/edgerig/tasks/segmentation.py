@@ -17,6 +17,7 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import BY_CHANCE, VACUOUS, are_identical
 from edgerig.tasks.class_maps import MOST_CLASSES, Layout, channel_axis, check_size, decode_scores, map_size
+from edgerig.tasks.evidence import Evidence, sums_of, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.map_views import map_gallery, small_copies
 from edgerig.tasks.metrics import segmentation as metrics
@@ -141,6 +142,14 @@ class Segmentation(Task):
 
     def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
         return {name: array for name, array in kept.items() if name != "copies"}
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        counts = stored["truth_counts"]
+        cost = 1 + counts.shape[-1] ** 2 // 50
+        metrics_ = tuple(
+            weighted(name, len(counts), sums_of(counts, metric), cost=cost) for name, metric in self._shares().items()
+        )
+        return Evidence(truth=counts.sum(axis=-1), answers=stored["digest"], metrics=metrics_)
 
     def _axis(self, shape: tuple[int, ...]) -> int | None:
         return channel_axis(tuple(shape), len(self.classes), self.settings.layout)

@@ -17,9 +17,10 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
+from edgerig.tasks.evidence import ComparedMetric, Evidence, share_of, sums_of, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
-from edgerig.tasks.metrics.events import Outcome, outcome_of, poisson_interval, reports_of, summed
+from edgerig.tasks.metrics.events import Fates, Outcome, fates_of, outcome_of, poisson_interval, reports_of, summed
 from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Axis, Curve, Heading, Line, Table, View
@@ -27,6 +28,8 @@ from edgerig.views import Axis, Curve, Heading, Line, Table, View
 HOUR = 3600.0
 #: Thresholds of the curve.
 THRESHOLDS = 60
+#: Stretches of a stream that false accepts are compared by: how often a report's silence fits into one, most of them.
+SILENCES, MOST_BLOCKS = 10, 200
 
 
 class StreamingSettings(Settings, frozen=True, kw_only=True):
@@ -94,6 +97,47 @@ class Streaming(Task):
             return difference
         alike = f"frames at which the same class, or none, reaches {self.settings.threshold:g}"
         return agreement_of(difference, reference, self._answers(scores) == self._answers(other), alike)
+
+    def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
+        streams = {} if samples.streams is None else {"frame_streams": np.asarray(samples.streams, np.int64)}
+        return {**kept, **streams}
+
+    def evidence(self, stored: Kept) -> Evidence | None:
+        scores, labels = stored["frame_scores"], stored["frame_labels"]
+        edges = _edges(stored.get("frame_streams"), len(scores))
+        missed, false = list[bool](), np.zeros(len(scores))
+        for start, end in itertools.pairwise(edges):
+            fates = self._fates(scores[start:end], labels[start:end])
+            missed += [not reported for reported in fates.reported]
+            np.add.at(false, [start + report.frame for report in fates.false], 1.0)
+        metrics = [self._false_accepts(false, labels >= 0)]
+        if missed:
+            metrics.insert(0, share_of("false_rejects", missed, higher_is_better=False, noun="events"))
+        return Evidence(truth=labels, answers=scores, metrics=tuple(metrics))
+
+    def _fates(self, scores: Array, labels: Array) -> Fates:
+        """What becomes of the events and reports of one stream."""
+        background, settings = self._background(), self.settings
+        reports = reports_of(scores, background, settings.threshold, self._frames(settings.refractory))
+        return fates_of(labels, reports, background, self._frames(settings.tolerance))
+
+    def _false_accepts(self, false: Array, known: Array) -> ComparedMetric:
+        """False accepts an hour over blocks of frames: a report silences the frames after it, so that single frames are
+        no samples. A block is many times as long as that silence."""
+        longest = max(1, self._frames(self.settings.refractory + self.settings.tolerance))
+        blocks = int(np.clip(len(false) // (SILENCES * longest), 1, MOST_BLOCKS))
+        member = np.arange(len(false)) * blocks // max(1, len(false))
+        counts, frames = (np.bincount(member, part, blocks) for part in (false, known))
+        parts = np.stack([counts, frames * (self.settings.hop / HOUR)], axis=1)
+
+        def rate(sums: Array) -> Array:
+            hours: Array = sums[:, 1]
+            return np.asarray(np.divide(sums[:, 0], hours, out=np.full(len(sums), np.nan), where=hours > 0))
+
+        name = "false_accepts_per_hour"
+        return weighted(
+            name, blocks, sums_of(parts, rate), higher_is_better=False, unit="1/h", noun="stretches of the stream"
+        )
 
     def _background(self) -> tuple[int, ...]:
         """The classes in which nothing happens; there is at least one, and one that is none of them."""

@@ -1,6 +1,6 @@
 import pytest
 
-from edgerig.results.compare.texts import amount_text, change_text, interval_text
+from edgerig.results.compare.texts import amount_text, change_text, interval_text, margin_text
 from edgerig.results.compare.types import MetricVerdict
 
 
@@ -25,8 +25,18 @@ def test_a_ratio_is_a_signed_percentage_and_what_is_beyond_all_sense_says_so(val
 
 
 def test_a_difference_is_in_points() -> None:
-    assert change_text(metric(change="difference"), -0.0215) == "-2.15 points"
-    assert change_text(metric(change="difference"), -1e-9) == "+0.00 points"
+    assert change_text(metric(change="difference", unit="1"), -0.0215) == "-2.15 points"
+    assert change_text(metric(change="difference", unit="1"), -1e-9) == "+0.00 points"
+    assert margin_text(metric(change="difference", unit="1", margin=0.005)) == "0.5 points"
+
+
+def test_a_difference_of_what_is_no_share_is_in_its_unit() -> None:
+    assert change_text(metric(change="difference", unit="°C"), -0.02154) == "-0.02154 °C"
+    assert change_text(metric(change="difference", unit=""), 0.3) == "+0.3"
+    assert change_text(metric(change="difference", unit="1/h"), 1.25) == "+1.25 /h"
+    assert margin_text(metric(change="difference", unit="m", margin=0.02)) == "0.02 m"
+    assert margin_text(metric(margin=0.02)) == "2 %"
+    assert margin_text(metric(margin=0.0)) == "none"
 
 
 def test_exact_figures_and_missing_bounds_have_no_interval() -> None:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.results.compare.verdicts import accuracy_verdict
 
-from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.tasks.caveats import why_no_evidence
 
 N = 2000

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.later import Later
 from tests.report.conftest import number
+from tests.results.compare.verdicts import accuracy_verdict, quality_verdict
 from tests.results.conftest import make_measured
 
 from edgerig.measure.comparison import Estimate
@@ -12,8 +13,8 @@ from edgerig.measure.kinds import Measurement
 from edgerig.report.comparison import interval_of
 from edgerig.results.compare.exact import exact, exact_verdicts
 from edgerig.results.compare.failures import failure_verdict, fisher_exact
-from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import LATENCY, PEAK_RSS, judged, undecided
+from edgerig.tasks.classification import Classification
 
 stats = Later("scipy.stats")
 
@@ -53,11 +54,12 @@ def test_the_error_ratio_stands_beside_the_points() -> None:
 
 
 def test_what_has_no_answers_or_shares_no_samples_has_no_verdict_on_quality() -> None:
-    assert accuracy_verdict({}, answers(range(1))) is None
-    other = answers(range(1)) | {"indices": np.arange(N) + 5000}
-    found = accuracy_verdict(other, answers(range(1)))
-    assert found is not None
-    assert found.verdict == "inconclusive"
+    right, task = answers(range(1)), Classification()
+    lacking = {name: right[name] for name in ("indices", "labels")}
+    assert "not whole" in str(quality_verdict(task, "accuracy", {}, right))
+    assert "does not store 'predictions'" in str(quality_verdict(task, "accuracy", lacking, right))
+    other = right | {"indices": np.arange(N) + 5000}
+    assert quality_verdict(task, "accuracy", other, right) == "the two have run no sample in common"
 
 
 @given(st.integers(1, 24).flatmap(lambda n: st.tuples(st.integers(0, n), st.integers(0, n), st.just(n))))

@@ -31,6 +31,17 @@ from edgerig.results.gate.limits import DEFAULT, Limit, parse_budget, parse_limi
         ("energy", "10 %", "relative", 0.1),
         ("energy", "2 mJ", "absolute", 2e-3),
         ("energy", "< 500 µJ", "budget", 5e-4),
+        ("mae", "2 %", "relative", 0.02),
+        ("mae", "0.1 °C", "absolute", 0.1),
+        ("rmse", "< 0.3 °C", "budget", 0.3),
+        ("mean_iou", "1 point", "absolute", 0.01),
+        ("map", "> 40 %", "budget", 0.4),
+        ("r2", "> 90 %", "budget", 0.9),
+        ("false_rejects", "1 point", "absolute", 0.01),
+        ("false_accepts_per_hour", "< 0.5 /h", "budget", 0.5),
+        ("quality", "1 %", "relative", 0.01),
+        ("quality", "1 point", "absolute", 0.01),
+        ("quality_exact", "< 3 mm", "budget", 3.0),
     ],
 )
 def test_a_limit_is_read_in_its_unit(metric: str, text: str | int, kind: str, value: float) -> None:
@@ -56,6 +67,14 @@ def test_a_limit_is_read_in_its_unit(metric: str, text: str | int, kind: str, va
         ("energy", "> 5 mJ", "getting better"),
         ("energy", "5 kB", "energy: < 5 mJ"),
         ("latency", "> 5 J", "getting better"),
+        ("mae", "> 2 m", "getting better"),
+        ("mean_iou", "< 50 %", "getting better"),
+        ("mean_iou", "5 %", "in no unit"),
+        ("map", "0.5", "in no unit"),
+        ("false_accepts_per_hour", "2 points", "in no unit"),
+        ("false_rejects", "> 2 %", "getting better"),
+        ("rsme", "2 %", "Did you mean 'rmse'"),
+        ("quality_", "2 %", "no metric 'quality_'"),
         ("latency", "5 J", "in no unit"),
         ("latency", "-5 %", "is no limit"),
         ("latency", "fast", "is no limit"),
@@ -81,7 +100,7 @@ def test_a_section_holds_limits_lists_of_them_and_budgets() -> None:
         Limit("ram", "0", "absolute", 0.0),
         Limit("flash", "< 64 kB", "budget", 64e3),
     )
-    assert len(parse_limits(DEFAULT)) == 2
+    assert parse_limits(DEFAULT) == (Limit("latency", "5 %", "relative", 0.05),)
     assert parse_limits({"budgets": "latency<20ms"})[0].value == pytest.approx(0.02)
     for wrong in ([], "latency", None):
         with pytest.raises(SpecError):

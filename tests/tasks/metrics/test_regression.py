@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.later import Later
 
-from edgerig.tasks.metrics.regression import _weighted, bootstrap, errors_of
+from edgerig.tasks.metrics.regression import bootstrap, errors_of, weighted_errors
 from edgerig.tasks.metrics.resampling import bounds_of
 
 metrics = Later("sklearn.metrics")
@@ -36,7 +36,7 @@ def test_a_sample_that_is_drawn_twice_counts_twice() -> None:
     rng = np.random.default_rng(0)
     targets, values = rng.normal(size=(40, 2)), rng.normal(size=(40, 2))
     drawn = rng.integers(0, 40, 40)
-    weighted = _weighted(values, targets, np.bincount(drawn, minlength=40)[None].astype(float))
+    weighted = weighted_errors(values, targets, np.bincount(drawn, minlength=40)[None].astype(float))
     for got, wanted in zip(weighted, errors_of(values[drawn], targets[drawn]), strict=True):
         np.testing.assert_allclose(got[0], wanted, rtol=1e-9)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,16 +20,13 @@ from edgerig.results.compare.energy import energy_verdict
 from edgerig.results.compare.exact import exact_verdicts
 from edgerig.results.compare.likeness import (
     differences,
-    one_network,
     other_settings,
     side_of,
     why_not_memory,
-    why_not_quality,
     why_not_times,
 )
 from edgerig.results.compare.offline import offline_verdict
-from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
-from edgerig.results.compare.quality import accuracy_verdict
+from edgerig.results.compare.quality import QualityOptions, quality_verdicts
 from edgerig.results.compare.rounds import by_rounds
 from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
@@ -44,12 +42,12 @@ class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to compare bundles.
 
     Attributes:
-        margin: Relative difference of latency that does not matter. quality_margin: the same for accuracy, of 1.
+        margin: Relative difference of latency that does not matter. quality: How qualities are compared.
         only: Patterns of cell ids, in the shell's syntax. cells: one cell of A and of B; None for all.
     """
 
     margin: float = MARGIN
-    quality_margin: float = QUALITY_MARGIN
+    quality: QualityOptions = QualityOptions()
     only: tuple[str, ...] = ()
     cells: tuple[str | None, str | None] = (None, None)
 
@@ -100,8 +98,9 @@ def compare_stored(
     metrics |= under_load | offline_verdict(cells, options.margin, paired=paired)
     metrics |= energy_verdict(cells, (a.run.host, b.run.host), paired=paired)
     metrics |= exact_verdicts(*cells)
-    quality, why = _quality(runs, cells, options)
-    metrics |= quality
+    arrays = partial(a.bundle.samples, cells[0].id), partial(b.bundle.samples, cells[1].id)
+    quality, why = quality_verdicts((a.run, b.run), cells, arrays, options.quality)
+    metrics |= {name if name not in metrics else f"quality_{name}": verdict for name, verdict in quality.items()}
     notes += why
     notes += [*differences(*sides), *other_settings(*cells)]
     if not same_run:
@@ -198,29 +197,3 @@ def _peak_rss(entry: Round) -> float | None:
 
 def _value(quantity: Quantity | msgspec.UnsetType | None) -> float | None:
     return quantity.value if isinstance(quantity, Measurement) else None
-
-
-def _quality(
-    runs: tuple[StoredRun, StoredRun], cells: tuple[CellResult, CellResult], options: StoredOptions
-) -> tuple[dict[str, MetricVerdict], list[str]]:
-    """The verdict on accuracy, or why there is none."""
-    if (why := why_not_quality(runs[0].run, runs[1].run)) is not None:
-        return {}, [f"Quality is not compared: {why}."]
-    if not all(cell.quality.metrics for cell in cells):
-        return {}, []
-    arrays = [stored.bundle.samples(cell.id) for stored, cell in zip(runs, cells, strict=True)]
-    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin, one_network=one_network(*cells))
-    return ({"accuracy": verdict}, []) if verdict is not None else ({}, _without_verdict(*cells))
-
-
-def _without_verdict(a: CellResult, b: CellResult) -> list[str]:
-    """The first quality of both, where that has no verdict: being faster alone would read as all that there is."""
-    before = a.quality.metrics[0]
-    after = next((metric for metric in b.quality.metrics if metric.name == before.name), None)
-    if after is None:
-        return []
-    way = "more" if before.higher_is_better else "less"
-    return [
-        f"Quality has no verdict, as only accuracy of classes has one: {before.name} is {before.text} of A and "
-        f"{after.text} of B; {way} is better."
-    ]

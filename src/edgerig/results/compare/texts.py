@@ -8,6 +8,8 @@ _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 #: Rates from which on a decimal says nothing.
 _WHOLE = 1000
+#: Units of what is counted, which has no decimals.
+_COUNTED = frozenset({"B", "bytes", "instructions", "cycles"})
 #: Ratios from which on the number itself says nothing.
 _BEYOND = 100.0
 
@@ -19,11 +21,32 @@ def change_text(metric: MetricVerdict, value: float) -> str:
     '+1.5 %'
     """
     if metric.change == "difference":
-        return f"{round(value * 100, 2) + 0.0:+.2f} points"
+        return difference_text(value, metric.unit)
     if value >= _BEYOND:
         # The bound of an interval between two or three processes: that there is next to none is all that it tells.
         return f"over {_BEYOND:.0f} times"
     return f"{round((value - 1) * 100, 1) + 0.0:+.1f} %"
+
+
+def difference_text(value: float, unit: str) -> str:
+    """A difference with its sign: of shares in percentage points, of all else in the unit; never ``-0.00``.
+
+    >>> difference_text(-0.0123, "1"), difference_text(0.0123, "°C"), difference_text(-1.5, "1/h")
+    ('-1.23 points', '+0.0123 °C', '-1.5 /h')
+    """
+    if unit == "1":
+        return f"{round(value * 100, 2) + 0.0:+.2f} points"
+    sign = "-" if value < 0 else "+"
+    return sign + amount_text(abs(value), unit)
+
+
+def margin_text(metric: MetricVerdict) -> str:
+    """The change that does not matter; ``none`` for an exact figure."""
+    if not metric.margin:
+        return "none"
+    if metric.change == "ratio":
+        return f"{metric.margin * 100:g} %"
+    return f"{metric.margin * 100:g} points" if metric.unit == "1" else amount_text(metric.margin, metric.unit)
 
 
 def interval_text(metric: MetricVerdict) -> str:
@@ -54,14 +77,18 @@ def amount_text(value: float | None, unit: str) -> str:
     ('1.25 ms', '92.50%', '4,096 B')
     >>> amount_text(0.00125, "J"), amount_text(1234.5, "1/s"), amount_text(0.5, "1/s")
     ('1.25 mJ', '1,234 /s', '0.5 /s')
+    >>> amount_text(0.31234, "°C"), amount_text(0.31234, "")
+    ('0.3123 °C', '0.3123')
     """
     if value is None:
         return "-"
     if unit in ("s", "J"):
         scale, prefix = next(((s, name) for s, name in _PREFIXES if abs(value) >= s), _PREFIXES[-1])
         return f"{value / scale:.4g} {prefix}{unit}"
-    if unit == "1/s":
-        return f"{value:,.0f} /s" if abs(value) >= _WHOLE else f"{value:.4g} /s"
+    if unit.startswith("1/"):
+        return f"{value:,.0f} {unit[1:]}" if abs(value) >= _WHOLE else f"{value:.4g} {unit[1:]}"
     if unit == "1":
         return f"{value:.2%}"
-    return f"{value:,.0f} {unit}"
+    if unit in _COUNTED:
+        return f"{value:,.0f} {unit}"
+    return f"{value:,.0f} {unit}".strip() if abs(value) >= _WHOLE else f"{value:.4g} {unit}".strip()

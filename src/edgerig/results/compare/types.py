@@ -33,6 +33,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
         higher_is_better: Whether a larger B is better than A, as of rates and shares of right answers.
         kind: The kind of these numbers.
         method: How the verdict was computed.
+        quality: Whether it is a metric of what the network answers, as its task judges that.
     """
 
     verdict: Verdict
@@ -49,6 +50,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     higher_is_better: bool = False
     kind: Kind = "measured"
     method: str = ""
+    quality: bool = False
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,8 @@ class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
     """B against A, metric by metric.
 
     Attributes:
-        metrics: By name: ``latency``, ``p50``, ``p99``, ``accuracy``, ``size`` ...
+        metrics: By name: ``latency``, ``p50``, ``p99``, ``accuracy``, ``size`` ... A quality that bears the name of
+            another number, such as ``rate``, begins with ``quality_``.
         pairs: Number of pairs of fresh processes that were measured; 0 for a comparison of stored rounds.
         self_check: That of a live comparison of times; else None.
         notes: What was discarded, what differs between the two, what makes numbers less trustworthy.
@@ -115,6 +118,11 @@ class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
     self_check: SelfCheck | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def quality(self, name: str) -> MetricVerdict | None:
+        """The verdict on the quality of that name; None where it has none."""
+        verdicts = (self.metrics.get(key) for key in (name, f"quality_{name}"))
+        return next((verdict for verdict in verdicts if verdict is not None and verdict.quality), None)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

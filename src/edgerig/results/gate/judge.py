@@ -9,10 +9,12 @@ import msgspec
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
 from edgerig.results.compare.under_load import NOT_COMPARED
 from edgerig.results.gate.counted import COUNTS, count_verdict, falls_on_count
-from edgerig.results.gate.limits import RATES, SHARES, UNDER_LOAD, Limit
+from edgerig.results.gate.limits import MAIN, RATES, UNDER_LOAD, Limit
 from edgerig.results.gate.numbers import budget_outcome, own_number
 from edgerig.results.gate.outcomes import Outcome
+from edgerig.results.gate.qualities import is_quality, loss_of, quality_name, quality_value, why_unfit
 from edgerig.results.types import CellResult
+from edgerig.tasks.caveats import VACUOUS
 
 #: The metric of a check on a cell that could not be measured.
 MEASURED = "measured"
@@ -27,7 +29,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         sentence: The reason, with numbers.
         verdict: The verdict behind it; None where the cell has no such metric.
         judged_by: The metric that was looked at; empty for ``metric`` itself. ``instructions`` and its like where a
-            limit on a time of an emulated cell fell on its exact count.
+            limit on a time of an emulated cell fell on its exact count; of ``quality`` the main metric.
     """
 
     cell: str
@@ -90,7 +92,8 @@ def check_cell(
         if before is not None and cell is not None and falls_on_count(limit, (before, cell)):
             checks.append(_by_count(limit, comparison, (before, cell)))
             continue
-        verdict = comparison.metrics.get(limit.metric)
+        name = quality_name(limit.metric, cell) if is_quality(limit.metric) else limit.metric
+        verdict = comparison.quality(name) if is_quality(limit.metric) else comparison.metrics.get(name)
         if verdict is None and limit.metric == "p50":
             # By stored rounds a latency is the median itself.
             verdict = comparison.metrics.get("latency")
@@ -111,6 +114,7 @@ def check_cell(
                 outcome=outcome,
                 sentence=sentence,
                 verdict=verdict,
+                judged_by=name if limit.metric == MAIN and name != MAIN else "",
             )
         )
     return checks
@@ -144,9 +148,12 @@ def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult,
 
 def _absent(metric: str, comparison: CellComparison, before: CellResult | None, now: CellResult | None) -> str | None:
     """Why a metric is not compared; None where neither of the two has it."""
-    if metric in SHARES:
-        why = [note for note in comparison.notes if "uality" in note]
-        return why[0] if why else f"There is no {metric} to compare."
+    if is_quality(metric):
+        notes = [note for note in comparison.notes if note.startswith("Quality")]
+        named = [note for note in notes if f"({quality_name(metric, now)})" in note]
+        value = quality_value(metric, now)
+        why = f": {value}." if isinstance(value, str) else " to compare."
+        return next(iter(named or notes), f"There is no {metric}{why}")
     if metric == "failures":
         return "Failures are counted in pairs of processes only, and none was measured: --inconclusive retry does."
     if metric in UNDER_LOAD and (notes := [note for note in comparison.notes if note.startswith(NOT_COMPARED)]):
@@ -171,11 +178,8 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
             return "passed", verdict.sentence
         more = verdict.verdict == "worse" and verdict.value is not None and verdict.value > limit.value
         return ("regressed" if more else "inconclusive"), verdict.sentence
-    if limit.metric in SHARES and verdict.low is not None and verdict.high is not None:
-        # Where larger is better, a loss counts.
-        if verdict.low >= -limit.value:
-            return "passed", verdict.sentence
-        return ("regressed" if verdict.high < -limit.value else "inconclusive"), verdict.sentence
+    if verdict.quality:
+        return _lost(limit, verdict)
     if verdict.verdict == "better" and verdict.low is None:
         # Known to be better, and nobody knows by how much: any limit is kept.
         return "passed", verdict.sentence
@@ -187,6 +191,21 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
     if low > limit.value + _ROUNDING:
         return "regressed", _against(limit, verdict, "beyond")
     return "inconclusive", _against(limit, verdict, "not certainly within")
+
+
+def _lost(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
+    """What a quality has lost against its limit."""
+    if (why := why_unfit(limit, verdict.unit, verdict.higher_is_better)) is not None:
+        return "inconclusive", why
+    loss = loss_of(limit, verdict)
+    if loss is None or (VACUOUS in verdict.sentence and verdict.verdict == "inconclusive"):
+        return "inconclusive", verdict.sentence
+    if loss.high <= loss.limit + _ROUNDING:
+        return "passed", f"{verdict.sentence.partition('; that does')[0].removesuffix('.')}: within the limit."
+    outcome: Outcome = "regressed" if loss.low > loss.limit + _ROUNDING else "inconclusive"
+    words = "beyond" if outcome == "regressed" else "not certainly within"
+    sentence = verdict.sentence.partition("; that does")[0].removesuffix(".")
+    return outcome, f"{sentence}: {words} the limit of {limit.text}."
 
 
 def _against(limit: Limit, verdict: MetricVerdict, words: str) -> str:

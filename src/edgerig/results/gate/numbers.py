@@ -9,13 +9,16 @@ from edgerig.results.compare.rounds import FEWEST_ROUNDS
 from edgerig.results.compare.texts import amount_text
 from edgerig.results.compare.types import MetricVerdict
 from edgerig.results.energy import energy_of
-from edgerig.results.gate.limits import HIGHER, SHARES, TIMES, UNDER_LOAD, Limit
+from edgerig.results.gate.limits import HIGHER, TIMES, UNDER_LOAD, Limit
 from edgerig.results.gate.outcomes import Outcome
+from edgerig.results.gate.qualities import bound_of, is_quality, quality_value, why_unfit
 from edgerig.results.types import CellResult
 
 
 def budget_outcome(limit: Limit, cell: CellResult | None, verdict: MetricVerdict | None) -> tuple[Outcome, str]:
     """The new number itself against its limit, independent of the baseline."""
+    if is_quality(limit.metric):
+        return _quality_outcome(limit, cell)
     if limit.metric == "rate" and (lowest := _lowest_failed(cell)) is not None and lowest <= limit.value:
         return "regressed", f"No rate of arrivals held the latency bound, down to {lowest:.4g} a second."
     low, value, high, what = own_number(limit.metric, cell)
@@ -34,9 +37,25 @@ def budget_outcome(limit: Limit, cell: CellResult | None, verdict: MetricVerdict
     return outcome, f"{limit.metric} is {shown}, {words} the budget {limit.text}."
 
 
+def _quality_outcome(limit: Limit, cell: CellResult | None) -> tuple[Outcome, str]:
+    """A budget on a quality, whose interval is that over samples."""
+    value = quality_value(limit.metric, cell)
+    if isinstance(value, str):
+        return "inconclusive", f"There is no {limit.metric}: {value}."
+    if (why := why_unfit(limit, value.unit, value.higher_is_better)) is not None:
+        return "inconclusive", why
+    bound, shown = bound_of(limit, value.unit), f"{value.name} is {value.text}"
+    if value.low is None or value.high is None:
+        return "inconclusive", f"{shown}, and has no interval over samples."
+    ends = (
+        (bound - value.high, bound - value.low) if value.higher_is_better else (value.low - bound, value.high - bound)
+    )
+    outcome: Outcome = "passed" if ends[1] < 0 else "regressed" if ends[0] >= 0 else "inconclusive"
+    words = {"passed": "within", "regressed": "beyond", "inconclusive": "not certainly within"}[outcome]
+    return outcome, f"{shown}, {words} the budget {limit.text}."
+
+
 def _shown(metric: str, value: float, unit: str) -> str:
-    if metric in SHARES:
-        return f"{value:.2%}"
     if unit in ("J", "1/s"):
         return amount_text(value, unit)
     digits = ",.0f" if unit in ("B", "instructions", "cycles") else ",.6g"
@@ -47,13 +66,11 @@ def own_number(metric: str, cell: CellResult | None) -> tuple[float | None, floa
     """Low, value and high of a cell's own metric, and its unit, or why there is none."""
     if cell is None:
         return None, None, None, "the cell was not measured"
-    if metric == "accuracy":
-        metric_value = next((each for each in cell.quality.metrics if each.name == metric), None)
-        return (
-            (metric_value.low, metric_value.value, metric_value.high, "")
-            if metric_value
-            else (None, None, None, "it was not judged")
-        )
+    if is_quality(metric):
+        quality = quality_value(metric, cell)
+        if isinstance(quality, str):
+            return None, None, None, quality
+        return quality.low, quality.value, quality.high, quality.unit
     if metric == "size":
         size = float(cell.artifact.size)
         return size, size, size, "B"

@@ -101,6 +101,28 @@ class AveragePrecision:
                 recalls[f"mar{end or f'_{most}'}"] = _mean(self._of_classes(weighted_recall, area, most, weights))
         return {**values, **recalls}
 
+    def comparable(self) -> dict[str, Callable[[NDArray[Any]], Floats]]:
+        """Those of the numbers of `weighted` that are reported, each by itself, by name; of weights as there."""
+
+        def of(
+            metric: Callable[[ClassMatches, NDArray[Any]], Floats], area: int, chosen: slice
+        ) -> Callable[[NDArray[Any]], Floats]:
+            def weigh(weights: NDArray[Any]) -> Floats:
+                parts = np.array_split(weights, 1 + len(weights) * len(self.matches.image) // AT_ONCE)
+                values = [_mean(self._of_classes(metric, area, MOST_DETECTIONS, part)[..., chosen]) for part in parts]
+                return np.concatenate(values)
+
+            return weigh
+
+        every = slice(None)
+        numbers = {
+            "map" if name == "all" else f"map_{name}": of(weighted_precision, area, every)
+            for area, name in enumerate(AREAS)
+        }
+        at = {"map_50": slice(_AT_50, _AT_50 + 1), "map_75": slice(_AT_75, _AT_75 + 1)}
+        numbers |= {name: of(weighted_precision, 0, chosen) for name, chosen in at.items()}
+        return {**numbers, f"mar_{MOST_DETECTIONS}": of(weighted_recall, 0, every)}
+
     def intervals(self, images: int, seed: int = 0) -> dict[str, tuple[float, float]]:
         """The 95 % interval of each number of `summary`, by the percentile bootstrap over images (Efron, 1979).
 

@@ -68,6 +68,21 @@ def area_under_roc(scores: NDArray[Any], anomalous: Flags) -> float:
     return _trapezoid(true, false)
 
 
+def weighted_areas(scores: NDArray[Any], anomalous: Flags, weights: Floats) -> Floats:
+    """`area_under_roc` with each sample counted as often as ``weights``, shape (m, n), says, shape (m,); NaN where all
+    that count are of one kind.
+
+    >>> weighted_areas(np.array([0.1, 0.5, 0.5]), np.array([False, False, True]), np.array([[1, 1, 1], [1, 1, 0.0]]))
+    array([0.75,  nan])
+    """
+    rates = weighted_counts(scores, anomalous, weights)
+    before = np.concatenate([np.zeros((len(weights), 1)), rates.true[:, :-1]], axis=1)
+    steps = np.diff(rates.false, axis=1, prepend=0.0)
+    above = ((rates.true + before) / 2 * steps).sum(axis=1)
+    pairs = rates.true[:, -1] * rates.false[:, -1]
+    return np.asarray(np.divide(above, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
+
+
 def area_interval(scores: NDArray[Any], anomalous: Flags) -> tuple[float, float] | None:
     """The 95 % interval of `area_under_roc`, on the scale of log(A / (1 - A)), so that it stays within 0 and 1.
 
@@ -103,17 +118,17 @@ def partial_area(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> floa
     ``(1 + (A - m) / (M - m)) / 2`` with the area A, that of chance m = max_fpr^2 / 2, and the largest, M = max_fpr
     (McClish, 1989, Analyzing a portion of the ROC curve).
     """
-    return float(_partial_areas(scores, anomalous, max_fpr, np.ones((1, len(scores))))[0])
+    return float(partial_areas(scores, anomalous, max_fpr, np.ones((1, len(scores))))[0])
 
 
 def partial_area_interval(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> tuple[float, float] | None:
     """The 95 % interval of `partial_area`: percentiles of resamples of the samples. None where too few of these have
     samples of both kinds."""
-    parts = [_partial_areas(scores, anomalous, max_fpr, weights) for weights in resamples_of(len(scores))]
+    parts = [partial_areas(scores, anomalous, max_fpr, weights) for weights in resamples_of(len(scores))]
     return bounds_of(np.concatenate(parts), partial_area(scores, anomalous, max_fpr))
 
 
-def _partial_areas(scores: NDArray[Any], anomalous: Flags, max_fpr: float, weights: Floats) -> Floats:
+def partial_areas(scores: NDArray[Any], anomalous: Flags, max_fpr: float, weights: Floats) -> Floats:
     """`partial_area` with each sample counted as often as ``weights``, shape (m, n), says, shape (m,); NaN where all
     that count are of one kind."""
     rates, chance = weighted_counts(scores, anomalous, weights), max_fpr**2 / 2

@@ -50,6 +50,14 @@ class Outcome(NamedTuple):
     repeated: int
 
 
+class Fates(NamedTuple):
+    """Whether each event of `events_in` was reported, the false reports, and the number of those that are repeated."""
+
+    reported: list[bool]
+    false: list[Report]
+    repeated: int
+
+
 def events_in(labels: Array, background: Background) -> list[Event]:
     """The events of a stream: the longest runs of one class that is not the background.
 
@@ -87,7 +95,18 @@ def reports_of(scores: Array, background: Background, threshold: float, refracto
 
 
 def outcome_of(labels: Array, reports: list[Report], background: Background, tolerance: int, classes: int) -> Outcome:
-    """Match reports with events.
+    """Match reports with events; see `fates_of`."""
+    events, fates = events_in(labels, background), fates_of(labels, reports, background, tolerance)
+    detected, missed, false = (np.zeros(classes, np.int64) for _ in range(3))
+    for event, was_reported in zip(events, fates.reported, strict=True):
+        (detected if was_reported else missed)[event.label] += 1
+    for report in fates.false:
+        false[report.label] += 1
+    return Outcome(detected, missed, false, fates.repeated)
+
+
+def fates_of(labels: Array, reports: list[Report], background: Background, tolerance: int) -> Fates:
+    """What becomes of each event, and of each report.
 
     A report belongs to the first event of its class which began at or before it, ended at most ``tolerance`` frames
     before it, and has no report yet; where each such event has one, it is repeated. A report in a frame whose label
@@ -95,7 +114,7 @@ def outcome_of(labels: Array, reports: list[Report], background: Background, tol
     """
     events = events_in(labels, background)
     has_report = [False] * len(events)
-    false, repeated = np.zeros(classes, np.int64), 0
+    false, repeated = list[Report](), 0
     starts = [event.first for event in events]
     for report in reports:
         # Events do not overlap, so that those behind are in order of their ends, too.
@@ -112,11 +131,8 @@ def outcome_of(labels: Array, reports: list[Report], background: Background, tol
         elif own:
             repeated += 1
         elif labels[report.frame] != -1:
-            false[report.label] += 1
-    detected, missed = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    for event, was_reported in zip(events, has_report, strict=True):
-        (detected if was_reported else missed)[event.label] += 1
-    return Outcome(detected, missed, false, repeated)
+            false.append(report)
+    return Fates(has_report, false, repeated)
 
 
 def summed(outcomes: Sequence[Outcome]) -> Outcome:

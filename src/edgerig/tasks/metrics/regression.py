@@ -38,16 +38,16 @@ def errors_of(values: Array, targets: Array) -> Errors:
     [0.3333, 0.5774, 0.875]
     """
     weights = np.ones((1, len(values)))
-    return Errors(*(number[0] for number in _weighted(values, targets, weights)))
+    return Errors(*(number[0] for number in weighted_errors(values, targets, weights)))
 
 
 def bootstrap(values: Array, targets: Array, seed: int = SEED) -> Errors:
     """The errors of resamples of the n samples, drawn with replacement (Efron, 1979), each of shape (resamples, t)."""
-    parts = [_weighted(values, targets, weights) for weights in resamples_of(len(values), seed)]
+    parts = [weighted_errors(values, targets, weights) for weights in resamples_of(len(values), seed)]
     return Errors(*(np.concatenate(series) for series in zip(*parts, strict=True)))
 
 
-def _weighted(values: Array, targets: Array, weights: Floats) -> Errors:
+def weighted_errors(values: Array, targets: Array, weights: Floats) -> Errors:
     """The errors with each sample counted as often as ``weights``, shape (resamples, n), says."""
     wanted = targets.astype(np.float64)
     error = values.astype(np.float64) - wanted

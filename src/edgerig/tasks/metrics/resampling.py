@@ -17,12 +17,15 @@ FEWEST_RESAMPLES = 200
 SEED = 0
 
 
-def resamples_of(n: int, seed: int = SEED) -> Iterator[Floats]:
+def resamples_of(n: int, seed: int = SEED, cost: int = 1) -> Iterator[Floats]:
     """How often each of n samples is drawn in resamples with replacement, each part of shape (m, n).
 
     In parts: counts of all resamples at once would take 8 n bytes for each of them.
+
+    Args:
+        n: Samples. seed: Of the drawing. cost: How often as long a sample takes; of costly ones fewer are drawn.
     """
-    resamples = int(np.clip(DRAWN // max(n, 1), FEWEST_RESAMPLES, RESAMPLES))
+    resamples = int(np.clip(DRAWN // max(n * cost, 1), FEWEST_RESAMPLES, RESAMPLES))
     rng = np.random.Generator(np.random.PCG64(seed))
     for start in range(0, resamples, 50):
         count = min(50, resamples - start)

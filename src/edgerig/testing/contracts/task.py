@@ -26,6 +26,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings, describe
 from edgerig.results.reading import KEPT, KEPT_NAME
 from edgerig.tasks.base import Reference, Task
+from edgerig.tasks.evidence import compared
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.tensors import NamedArrays
 
@@ -122,6 +123,40 @@ class TaskContract:
     def test_what_is_stored_is_of_all_samples(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
         stored = task.stored(_keep(task, samples, answers, len(samples)), samples)
         assert all(len(array) == len(samples) for array in stored.values())
+
+    def test_its_evidence_gives_the_metrics_that_it_tells(
+        self, task: Task, samples: Samples, answers: NamedArrays
+    ) -> None:
+        """A verdict on a metric is made of `Task.evidence`, and must be one on the metric that `judge` tells."""
+        kept = _keep(task, samples, answers, len(samples))
+        stored, values = (
+            task.stored(kept, samples),
+            {metric.name: metric for metric in task.judge(kept, samples).metrics},
+        )
+        known = task.known(stored)
+        assert known.shape == (len(samples),)
+        assert known.dtype == bool
+        evidence = task.evidence({name: array[known] for name, array in stored.items()})
+        if evidence is None:
+            return
+        assert len(evidence.truth) == len(evidence.answers) == known.sum()
+        for metric in evidence.metrics:
+            value = float(metric.values(np.ones((1, metric.count)))[0]) if metric.count else np.nan
+            if metric.name not in values:
+                assert not np.isfinite(value), f"{metric.name} is compared, and not told"
+                continue
+            own = values[metric.name]
+            assert np.isclose(value, own.value, rtol=1e-6), f"{metric.name} is {value} by its samples, {own.value} told"
+            assert metric.higher_is_better == own.higher_is_better, f"{metric.name} has two directions"
+            assert (metric.unit == "1") == (own.unit == "1"), f"{metric.name} is a share on one side alone"
+
+    def test_a_network_is_told_from_itself_by_no_metric(
+        self, task: Task, samples: Samples, answers: NamedArrays
+    ) -> None:
+        stored = task.stored(_keep(task, samples, answers, len(samples)), samples)
+        evidence = task.evidence({name: array[task.known(stored)] for name, array in stored.items()})
+        for metric in evidence.metrics if evidence is not None else ():
+            assert not compared(metric, metric).different, metric.name
 
 
 def _keep(task: Task, samples: Samples, answers: NamedArrays, portion: int) -> dict[str, Array]:
