@@ -48,7 +48,9 @@ def quality_tables(
     groups: dict[tuple[str, ...], list[Member]] = {}
     for (index, cell), variant in zip(cells, variants, strict=True):
         main, dataset = cell.quality.main, bundles[index].result.dataset
-        if main is not None and main.name != "accuracy" and cell.id in bundles[index].samples:
+        # A bundle may be shared without its raw samples.
+        whole = (Bundle(bundles[index].path).cell(cell.id) / "samples.npz").exists()
+        if main is not None and main.name != "accuracy" and whole:
             key = (dataset.name, dataset.fingerprint, main.name, main.unit)
             groups.setdefault(key, []).append((bundles[index], cell, variant, main))
     return tuple(_view(name, members) for (name, *_), members in groups.items() if len(members) > 1)
