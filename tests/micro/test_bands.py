@@ -19,6 +19,7 @@ from edgerig.testing.networks.poisoned import PoisonedNetwork
 from edgerig.testing.networks.published_shapes import published_shape
 from edgerig.testing.networks.random_operators import random_inputs
 from edgerig.testing.networks.reference_runs import Oracle
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 
 def program_of(name: str, side: int) -> Program:
@@ -91,6 +92,37 @@ def test_reads_and_writes_of_bands_are_those_of_their_rows() -> None:
     assert stage.reads == sorted(stage.reads)
     assert stage.writes[-1] == stage.output.nbytes
     assert stage.writes[0] == 4 * row_bytes(stage.output)
+
+
+def in_padding(above: int, below: int) -> bytes:
+    """A depthwise convolution of 2x2 whose first or last windows lie in the padding alone, and a pointwise one."""
+    rng, net = np.random.default_rng(0), TfliteBuilder()
+    x = net.tensor("x", (1, 3, 4, 8), "int8", None, 0.05, 3)
+    padded = net.tensor("padded", (1, 3 + above + below, 5, 8), "int8", None, 0.05, 3)
+    pads = net.tensor("pads", (4, 2), "int32", np.array([[0, 0], [above, below], [0, 1], [0, 0]]))
+    net.operator("PAD", [x, pads], [padded], "PadOptions")
+    last, height = padded, 2 + above + below
+    for name, shape, channels in (("DEPTHWISE_CONV_2D", (1, 2, 2, 8), 8), ("CONV_2D", (3, 1, 1, 8), 3)):
+        weights = net.tensor("w", shape, "int8", rng.integers(-127, 128, shape), 0.01)
+        bias = net.tensor("b", (channels,), "int32", rng.integers(-900, 900, channels), 0.0005)
+        y = net.tensor("y", (1, height, 4, channels), "int8", None, 0.05, 3)
+        more = {"depthMultiplier": 1} if shape[0] == 1 else {}
+        options = {"padding": 1, "strideH": 1, "strideW": 1, **more}
+        net.operator(name, [last, weights, bias], [y], f"{'Depthwise' * len(more)}Conv2DOptions", **options)
+        last = y
+    return net.build([x], [last])
+
+
+@pytest.mark.parametrize(("above", "below"), [(4, 0), (0, 4), (3, 3)])
+@pytest.mark.parametrize("cpu", ["portable", "cortex-m7", "cortex-m55", "rv32imc"])
+def test_windows_in_the_padding_alone_need_no_rows(above: int, below: int, cpu: str, tmp_path: Path) -> None:
+    """Bands of them would read images of no rows."""
+    data = in_padding(above, below)
+    source = compile_model(data, "net", Options(cpu=cpu))
+    assert least_ram(data, cpu) <= source.manifest.memory.arena
+    if cpu == "portable":
+        for sample in random_inputs(source.manifest.inputs, 2, 3):
+            np.testing.assert_array_equal(load(source, tmp_path).run(sample)[0], Oracle(data).run(sample)[0])
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def test_makers_and_readers_agree_on_a_layout() -> None:
 def test_a_reader_that_does_not_know_the_layout_keeps_it_plain() -> None:
     maker, reader = Fake("maker", Tanh, writes=(INT16, PLAIN)), Fake("reader", Logistic)
     kernels_of(chain(Tanh, Logistic), maker, reader)
-    assert (maker.seen, reader.seen) == ([(PLAIN, PLAIN)], [(PLAIN, PLAIN)])
+    assert set(maker.seen) | set(reader.seen) == {(PLAIN, PLAIN)}
 
 
 def test_inputs_and_outputs_are_always_plain() -> None:

@@ -30,24 +30,26 @@ def plan_within_flash(program: Program, compilation: Compilation) -> Planned:
     spared: frozenset[Value] = frozenset()
     while True:
         planned = _planned(program, _without(compilation, spared))
-        over = 0 if flash is None else constant_bytes(program, planned.layers) - flash
+        if flash is None:
+            return planned
+        layers = share_constants(planned.layers())
+        over = constant_bytes(program, layers) - flash
         if over <= 0:
             if spared:
                 program.notes.append(f"flash: {len(spared)} layers are slower, since their weights take less so")
             return planned
-        more = _cheapest(planned.layers, over)
+        more = _cheapest(layers, over)
         if not more:
             break
         spared |= more
         program.nodes[:] = nodes
-    assert flash is not None
     if compilation.options.optimize == "speed":
         program.nodes[:] = nodes
         small = msgspec.structs.replace(compilation.options, optimize="size")
         planned = plan_within_flash(program, replace(compilation, options=small))
         program.notes.append("flash: all layers are those of --optimize size")
         return planned
-    least = constant_bytes(program, planned.layers)
+    least = constant_bytes(program, layers)
     raise CompileError(
         f"{program.name} needs {least:,} bytes of flash for its constants at least, and flash is {flash:,}.",
         f"Say flash={least} or more, or leave flash out; code comes on top.",
@@ -55,10 +57,9 @@ def plan_within_flash(program: Program, compilation: Compilation) -> Planned:
 
 
 def constant_bytes(program: Program, layers: Sequence[LayerCode]) -> int:
-    """Bytes of all constants in C."""
-    shared = share_constants(list(layers))
-    own = sum(constant.nbytes for layer in shared for constant in layer.context.constants)
-    return own + sum(value.nbytes for value in plain_constants(program, shared))
+    """Bytes of all constants in C, which ``layers`` have in common where they can."""
+    own = sum(constant.nbytes for layer in layers for constant in layer.context.constants)
+    return own + sum(value.nbytes for value in plain_constants(program, layers))
 
 
 def _without(compilation: Compilation, spared: frozenset[Value]) -> Compilation:

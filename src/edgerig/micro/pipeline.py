@@ -13,6 +13,7 @@ from edgerig import __version__
 from edgerig.artifact import TensorSpec
 from edgerig.errors import CompileError, UsageError
 from edgerig.files import sha256
+from edgerig.micro.arithmetic.memo import memoized
 from edgerig.micro.c_text import includes, prefixed
 from edgerig.micro.emit import model, weights
 from edgerig.micro.emit.cmake import NAME as CMAKE
@@ -93,8 +94,9 @@ def compile_program(
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
         run(program)
-    planned = plan_within_flash(program, Compilation(program, kernels, options, Refusals(), plain))
-    layers = share_constants(planned.layers)
+    with memoized():
+        planned = plan_within_flash(program, Compilation(program, kernels, options, Refusals(), plain))
+        layers = share_constants(planned.layers())
     program.notes += [stage.note for stage in planned.stages]
     if note := soft_float_note([layer.node for layer in layers], options):
         program.notes.append(note)

@@ -7,16 +7,16 @@ after the other is given back what it is faster with, as long as the arena stays
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from edgerig.micro.emit.model import LayerCode
-from edgerig.micro.ir import Program, Value
+from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.kernels.access import NOTHING, Access
-from edgerig.micro.kernels.base import THRIFT, Context
+from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.memory.aliases import AliasSets
 from edgerig.micro.memory.arena import Memory, Step, plan_memory
@@ -41,28 +41,57 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """Lowered layers and their memory; those of ``stages`` are in bands."""
+class Needs:
+    """What a lowered layer is to the planner; constants and C are made for the plan that is chosen alone."""
 
-    layers: list[LayerCode]
+    scratch: int
+    overlays: tuple[tuple[Value, Value], ...]
+    accesses: tuple[Access, ...]
+    reversible: bool
+
+
+#: By node, kernel, thrift, whether from the end, and layouts of its values.
+Known = dict[tuple[Node, Kernel, int, bool, tuple[str, ...]], Needs]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A variant of a network with its memory; those of ``stages`` are in bands."""
+
+    planner: Planner
+    variant: Variant
     memory: Memory
-    stages: tuple[Stage, ...] = ()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Layers that go in bands."""
+        return self.planner.stages
 
     @property
     def arena(self) -> int:
         """Bytes."""
         return self.memory.plan.nbytes
 
+    def scratch(self) -> dict[Node, int]:
+        """Bytes of working memory of each layer, in their order."""
+        needs = self.planner.needs(self.variant)
+        return {choice.node: each.scratch for choice, each in zip(self.planner.choices, needs, strict=True)}
+
+    def layers(self) -> Iterator[LayerCode]:
+        """The layers as C with their constants, one after the other, made anew by each call."""
+        return (self.planner.lower(index, self.variant) for index in range(len(self.planner.choices)))
+
 
 @dataclass
 class Planner:
-    """Lowers and plans variants of one network; layers that two variants have in common are lowered once.
+    """Plans variants of one network.
 
     Attributes:
         program: The network.
         choices: The kernel of each layer.
         options: Of the compilation.
         shared: Values that lie at one address in any case.
+        known: What layers need; planners of one compilation share it.
         stages: Layers that go in bands of rows.
         layouts: Of values that are not plain, where layers are fastest.
     """
@@ -71,38 +100,54 @@ class Planner:
     choices: Sequence[Choice]
     options: Options
     shared: AliasSets
+    known: Known
     stages: tuple[Stage, ...] = ()
     layouts: Mapping[Value, str] = field(default_factory=dict)
-    _lowered: dict[tuple[int, int, bool, tuple[str, ...]], LayerCode] = field(default_factory=dict)
 
-    def plan(self, variant: Variant, thorough: bool = True) -> Planned:
-        """The layers and the arena of a variant; ``thorough``: with all effort for a small one."""
-        layers = [self._layer(index, variant) for index in range(len(self.choices))]
-        sizes = {value: layout_bytes(variant.layouts.get(value, PLAIN), value) for value in self._values()}
+    def plan(self, variant: Variant, thorough: bool = True, below: int | None = None) -> Planned:
+        """The arena of a variant.
+
+        Args:
+            variant: How layers are lowered.
+            thorough: With all effort for a small one.
+            below: Bytes; no effort is made for one that cannot be smaller.
+        """
+        sizes = {value: layout_bytes(variant.layouts.get(value, PLAIN), value) for value in self._values}
         steps = [
-            Step(
-                layer.node,
-                layer.context.scratch_bytes,
-                (*layer.kernel.overlays(layer.node), *layer.lowered.overlays),
-                layer.lowered.accesses,
-            )
-            for layer in layers
+            Step(choice.node, needs.scratch, needs.overlays, needs.accesses)
+            for choice, needs in zip(self.choices, self.needs(variant), strict=True)
         ]
         stages = [access_of(stage) for stage in self.stages]
-        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, stages)
-        return Planned(layers, memory, self.stages)
+        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, stages, below)
+        return Planned(self, variant, memory)
 
-    def _layer(self, index: int, variant: Variant) -> LayerCode:
+    def needs(self, variant: Variant) -> list[Needs]:
+        """Of each layer."""
+        return [self._needs(index, variant) for index in range(len(self.choices))]
+
+    def lower(self, index: int, variant: Variant, only_memory: bool = False) -> LayerCode:
+        """One layer as C; ``only_memory``: without its constants."""
         choice, thrift, backward = self.choices[index], variant.thrift[index], index in variant.backward
-        values = (*choice.node.inputs, *choice.node.outputs)
-        key = (index, thrift, backward, tuple(variant.layouts.get(value, PLAIN) for value in values))
-        if key not in self._lowered:
-            spared = choice.kernel.spared
-            context = Context(choice.node, index, self.options, dict(variant.layouts), thrift, spared, backward)
-            lowered = choice.kernel.lower(choice.node, context)
-            self._lowered[key] = LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals)
-        return self._lowered[key]
+        spared = choice.kernel.spared
+        context = Context(choice.node, index, self.options, dict(variant.layouts), thrift, spared, backward)
+        context.only_memory = only_memory
+        lowered = choice.kernel.lower(choice.node, context)
+        return LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals)
 
+    def _needs(self, index: int, variant: Variant) -> Needs:
+        choice, thrift, backward = self.choices[index], variant.thrift[index], index in variant.backward
+        node, kernel = choice.node, choice.kernel
+        layouts = tuple(variant.layouts.get(value, PLAIN) for value in (*node.inputs, *node.outputs))
+        key = (node, kernel, thrift, backward, layouts)
+        if key not in self.known:
+            layer = self.lower(index, variant, only_memory=True)
+            accesses = layer.lowered.accesses
+            overlays = (*kernel.overlays(node), *layer.lowered.overlays)
+            reversible = kernel.reversible and any(access.lead > 0 for access in accesses)
+            self.known[key] = Needs(layer.context.scratch_bytes, overlays, accesses, reversible)
+        return self.known[key]
+
+    @cached_property
     def _values(self) -> list[Value]:
         values = [*self.program.inputs, *self.program.outputs]
         for node in (*self.program.nodes, *(choice.node for choice in self.choices)):
@@ -158,25 +203,17 @@ def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
     unless some go the other way.
     """
     best = variant, planner.plan(variant)
-    reversible = _reversible(best[1].layers)
+    # Layers that can be made from their end, and write before what they still read.
+    reversible = [index for index, needs in enumerate(planner.needs(variant)) if needs.reversible]
     # Every other one first: in a chain the output of each lies where the input of the one before it lay.
     for backward in (reversible[::2], *([index] for index in reversible)):
         if best[1].arena <= best[1].memory.plan.lower_bound:
             break
         turned = replace(best[0], backward=best[0].backward.symmetric_difference(backward))
-        other = planner.plan(turned)
+        other = planner.plan(turned, below=best[1].arena)
         if other.arena < best[1].arena:
             best = turned, other
     return best
-
-
-def _reversible(layers: Sequence[LayerCode]) -> list[int]:
-    """Layers that can be made from their end, and write before what they still read."""
-    return [
-        index
-        for index, layer in enumerate(layers)
-        if layer.kernel.reversible and any(access.lead > 0 for access in layer.lowered.accesses)
-    ]
 
 
 def _mild(planner: Planner, small: Variant, planned: Planned) -> tuple[Variant, Planned]:

@@ -95,9 +95,16 @@ def _chain(
 
 
 def choose(
-    program: Program, kernels: Sequence[Kernel], options: Options, shared: AliasSets, refusals: Refusals
+    program: Program,
+    kernels: Sequence[Kernel],
+    options: Options,
+    shared: AliasSets,
+    refusals: Refusals,
+    known: dict[Node, Choice],
 ) -> list[Choice]:
     """A kernel for every node that needs code; ``refusals`` are those of `fuse`, to which others are added.
+
+    Those of nodes that are ``known`` are taken from there, others are added.
 
     Raises:
         CompileError: There is none for some; names them all, their positions, types, and what would be known.
@@ -107,12 +114,16 @@ def choose(
     for node in program.nodes:
         if not needs_code(node, shared):
             continue
+        if node in known:
+            choices.append(known[node])
+            continue
         for kernel in kernels:
             answer = takes(kernel, node, options)
             refusals.note(node, kernel, answer)
             if answer:
                 _note_parts(node, kernel, kernels, options, refusals)
-                choices.append(Choice(node, kernel, refusals.before(kernel, node, kernels)))
+                known[node] = Choice(node, kernel, refusals.before(kernel, node, kernels))
+                choices.append(known[node])
                 break
         else:
             missing.append(node)

@@ -7,7 +7,7 @@ around the fullest layer and all heights of bands; the best few are planned.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edgerig.errors import CompileError
@@ -17,8 +17,8 @@ from edgerig.micro.memory.aliases import views
 from edgerig.micro.memory.planner import Buffer, least_bytes, padded
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage, chains, in_bands, stage_of
-from edgerig.micro.planning import Planned, Planner, access_of, fastest, most_thrifty
-from edgerig.micro.select import Refusals, choose, choose_layouts
+from edgerig.micro.planning import Known, Planned, Planner, access_of, fastest, most_thrifty
+from edgerig.micro.select import Choice, Refusals, choose, choose_layouts
 
 #: Share of the arena that bands must save where nobody asks for less RAM.
 _WORTH = 1 / 8
@@ -45,6 +45,7 @@ class Compilation:
         options: Of the compilation.
         refusals: Of fusing.
         plain: Bytes of all tensors together.
+        known: What layers need; `choices` of nodes and `programs` in bands likewise, for all plans.
     """
 
     program: Program
@@ -52,20 +53,26 @@ class Compilation:
     options: Options
     refusals: Refusals
     plain: int
+    known: Known = field(default_factory=dict, init=False)
+    choices: dict[Node, Choice] = field(default_factory=dict, init=False)
+    programs: dict[tuple[Stage, ...], Program] = field(default_factory=dict, init=False)
 
     def banded(self, stages: Sequence[Stage]) -> Program:
         """The network with some layers in bands."""
-        program = self.program
-        for stage in stages:
-            program = in_bands(program, stage)
-        return program
+        if not stages:
+            return self.program
+        key = tuple(stages)
+        if key not in self.programs:
+            self.programs[key] = in_bands(self.banded(stages[:-1]), stages[-1])
+        return self.programs[key]
 
     def planner(self, stages: Sequence[Stage] = ()) -> Planner:
         """Of the network with some layers in bands."""
         program = self.banded(stages)
         shared = views(program)
-        choices = choose(program, self.kernels, self.options, shared, self.refusals)
-        return Planner(program, choices, self.options, shared, tuple(stages), choose_layouts(program, choices, shared))
+        choices = choose(program, self.kernels, self.options, shared, self.refusals, self.choices)
+        layouts = choose_layouts(program, choices, shared)
+        return Planner(program, choices, self.options, shared, self.known, tuple(stages), layouts)
 
 
 def best_plan(compilation: Compilation) -> Planned:
@@ -173,8 +180,8 @@ def _estimates(compilation: Compilation, planned: Planned, calls: int) -> list[_
     """Stages of at most ``calls`` beside those of ``planned``, those of the smallest arena first."""
     program, buffers = compilation.banded(planned.stages), planned.memory.plan.buffers
     users = program.users()
-    numbers = {layer.node: number for number, layer in enumerate(planned.layers)}
-    scratch = {layer.node: layer.context.scratch_bytes for layer in planned.layers}
+    scratch = planned.scratch()
+    numbers = {node: number for number, node in enumerate(scratch)}
     levels = dict(zip(numbers, least_bytes(buffers), strict=False))
     estimates: list[_Estimate] = []
     for chain in chains(program):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.dense_scale import dense_multiplier
+from edgerig.micro.arithmetic.memo import by_numbers
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv, Value, Weighted
 
 #: The greatest float32.
@@ -88,6 +89,7 @@ class Requantization:
         return bool((self.exponents > 0).any())
 
 
+@by_numbers
 def requantization(node: Weighted) -> Requantization:
     """The integer parameters of an int8 convolution or dense layer.
 
@@ -141,6 +143,7 @@ def channels_of(node: Weighted) -> int:
     return shape[-1] if isinstance(node, DepthwiseConv2D) else shape[0]
 
 
+@by_numbers
 def weight_sums(node: Weighted) -> NDArray[np.int64]:
     """Sum of the weights of each output channel, int64."""
     weights = node.weights.array

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edgerig.micro.c_text import c_float, c_string, comment, prefixed, shape_text, wrapped
@@ -90,15 +91,16 @@ class LayerCode:
     refusals: tuple[tuple[Kernel, str], ...] = ()
 
 
-def share_constants(layers: Sequence[LayerCode]) -> list[LayerCode]:
+def share_constants(layers: Iterable[LayerCode]) -> list[LayerCode]:
     """Layers of which those with constants of one content refer to the first one's; so do those of bands."""
-    names: dict[tuple[str, int, str, bytes], str] = {}
+    names: dict[tuple[str, int, str, int, bytes], str] = {}
     result = []
     for layer in layers:
         renamed: dict[str, str] = {}
         constants = []
         for constant in layer.context.constants:
-            key = (constant.ctype, constant.alignment, constant.data.dtype.name, constant.data.tobytes())
+            content = hashlib.sha256(constant.data.data).digest()
+            key = (constant.ctype, constant.alignment, constant.data.dtype.name, constant.data.size, content)
             known = names.setdefault(key, constant.name)
             if known == constant.name:
                 constants.append(constant)

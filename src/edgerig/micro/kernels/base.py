@@ -11,7 +11,7 @@ may be read through wider types only by memcpy or from assembly: int8 read throu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +120,8 @@ class Context:
         self.scratches: list[tuple[str, str, int]] = []
         #: Definitions in front of the layer function.
         self.structs: list[str] = []
+        #: Only what the planner asks for matters, memory and its order: constants are neither packed nor kept.
+        self.only_memory = False
 
     def layout(self, value: Value) -> str:
         """The layout that was agreed on for ``value``."""
@@ -150,7 +152,7 @@ class Context:
     def constant(
         self,
         name: str,
-        data: NDArray[Any],
+        data: NDArray[Any] | Callable[[], NDArray[Any]],
         ctype: str | None = None,
         alignment: int = ALIGNMENT,
         stands_for: Sequence[Value] = (),
@@ -159,18 +161,26 @@ class Context:
 
         Args:
             name: Such as ``"weights"``.
-            data: Packed as the kernel wants it, of a type of `C_TYPES`.
+            data: Packed as the kernel wants it, of a type of `C_TYPES`; or a function that packs it, which is not
+                called for plans that are not chosen.
             ctype: If another than that of the data.
             alignment: Bytes.
             stands_for: The values whose content this is.
         """
-        data = np.ascontiguousarray(data)
+        full = f"l{self.index}_{name}"
+        if self.only_memory:
+            return f"@P@_{full}"
+        data = np.ascontiguousarray(data() if callable(data) else data)
         known = C_TYPES.get(data.dtype.name)
         if known is None or data.size == 0:
             raise CompileError(f"Constant {name!r} of {self.node.where()} has the type {data.dtype.name}.")
-        full = f"l{self.index}_{name}"
         self.constants.append(Constant(full, ctype or known, data, alignment, tuple(stands_for)))
         return f"@P@_{full}"
+
+    def end(self, constant: str) -> str:
+        """A C expression for what is behind the last element of a constant, by the name that `constant` gave."""
+        elements = next((known.data.size for known in self.constants if constant == f"@P@_{known.name}"), 0)
+        return f"{constant} + {elements}"
 
     def struct(self, name: str, ctype: str, text: str, count: int | None = None) -> str:
         """Puts a ``static const`` struct, or an array of ``count``, in front of the layer function; its C name."""

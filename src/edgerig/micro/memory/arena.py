@@ -58,6 +58,7 @@ def plan_memory(
     sizes: dict[Value, int],
     thorough: bool = True,
     stages: Sequence[Access] = (),
+    below: int | None = None,
 ) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
 
@@ -68,6 +69,7 @@ def plan_memory(
         sizes: Bytes of each value in its layout.
         thorough: Search for a small arena with all effort.
         stages: What layers in bands read and write, one step a band.
+        below: Bytes; no effort is made for an arena that cannot be smaller.
 
     Raises:
         CompileError: The arena would be larger than any microcontroller's.
@@ -80,7 +82,7 @@ def plan_memory(
     roots = list(lives)
     buffers = _buffers(_held(program, steps, shared, sizes), shared, lives, aliases, overs)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
-    plan = place(buffers, thorough)
+    plan = place(buffers, thorough, below)
     if plan.nbytes > LARGEST:
         raise CompileError(
             f"{program.name} needs {plan.nbytes} bytes of memory for its activations.", "Make the network smaller."

@@ -108,8 +108,8 @@ def _shared(buffer: Buffer, other: Buffer) -> int:
     return first + second - max(first, second, second + _lead(buffer, other))
 
 
-def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
-    """The best plan found, with a search for a better order if ``thorough``.
+def place(buffers: Sequence[Buffer], thorough: bool = True, below: int | None = None) -> Plan:
+    """The best plan found, with a search for a better order if ``thorough`` and none of ``below`` bytes is ruled out.
 
     Where more than `MOST_OVERLAPS` pairs are needed together, the first that holds.
     """
@@ -135,7 +135,7 @@ def place(buffers: Sequence[Buffer], thorough: bool = True) -> Plan:
             break
         plans.append((name, arena.greedy(sorted(indices, key=key))))
     name, best = min(plans, key=lambda candidate: arena.height(candidate[1]))
-    if thorough and arena.height(best) > bound:
+    if thorough and arena.height(best) > bound and (below is None or bound < below):
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
         better = _search(arena, order, bound)
         if arena.height(better) < arena.height(best):
@@ -165,12 +165,16 @@ class _Arena:
             alive.put(index)
         #: Of each buffer those that are needed at some layer with it, itself too: it is not placed while this is asked.
         self._meets = [alive.overlapping(index) for index in range(len(buffers))]
-        #: Of each buffer those that it may lie over, or that may lie over it.
-        self._related: list[set[int]] = [set() for _ in buffers]
+        #: Of each buffer those of them that it may lie over, or that may lie over it: it ends before the first of these
+        #: offsets from that one's, or begins at the second.
+        self._related: list[dict[int, tuple[int, int]]] = [{} for _ in buffers]
         for index, buffer in enumerate(buffers):
-            if buffer.over is not None:
-                self._related[index].add(buffer.over)
-                self._related[buffer.over].add(index)
+            if buffer.over is not None and buffer.overlaps(buffers[buffer.over]):
+                self._related[index][buffer.over] = self._span(index, buffer.over)
+                self._related[buffer.over][index] = self._span(buffer.over, index)
+        for meets, related in zip(self._meets, self._related, strict=True):
+            # Others are placed without a look at what they may share.
+            meets[:] = [other for other in meets if other not in related]
 
     def height(self, offsets: Sequence[int]) -> int:
         """Bytes up to the highest end."""
@@ -224,12 +228,11 @@ class _Arena:
         alias = self._buffers[index].alias
         if alias is not None and offsets[alias] != _NOWHERE and self._is_clear(index, offsets[alias], offsets):
             return offsets[alias]
-        sizes, related = self._sizes, self._related[index]
-        taken = [
-            self._span(index, other, offsets) if other in related else (offsets[other], offsets[other] + sizes[other])
-            for other in self._meets[index]
-            if offsets[other] != _NOWHERE
-        ]
+        sizes = self._sizes
+        taken = [(at, at + sizes[other]) for other in self._meets[index] if (at := offsets[other]) != _NOWHERE]
+        for other, (below, above) in self._related[index].items():
+            if (at := offsets[other]) != _NOWHERE:
+                taken.append((at + below, at + above))
         taken.sort()
         lowest, size = 0, sizes[index]
         for start, end in taken:
@@ -239,20 +242,15 @@ class _Arena:
                 lowest = end
         return lowest
 
-    def _span(self, index: int, other: int, offsets: Sequence[int]) -> tuple[int, int]:
-        """Buffer ``index`` ends before the first of these offsets or begins at the second, because of ``other``."""
-        buffer, there, size = self._buffers[index], self._buffers[other], self._sizes[index]
-        start, end = offsets[other], offsets[other] + self._sizes[other]
+    def _span(self, index: int, other: int) -> tuple[int, int]:
+        """Buffer ``index`` ends before the first of these offsets from ``other`` or begins at the second."""
+        buffer, there, size, length = self._buffers[index], self._buffers[other], self._sizes[index], self._sizes[other]
         over, under = (buffer, there) if buffer.over == other else (there, buffer)
-        if buffer.over != other and there.over != index:
-            return start, end
         lead = _lead(over, under)
         if (over is buffer) == over.backward:
             # This one begins behind the other.
-            end = start + lead
-        else:
-            start += size - lead
-        return min(start, end + size), end
+            return min(0, lead + size), lead
+        return min(size - lead, length + size), length
 
     def _is_clear(self, index: int, offset: int, offsets: Sequence[int]) -> bool:
         """No buffer that is needed at the same time is in the way, but an alias at the same address."""
@@ -261,8 +259,11 @@ class _Arena:
             start = offsets[other]
             if start == _NOWHERE or end <= start or offset >= start + self._sizes[other]:
                 continue
-            below, above = self._span(index, other, offsets)
-            if end > below and offset < above and not (other == alias and start == offset):
+            if not (other == alias and start == offset):
+                return False
+        for other, (below, above) in self._related[index].items():
+            start = offsets[other]
+            if start != _NOWHERE and end > start + below and offset < start + above:
                 return False
         return True
 

@@ -138,13 +138,19 @@ def _goes_in_bands(node: Node) -> bool:
     parts = node.parts if isinstance(node, Fused) else (node,)
     values = (node.input, *node.outputs)
     return (
-        all(isinstance(part, _Windowed) for part in parts)
+        all(isinstance(part, _Windowed) and _sees_the_image(part) for part in parts)
         and sum(not value.constant for value in node.inputs) == 1
         and not any(value.variable or value.constant or value.base for value in values)
         and all(
             len(value.shape) == 4 and value.shape[0] == 1 and row_bytes(value) % _ALIGNMENT == 0 for value in values
         )
     )
+
+
+def _sees_the_image(node: _Windowed) -> bool:
+    """Every row of windows; one that lies in the padding alone would need no row of the input."""
+    last = (node.output.shape[1] - 1) * node.stride[0] - node.padding.top
+    return node.padding.top < _reach(node) and last < node.input.shape[1]
 
 
 def stage_of(nodes: Sequence[Node], height: int) -> Stage:

@@ -162,7 +162,7 @@ def conv_fields(matrix: NDArray[np.int8], scales: Requantization, context: Conte
     """An er_mve_conv in C, its weights among the constants."""
     outputs, inputs = matrix.shape
     rounds = -(-inputs // STEP) - 1
-    packed = context.constant("weights", stream(matrix, scales, BLOCK), stands_for=context.node.inputs[1:])
+    packed = context.constant("weights", lambda: stream(matrix, scales, BLOCK), stands_for=context.node.inputs[1:])
     tail = inputs - STEP * rounds
     return initializer([packed, outputs, tail, rounds, scales.zero_point, scales.low, scales.high])
 

@@ -108,7 +108,7 @@ def _code(node: Conv2D | FullyConnected, context: Context) -> ConvCode:
     outputs = node.weights.shape[0]
     matrix = node.weights.array.reshape(outputs, -1)
     bias = np.zeros(outputs, np.float32) if node.bias is None else node.bias.array.reshape(-1)
-    packed = context.constant("weights", stream(matrix, bias), stands_for=node.inputs[1:])
+    packed = context.constant("weights", lambda: stream(matrix, bias), stands_for=node.inputs[1:])
     window = _FLOAT * matrix.shape[1]
     rounds = -(-window // _STEP) - 1
     bits = [int(np.float32(limit).view(np.int32)) for limit in finite_range(node.activation)]

@@ -58,7 +58,7 @@ class DepthwiseVectors(Kernel):
         shape = _shape(rows, scales, context.options)
         code = depthwise(shape)
         context.structs.append(f"extern er_mve_depthwise_run {code.name};")
-        weights = context.constant("weights", stream(node, scales), stands_for=tuple(node.inputs[1:]))
+        weights = context.constant("weights", lambda: stream(node, scales), stands_for=tuple(node.inputs[1:]))
         reach = rows.reach
         allowed = (_PLANE[context.thrift] // rows.pitch - reach) // rows.stride[0] + 1
         band = min(max(1, allowed), rows.out[0])

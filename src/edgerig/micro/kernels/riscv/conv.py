@@ -101,7 +101,7 @@ def _inputs(node: Weighted) -> int:
 def _fields(node: Weighted, scaling: Scaling, context: Context) -> str:
     """An er_rv_conv in C."""
     matrix = node.weights.array.reshape(node.weights.shape[0], -1)
-    weights = context.constant("weights", in_blocks(matrix, BLOCK), stands_for=[node.weights])
+    weights = context.constant("weights", lambda: in_blocks(matrix, BLOCK), stands_for=[node.weights])
     return initializer([weights, scaling.table(context, node), *matrix.shape, scaling.range()])
 
 

@@ -9,11 +9,13 @@ not keep LiteRT's roundings, whose high words are put together of four products.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.memo import by_numbers
 from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_once, scale_twice
 from edgerig.micro.ir import Weighted
 from edgerig.micro.kernels.cortex_m.prescaled import sums
@@ -28,10 +30,13 @@ _MOST_BITS, _MOST_SHIFT = 32 - LOW, 30
 _EXTRAS = np.array(sorted(range(-6, 7), key=abs), np.int64)[:, None]
 #: Numbers of bits of the multiplier, from the most that are in range on.
 _TRIES = 2
+#: Channels that are looked at together.
+_PART = 64
 #: Sums around where a step is expected.
 _NEAR = 8
 
 
+@by_numbers
 def pieces(node: Weighted) -> Scaling | Refusal:
     """Start, multiplier, addend and shift of each channel, or why there are none for some."""
     scales = requantization(node)
@@ -60,12 +65,22 @@ def _rows(numbers: tuple[bytes, ...], limits: tuple[int, int, int, bool]) -> NDA
     zero_point, low, high, once = limits
     levels = np.arange(low + 1, high + 1, dtype=np.int64)
     scales = Requantization(multipliers, exponents, bias, zero_point, low, high, once)  # type: ignore[arg-type]
-    steps = _steps(scales, levels, lowest, highest)
+    steps = np.concatenate([_steps(_some(scales, part), levels, lowest[part], highest[part]) for part in _parts(bias)])
     rows = np.zeros((len(bias), 4), np.int32)
     for channel, (least, most) in enumerate(zip(lowest.tolist(), highest.tolist(), strict=True)):
         scale = float(multipliers[channel]) * 2.0 ** (float(exponents[channel]) - 31)
         rows[channel] = fit(low, levels, steps[channel], least, most, scale) or (0, 0, 0, -1)
     return rows
+
+
+def _parts(bias: Ints) -> list[slice]:
+    """Of channels, whose tables of levels take little memory."""
+    return [slice(begin, begin + _PART) for begin in range(0, len(bias), _PART)]
+
+
+def _some(scales: Requantization, channels: slice) -> Requantization:
+    numbers = {name: getattr(scales, name)[channels] for name in ("multipliers", "exponents", "bias")}
+    return replace(scales, **numbers)
 
 
 def _steps(scales: Requantization, levels: Ints, lowest: Ints, highest: Ints) -> Ints:

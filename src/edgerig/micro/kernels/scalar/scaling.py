@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.memo import by_numbers
 from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Weighted
@@ -59,6 +60,7 @@ class Scaling:
         return f"(const er_sc_channel *){name}"
 
 
+@by_numbers
 def scaling_of(node: Weighted) -> Scaling | Refusal:
     """The shortest way that is exact, or why none is."""
     scales = requantization(node)

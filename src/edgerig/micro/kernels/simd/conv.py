@@ -61,7 +61,7 @@ class ConvSimd(Kernel):
             high=requantize.high,
             once=int(requantize.once),
             offsets=context.constant("offsets", begins),
-            weights=context.constant("weights", _packed(runs), alignment=64, stands_for=[node.weights]),
+            weights=context.constant("weights", lambda: _packed(runs), alignment=64, stands_for=[node.weights]),
             scales=table,
         )
         settings = context.struct("conv", "er_simd_conv_s8", text)

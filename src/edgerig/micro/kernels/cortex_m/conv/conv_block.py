@@ -158,12 +158,15 @@ def _access(node: Conv2D, output: Value, pooled: int, rows: int) -> Access:
 def _job(
     pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tuple[int, int], tile: tuple[int, int]
 ) -> str:
-    words = stream(pairs, order, channel_pairs(len(pairs.weights)))
-    weights = context.constant("block", words, stands_for=[value for value in context.node.inputs if value.constant])
+    weights = context.constant(
+        "block",
+        lambda: stream(pairs, order, channel_pairs(pairs.channels)),
+        stands_for=[value for value in context.node.inputs if value.constant],
+    )
     rounds, first = divmod(len(order) // 6 - 1, _ROUND)
     shift = int(pairs.fast.shift[0]) if pairs.fast else 0
     numbers = (
-        f"{weights} + {words.size}",
+        context.end(weights),
         *strides,
         rounds + 1,
         first,

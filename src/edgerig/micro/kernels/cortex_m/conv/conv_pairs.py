@@ -220,7 +220,7 @@ def _jobs(
     pairs: Pairs, order: NDArray[np.intp], form: Form, context: Context, strides: tuple[int, int]
 ) -> tuple[str, str, str]:
     """C names of the function that runs over the channels, and of its jobs for all pairs and for the odd one."""
-    channels = len(pairs.weights)
+    channels = pairs.channels
     together = channel_pairs(channels)
     if channels == 1:
         # Both of the pair are written to the same place.
@@ -256,11 +256,14 @@ def _job(
     chosen: list[tuple[int, int]],
     strides: tuple[int, int],
 ) -> str:
-    words = stream(pairs, order, chosen, form)
-    constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
+    constant = context.constant(
+        name,
+        lambda: stream(pairs, order, chosen, form),
+        stands_for=[value for value in context.node.inputs if value.constant],
+    )
     rounds, first = divmod(len(order) // STEP - 1, _steps(context, pairs))
     job = (
-        f"{{ {constant}, {constant} + {words.size}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "
+        f"{{ {constant}, {context.end(constant)}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "
         f"{6 * len(order)}, {addend_of(pairs)} }}"
     )
     if not _full(pairs, form):

@@ -64,11 +64,10 @@ class ConvWinograd(Kernel):
         ]
         for function, kind in zip(functions, ("rows", "columns", "products"), strict=True):
             context.structs.append(f"extern er_winograd_{kind} {function.name};")
-        stream = _stream(node, pairs)
         context.expands(node.weights, node.macs * _SAVED // 100)
-        weights = context.constant("winograd", stream, stands_for=node.inputs[1:])
+        weights = context.constant("winograd", lambda: _stream(node, pairs), stands_for=node.inputs[1:])
         addend = int(pairs.fast.addend[0]) if pairs.fast else 0
-        words = f"{{ {weights}, {weights} + {stream.size}, {out_width * outputs}, {addend} }}"
+        words = f"{{ {weights}, {context.end(weights)}, {out_width * outputs}, {addend} }}"
         job = context.struct("job", "er_winograd", words)
         padding, zero = node.padding, node.input.zero_point
         border = f"{{ 0x{(2 * zero & 0xFFFF) * 0x10001:08x}u, {padding.left}, {padding.right} }}"

@@ -18,7 +18,7 @@ def form_of(node: Conv2D, pairs: Pairs, inputs: int, context: Context) -> Form:
     clamped = pairs.fast is None and (pairs.scale.low, pairs.scale.high) != (-128, 127)
     if clamped or context.options.optimize != "speed":
         return Form.LOOP
-    steps, extra = inputs // STEP, inputs * len(pairs.weights)
+    steps, extra = inputs // STEP, inputs * pairs.channels
     saved = _saved(node, pairs, steps)
     # Bands have their weights in common, and must agree on the form: pixels of one say nothing.
     limits = _WORTH if node.output.base is None else _WORTH[:1]
@@ -32,6 +32,6 @@ def form_of(node: Conv2D, pairs: Pairs, inputs: int, context: Context) -> Form:
 
 def _saved(node: Conv2D, pairs: Pairs, steps: int) -> int:
     """Instructions of an inference: one a step, and 6 or 10 for six outputs."""
-    outputs = len(pairs.weights)
+    outputs = pairs.channels
     tiles = -(-node.output.elements // outputs // 3)
     return tiles * len(channel_pairs(outputs)) * (steps + (6 if pairs.fast else 10))

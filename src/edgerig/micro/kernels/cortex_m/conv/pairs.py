@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.memo import by_numbers
 from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_twice
-from edgerig.micro.ir import Conv2D
+from edgerig.micro.ir import Weighted
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT, Form
 from edgerig.micro.kernels.cortex_m.patch.patches import Mask, channels_of, few, without
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, left_shift, prescaled, sums
@@ -35,18 +36,32 @@ class Pairs:
     """One convolution.
 
     Attributes:
-        weights: (channels, inputs of a window) as the file has them, 0 in channels that are constant.
+        content: Weights (channels, inputs of a window) as the file has them.
+        silent: Channels that are constant or left out, whose weights count as 0.
+        scale: Both roundings.
         fast: One rounding and one shift; None if that is not exact, then both roundings.
         left_out: Channels whose outputs are computed after the kernel (`..patch.patches`).
     """
 
-    weights: Ints
+    content: NDArray[np.integer]
+    silent: Mask
     scale: Requantization
     fast: Prescaled | None
     left_out: tuple[int, ...] = ()
 
+    @property
+    def channels(self) -> int:
+        """Of the output."""
+        return len(self.content)
 
-def pairs_of(node: Conv2D, usual_shift: bool = False, patches: bool = False) -> Pairs | Refusal:
+    @property
+    def weights(self) -> Ints:
+        """(channels, inputs of a window), 0 in channels that are constant or left out."""
+        return np.where(self.silent[:, None], 0, self.content).astype(np.int64)
+
+
+@by_numbers
+def pairs_of(node: Weighted, usual_shift: bool = False, patches: bool = False) -> Pairs | Refusal:
     """The convolution, or why it cannot be exact.
 
     Args:
@@ -62,7 +77,7 @@ def pairs_of(node: Conv2D, usual_shift: bool = False, patches: bool = False) -> 
     return _pairs(node, usual_shift, left_out) if few(left_out) else pairs
 
 
-def _unfit(node: Conv2D) -> Mask:
+def _unfit(node: Weighted) -> Mask:
     """Channels that pairs and both roundings cannot do."""
     lowest, highest = sums(node)
     constant, scale = settle(requantization(node), lowest, highest)
@@ -75,13 +90,12 @@ def _unfit(node: Conv2D) -> Mask:
     return np.asarray(unfit, np.bool_)
 
 
-def _pairs(node: Conv2D, usual_shift: bool, left_out: Mask) -> Pairs | Refusal:
+def _pairs(node: Weighted, usual_shift: bool, left_out: Mask) -> Pairs | Refusal:
     scale = without(requantization(node), left_out)
-    lowest, highest = sums(node)
-    weights = node.weights.array.astype(np.int64).reshape(node.weights.shape[0], -1)
-    weights[left_out] = lowest[left_out] = highest[left_out] = 0
+    lowest, highest = (np.where(left_out, 0, ends) for ends in sums(node))
+    content = node.weights.array.reshape(node.weights.shape[0], -1)
     numbers = channels_of(left_out)
-    if isinstance(unfit := _packs(weights), Refusal):
+    if isinstance(unfit := _packs(content, left_out), Refusal):
         return unfit
     fast = None
     if (scale.low, scale.high) == (-128, 127):
@@ -89,12 +103,11 @@ def _pairs(node: Conv2D, usual_shift: bool, left_out: Mask) -> Pairs | Refusal:
         tried = (prescaled(scale, lowest, highest, K, True, True, shift) for shift in shifts)
         fast = next((parameters for parameters in tried if isinstance(parameters, Prescaled)), None)
     if fast is not None:
-        weights[fast.constant] = 0
-        return Pairs(weights, scale, fast, numbers)
+        return Pairs(content, left_out | fast.constant, scale, fast, numbers)
     constant, scale = settle(scale, lowest, highest)
-    weights[constant] = lowest[constant] = highest[constant] = 0
+    lowest[constant] = highest[constant] = 0
     refusal = _twice_fits(scale, lowest, highest)
-    return refusal if isinstance(refusal, Refusal) else Pairs(weights, scale, None, numbers)
+    return refusal if isinstance(refusal, Refusal) else Pairs(content, left_out | constant, scale, None, numbers)
 
 
 def settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
@@ -125,8 +138,9 @@ def channel_pairs(channels: int) -> list[tuple[int, int]]:
     return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
 
 
-def _packs(weights: Ints) -> Answer:
+def _packs(content: NDArray[np.integer], left_out: Mask) -> Answer:
     """Pairs of neighbours, and of the last two, fit into int16."""
+    weights = np.where(left_out[:, None], 0, content).astype(np.int32)
     pairs = np.array(channel_pairs(len(weights)), np.intp)
     exceeds = (256 * weights[pairs[:, 0]] + weights[pairs[:, 1]] < -(1 << 15)).any(1)
     if exceeds.any():
@@ -165,7 +179,7 @@ def stream(
     ``order``: which input of a window stands at each place of the columns, -1 for none; a multiple of `STEP` long.
     ``form``: which code does.
     """
-    padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, order]
+    padded = np.concatenate([pairs.weights, np.zeros((pairs.channels, 1), np.int64)], 1)[:, order]
     rows = []
     first, second = np.array(chosen, np.intp).reshape(-1, 2).T
     packed = (256 * padded[first] + padded[second]).astype(np.int16, order="C").view(np.int32)

@@ -76,11 +76,14 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     inputs = node.weights.shape[3]
     order = np.arange(-(-inputs // STEP) * STEP).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
     form = form_of(node, pairs, len(order), context)
-    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]), form)
-    name = context.constant("pointwise", words, stands_for=stands_for(node))
+    name = context.constant(
+        "pointwise",
+        lambda: stream(pairs, np.where(order < inputs, order, -1), channel_pairs(pairs.channels), form),
+        stands_for=stands_for(node),
+    )
     steps = pointwise_code.STEPS[context.options.optimize] if pairs.fast else _FULL_ROUND
     rounds, first = divmod(len(order) // STEP - 1, steps)
-    ends = (name, f"{name} + {words.size}")
+    ends = (name, context.end(name))
     if pairs.fast is None and form is Form.LOOP:
         files, (low, high) = sources("er_pairs.S"), (pairs.scale.low, pairs.scale.high)
         return PointwisePart(FULL, "0", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.memo import by_numbers
 from edgerig.micro.arithmetic.requantize import requantization
-from edgerig.micro.ir import DepthwiseConv2D
+from edgerig.micro.ir import DepthwiseConv2D, Weighted
 from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit, settle
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import USUAL_SHIFT
 from edgerig.micro.kernels.cortex_m.patch.patches import channels_of, few, without
@@ -47,7 +48,8 @@ class Scaling:
         return np.where(self.constant, 0, node.weights.array[0]).astype(np.int8)
 
 
-def scaling_of(node: DepthwiseConv2D, patches: bool = False) -> Scaling | Refusal:
+@by_numbers
+def scaling_of(node: Weighted, patches: bool = False) -> Scaling | Refusal:
     """The shorter way that is exact, or why neither is. ``patches``: leave out channels, where they are few."""
     scales, (lowest, highest) = requantization(node), sums(node)
     if (scales.low, scales.high) != (-128, 127):
@@ -62,11 +64,11 @@ def scaling_of(node: DepthwiseConv2D, patches: bool = False) -> Scaling | Refusa
     return twice(node, patches)
 
 
-def twice(node: DepthwiseConv2D, patches: bool = False) -> Scaling | Refusal:
+def twice(node: Weighted, patches: bool = False) -> Scaling | Refusal:
     """Both roundings, whose numbers follow from the scales at once."""
     lowest, highest = sums(node)
     constant, scales = settle(replace(requantization(node), low=-128, high=127), lowest, highest)
-    lowest[constant] = highest[constant] = 0
+    lowest, highest = np.where(constant, 0, lowest), np.where(constant, 0, highest)
     reach = np.maximum(np.abs(scales.bias + lowest), np.abs(scales.bias + highest))
     left_out = (reach >= _MOST) | (scales.exponents > -1) | (scales.exponents < -MAX_SHIFT)
     if left_out.any() and not (patches and few(left_out)):

@@ -1,0 +1,69 @@
+"""What plans cost: layers are packed for the plan that is chosen, and numbers that layers share are computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgerig.micro import Options, compile_model
+from edgerig.micro.arithmetic.memo import by_numbers, memoized
+from edgerig.micro.frontend.read import read_program
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
+from edgerig.micro.kernels.base import Context
+from edgerig.testing.networks.published_shapes import published_shape
+
+
+@pytest.fixture(scope="module")
+def pictures() -> bytes:
+    """A network whose first layers go in bands of rows."""
+    return published_shape("mobilenet_v1", 96, 0.25)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m55"])
+def test_constants_are_packed_for_the_chosen_plan_alone(
+    pictures: bytes, cpu: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a layer function once; the planner looks at layers several times."""
+    packed, asked = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+    constant = Context.constant
+
+    def counting(context: Context, name: str, data: Any, *more: Any, **named: Any) -> str:
+        def pack() -> NDArray[Any]:
+            packed[context.index, name] += 1
+            array: NDArray[Any] = data() if callable(data) else data
+            return array
+
+        asked[context.index, name] += 1
+        return constant(context, name, pack, *more, **named)
+
+    monkeypatch.setattr(Context, "constant", counting)
+    layers = compile_model(pictures, "net", Options(cpu=cpu)).manifest.layers
+    functions = Counter(layer.position for layer in layers)
+    assert max(functions.values()) > 1, "no bands"
+    assert set(packed.values()) == {1}
+    assert asked.total() > 2 * packed.total()
+
+
+def test_numbers_are_computed_once_for_layers_that_share_them(pictures: bytes) -> None:
+    seen: list[str] = []
+
+    @by_numbers
+    def total(node: Weighted, times: int = 1) -> int:
+        seen.append(node.name)
+        return times * int(np.sum(node.weights.array, dtype=np.int64))
+
+    nodes = [node for node in read_program(pictures, "net").nodes if isinstance(node, Conv2D | DepthwiseConv2D)]
+    assert total(nodes[0]) == total(nodes[0])
+    assert len(seen) == 2, "nothing is remembered between compilations"
+    with memoized():
+        first = [total(node) for node in nodes]
+        assert [total(node) for node in nodes] == first
+        assert len(seen) == 2 + len(nodes)
+        assert total(nodes[0], times=2) == 2 * first[0]
+        assert len(seen) == 3 + len(nodes)
+    assert total(nodes[0]) == first[0]
+    assert len(seen) == 4 + len(nodes)
