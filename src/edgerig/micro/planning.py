@@ -15,7 +15,7 @@ import numpy as np
 
 from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.ir import Node, Program, Value
-from edgerig.micro.kernels.access import NOTHING, Access
+from edgerig.micro.kernels.access import NOTHING, Access, Lead
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.memory.aliases import AliasSets
@@ -46,7 +46,7 @@ class Needs:
 
     scratch: int
     overlays: tuple[tuple[Value, Value], ...]
-    accesses: tuple[Access, ...]
+    accesses: tuple[Lead, ...]
     reversible: bool
 
 
@@ -117,7 +117,7 @@ class Planner:
             Step(choice.node, needs.scratch, needs.overlays, needs.accesses)
             for choice, needs in zip(self.choices, self.needs(variant), strict=True)
         ]
-        stages = [access_of(stage) for stage in self.stages]
+        stages = [access_of(stage).summary() for stage in self.stages]
         memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, stages, below)
         return Planned(self, variant, memory)
 
@@ -141,7 +141,7 @@ class Planner:
         key = (node, kernel, thrift, backward, layouts)
         if key not in self.known:
             layer = self.lower(index, variant, only_memory=True)
-            accesses = layer.lowered.accesses
+            accesses = tuple(access.summary() for access in layer.lowered.accesses)
             overlays = (*kernel.overlays(node), *layer.lowered.overlays)
             reversible = kernel.reversible and any(access.lead > 0 for access in accesses)
             self.known[key] = Needs(layer.context.scratch_bytes, overlays, accesses, reversible)

@@ -17,6 +17,16 @@ Windowed = Conv2D | DepthwiseConv2D | Pool2D
 
 
 @dataclass(frozen=True)
+class Lead:
+    """How far an output may lie over an input: all that the planner needs of an `Access`, without its steps."""
+
+    output: Value
+    source: Value
+    lead: int
+    backward: bool = False
+
+
+@dataclass(frozen=True)
 class Access:
     """The order of one layer's accesses, in steps: all that a step reads is read before it writes anything.
 
@@ -53,6 +63,10 @@ class Access:
             written, needed = written[:-1], needed[1:]
         leads = (written - needed)[needed < NOTHING]
         return int(leads.max()) if leads.size else -self.source.nbytes
+
+    def summary(self) -> Lead:
+        """Without the steps, which are as many as there are pixels."""
+        return Lead(self.output, self.source, self.lead, self.backward)
 
     def _lead_backward(self) -> int:
         written = np.minimum.accumulate(self.writes)

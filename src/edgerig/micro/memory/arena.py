@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Program, Reshape, Value
-from edgerig.micro.kernels.access import Access
+from edgerig.micro.kernels.access import Lead
 from edgerig.micro.memory.aliases import AliasSets
 from edgerig.micro.memory.planner import Buffer, Plan, place
 
@@ -33,7 +33,7 @@ class Step:
     node: Node
     scratch: int
     overlays: Sequence[tuple[Value, Value]]
-    accesses: Sequence[Access] = ()
+    accesses: Sequence[Lead] = ()
 
 
 @dataclass
@@ -57,7 +57,7 @@ def plan_memory(
     shared: AliasSets,
     sizes: dict[Value, int],
     thorough: bool = True,
-    stages: Sequence[Access] = (),
+    stages: Sequence[Lead] = (),
     below: int | None = None,
 ) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
@@ -190,7 +190,7 @@ def _overs(
 
 
 def _overs_of_stage(
-    stage: Access, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
+    stage: Lead, steps: Sequence[Step], shared: AliasSets, lives: dict[Value, tuple[int, int]]
 ) -> dict[Value, tuple[Value, int, bool]]:
     """The output of layers in bands may lie over their input, if that is not needed before them nor this after them."""
     target, origin = shared.find(stage.output), shared.find(stage.source)
