@@ -188,8 +188,8 @@ class _Channels:
         numbers = np.zeros((len(shifts), 3), np.int64)
         fit = np.zeros(len(shifts), np.bool_)
         for channel in np.flatnonzero(self.constant):
-            if found := self._of_constant(int(self._least[channel]), int(shifts[channel])):
-                fit[channel], numbers[channel] = True, found
+            if row := self._of_constant(int(self._least[channel]), int(shifts[channel])):
+                fit[channel], numbers[channel] = True, row
         for part in _parts(np.flatnonzero(~self.constant & (self.shifts >= shifts) & (ideal > 0))):
             self._fit_part(part, ideal, shifts, fit, numbers)
         return fit, numbers
