@@ -19,11 +19,13 @@ from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
 from edgerig.compilers.qdq import unquantized
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.npz import Npz
+from edgerig.datasets.random import Random, RandomSettings
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.progress import Progress, Task
 from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.testing.networks.onnx_networks import tree_onnx
 from edgerig.testing.networks.several_ends import (
     integers_onnx,
     two_in_three_out,
@@ -378,3 +380,19 @@ def test_a_network_of_integers_alone_has_nothing_to_calibrate(left_and_right: Np
     network = open_artifact(integers_onnx(tmp_path / "net.onnx"))
     with pytest.raises(IncompatibleError, match=r"takes no real numbers .*'ids' is int64, 'flags' is bool"):
         OnnxInt8().compile(network, tmp_path / "out", left_and_right)
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_a_network_without_anything_to_quantize_is_refused_before_it_is_calibrated(
+    zipmap: bool, tmp_path: Path
+) -> None:
+    path = tree_onnx(tmp_path / "tree.onnx", zipmap=zipmap)
+    size = open_artifact(path).inputs[0].shape[1:]
+    model = onnx.load(path)
+    # As scikit-learn's converter has it: no operator of ONNX itself, and so no version of these.
+    for opset in [each for each in model.opset_import if each.domain == ""]:
+        if not zipmap and all(node.domain for node in model.graph.node):
+            model.opset_import.remove(opset)
+    onnx.save(model, path)
+    with pytest.raises(CompileError, match=r"tree\.onnx cannot be quantized: ONNX Runtime quantizes none of its"):
+        OnnxInt8().compile(open_artifact(path), tmp_path / "out", Random(RandomSettings(shape=size)))

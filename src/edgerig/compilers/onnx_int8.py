@@ -115,6 +115,13 @@ class OnnxInt8(ModelCompiler):
         """
         from onnxruntime.quantization.registry import QDQRegistry
 
+        if graph.operators and not any(operator.op in QDQRegistry for operator in graph.operators):
+            kinds = list(dict.fromkeys(operator.op for operator in graph.operators))
+            raise CompileError(
+                f"{file} cannot be quantized: ONNX Runtime quantizes none of its operators "
+                f"({', '.join(kinds[:4])}{' ..' if len(kinds) > 4 else ''}).",
+                "Take the file as it is: trees and other classical models are small, and --to c makes C of many.",
+            )
         constants = constant_tensors(graph)
         for operator in graph.operators:
             weighted = any(index in constants and is_float(graph, index) for index in operator.inputs[1:])

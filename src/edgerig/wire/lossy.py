@@ -341,6 +341,11 @@ class LossyClient(WireClient):
                 f"{self.who}: {scanner.skipped} bytes came in {seconds:g} s, and not one message among them.",
                 "Is the baud rate right, on both sides, and is it edgerig's firmware or agent that runs there?",
             )
+        if not self._greeted and scanner.frames > 0:
+            return TargetError(
+                f"{self.who}: {scanner.frames:,} messages came in {seconds:.3g} s, and none of them is an answer.",
+                "Does something on the line send back what it is sent, as a console or a loopback plug does?",
+            )
         if not self._greeted:
             return TargetError(
                 f"{self.who} does not answer: it was asked {tries} times in {seconds:g} s, and not a byte came.",

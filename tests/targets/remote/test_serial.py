@@ -229,6 +229,29 @@ def test_garbage_without_end_is_said_and_the_baud_suspected(line, quick):
     thread.join()
 
 
+def test_line_that_sends_back_what_it_is_sent_is_said(line, quick):
+    end = os.open(line.device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    stop = []
+
+    def echo():
+        while not stop:
+            try:
+                os.write(end, os.read(end, 4096))
+            except BlockingIOError:
+                time.sleep(0.01)
+
+    thread = Thread(target=echo)
+    thread.start()
+    try:
+        with pytest.raises(TargetError, match=r"messages came in .* s, and none of them is an answer") as caught:
+            target_for(f"serial://{line.host}").check()
+    finally:
+        stop.append(1)
+        thread.join()
+        os.close(end)
+    assert "send back" in caught.value.hint
+
+
 def test_device_that_boots_for_a_while_is_waited_for(line, serial_agent):
     target = target_for(f"serial://{line.host}")
     answers = []
