@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 RESAMPLES, DRAWN = 1000, 20_000_000
 #: Fewest resamples: the interval's ends are the 2.5 % and the 97.5 % quantile.
 FEWEST_RESAMPLES = 200
+#: What sums in floating point leave of the difference of equal numbers.
+SAME = 1e-12
 #: Seed of the resamples: equal predictions have equal intervals.
 SEED = 0
 
@@ -36,10 +38,14 @@ def resamples_of(n: int, seed: int = SEED, cost: int = 1) -> Iterator[Floats]:
 def bounds_of(resampled: Floats, value: float) -> tuple[float, float] | None:
     """The 95 % percentile interval out of resampled numbers, shape (resamples,); reaches as far as ``value`` itself.
 
-    None where a twentieth or more of the resamples have no number.
+    None where a twentieth or more of the resamples have no number; and where all have the same one, as of a single
+    sample or where nothing is wrong: then the samples do not tell how far another set of them would be off.
+
+    >>> bounds_of(np.array([1.0, 1.0, 1.0]), 1.0) is None
+    True
     """
     known = resampled[np.isfinite(resampled)]
-    if len(known) <= 0.95 * len(resampled):
+    if len(known) <= 0.95 * len(resampled) or np.ptp(known) <= SAME * max(1.0, abs(value)):
         return None
     low, high = np.quantile(known, (0.025, 0.975))
     return min(float(low), value), max(float(high), value)
