@@ -184,6 +184,36 @@ def test_all_samples_count_in_the_calibration(float_net: Artifact, blobs) -> Non
     assert (float(ranges["input"]["min"].min()), float(ranges["input"]["max"].max())) == (-4.0, 9.0)
 
 
+def test_ranges_are_those_of_the_library_with_each_rule_looked_up_once(
+    float_net: Artifact, blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    model = flatbuffer.unpack(float_net.read())
+    (name,) = flatbuffer.ensure_signature(model)
+    data, recipe = flatbuffer.pack(model), Int8()._recipe()
+    samples = blobs.split("train").inputs(slice(0, 7), float_net.preprocessing)[:, None]
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    expected = calibrator.Calibrator(data, qsv_update_func=qsv_utils.min_max_update)
+    expected.calibrate({flatbuffer.SIGNATURE: [{name: sample} for sample in samples]}, manager)
+
+    looked_up: list[tuple[str, str]] = []
+    look_up = recipe_manager.RecipeManager.get_quantization_configs
+
+    def noted(manager: Any, operator: str, scope: str) -> Any:
+        looked_up.append((operator, scope))
+        return look_up(manager, operator, scope)
+
+    monkeypatch.setattr(recipe_manager.RecipeManager, "get_quantization_configs", noted)
+    ranges = quantize.calibrate(data, recipe, {name: samples})
+    assert len(looked_up) == len(set(looked_up)) > 3
+    assert ranges.keys() == expected.get_model_qsvs().keys()
+    for tensor, values in expected.get_model_qsvs().items():
+        np.testing.assert_equal(ranges[tensor], values)
+
+
 @pytest.mark.slow
 def test_large_networks_keep_their_buffers_inside(blobs, run_litert, tmp_path: Path) -> None:
     """From 256 KiB on the quantizer moves buffers behind the FlatBuffer, where TFLite Micro does not look."""
