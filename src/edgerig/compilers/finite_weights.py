@@ -12,12 +12,15 @@ from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.errors import CompileError, EdgerigError
 from edgerig.models.graph.read import read_graph
+from edgerig.models.graph.types import Graph
 from edgerig.text import one_line
 
 #: Formats whose constants quantizers start from, as these lie in the file.
 _READ = frozenset({"onnx", "tflite"})
 #: Schemes with constants in integers.
 INTEGER_SCHEMES = frozenset({"dynamic", "int8", "int16x8"})
+#: Operators that take values from one operand or the other. JAX has embeddings take NaN for indices beyond the table.
+_SELECTIONS = frozenset({"SELECT", "SELECT_V2", "Where"})
 
 
 def check_finite(artifact: Artifact) -> None:
@@ -40,13 +43,20 @@ def check_finite(artifact: Artifact) -> None:
     for index, values in weights.items():
         if values.dtype.kind != "f" or bool(np.isfinite(values).all()):
             continue
-        name = read_graph(path).tensors[index].name
+        graph = read_graph(path)
+        if values.size == 1 and bool(np.isnan(values).all()) and _is_only_selected(graph, index):
+            continue
+        name = graph.tensors[index].name
         bad = values[~np.isfinite(values)]
         raise CompileError(
             f"{path.name} cannot be quantized: {bad.size:,} of {values.size:,} numbers of its constant "
             f"{one_line(name, 80)!r} are {'not a number' if np.isnan(bad).any() else 'infinite'}, which no scale fits.",
             "Put a finite number there, such as -100 in a mask; or did the training diverge?",
         )
+
+
+def _is_only_selected(graph: Graph, tensor: int) -> bool:
+    return all(operator.op in _SELECTIONS for operator in graph.operators if tensor in operator.inputs)
 
 
 def check_ranges(ranges: Mapping[str, tuple[Any, Any]], file: str) -> None:
