@@ -198,7 +198,7 @@ class Detection(Task):
     def evidence(self, stored: Kept) -> Evidence | None:
         detections, objects = detections_of(stored["detections"]), objects_of(stored["objects"])
         n = len(stored["objects"])
-        cost = 1 + (len(detections.score) + 10 * len(objects.label)) // (10 * max(1, n))
+        cost = 1 + (len(detections.score) + 10 * len(objects.label) + 20 * len(self.classes)) // (10 * max(1, n))
 
         @cache
         def numbers() -> dict[str, Callable[[Array], Array]]:
