@@ -5,6 +5,8 @@ from functools import partial
 
 import pytest
 from tests.command_line import edgerig
+from tests.results.compare.test_quality import NOISE, dataset, judged
+from tests.results.conftest import write_run  # noqa: F401
 
 from edgerig.cli import main
 from edgerig.cli.compare_command import command
@@ -134,3 +136,23 @@ def test_cells_on_different_devices_are_not_compared(call, tmp_path) -> None:
     assert code == 2
     assert "times of two devices are not compared" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_other_metrics_and_a_task_of_the_user_s_are_named(call, write_run, tmp_path) -> None:  # noqa: F811
+    (tmp_path / "own_task.py").write_text(
+        "from edgerig.tasks.regression import Regression\n\n\nclass Rooms(Regression):\n    name = 'rooms'\n"
+    )
+    data = dataset(task="own_task:Rooms")
+    write_run("one", judged(NOISE), dataset=data)
+    write_run("other", judged(1.2 * NOISE), dataset=data)
+    code, out, _ = call("one", "other", "--quality", "rmse", "--quality-change", "0.5", "--json")
+    (comparison,) = json.loads(out)["comparisons"]
+    assert code == 0
+    assert "mae" not in comparison["metrics"]
+    assert any("--task own_task:Rooms" in note for note in comparison["notes"])
+    code, out, _ = call(
+        "one", "other", "--task", "own_task:Rooms", "--quality", "rmse", "--quality-change", "0.5", "--json"
+    )
+    (comparison,) = json.loads(out)["comparisons"]
+    verdicts = {name: comparison["metrics"][name]["verdict"] for name in ("mae", "rmse")}
+    assert verdicts == {"mae": "same", "rmse": "same"}, "a fifth more is within the margin of a half"
