@@ -13,7 +13,7 @@ import numpy as np
 
 from edgerig.errors import EdgerigError, Overloaded, TargetError, WireError
 from edgerig.serve.conversions import dequantizer, one_scale_of_bytes
-from edgerig.serve.pool import BATCH_SECONDS, QUEUE_BYTES, SMALL, WORTH_SECONDS, Pool
+from edgerig.serve.pool import BATCH_SECONDS, QUEUE_BYTES, SMALL, Pool
 from edgerig.serve.records import BUCKETS, Records, Times
 from edgerig.serve.second_rings import SharedLane
 from edgerig.serve.ways.digits_groups import NAME
@@ -40,6 +40,9 @@ _logger = logging.getLogger(__name__)
 #: Seconds until it is tried again to let somebody in, or to give a session samples, where this process has no
 #: descriptor or memory left for it; and longest time between two looks whether a session takes too long.
 PAUSE, LOOK = 1.0, 1.0
+#: Seconds of inferences that are worth a batch of their own: half of those of the pool, as a batch costs less in C.
+#: With more, sessions wait for clients that wait for the replies of a batch.
+WORTH_SECONDS = 0.0005
 #: Results of requests without a reply, for the records.
 _RESULTS = {
     REFUSED: WireError.__name__,
