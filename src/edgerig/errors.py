@@ -11,9 +11,10 @@
     |   |   `-- MissingProgramError  a program of the system
     |   |-- IncompatibleError    two parts that cannot work together, with the reason
     |   `-- RequestError         tensors that a served network cannot take
-    |-- DatasetError             samples, labels or their source are not usable
-    |   `-- SourceError          a file could not be had or has the wrong checksum
-    |-- ModelError               a model file is corrupt, or not what it claims to be
+    |-- DatasetError             samples, labels or their source are not usable; exit code 2
+    |   `-- SourceError          a file could not be had or has the wrong checksum; exit code 1: later it may be
+    |-- ModelError               a model file is missing, corrupt, or not what it claims to be; exit code 2
+    |-- PluginError              the code of somebody's plugin raised what no class of this tree is
     |-- CompileError             a compiler could not make the artifact
     |   `-- ArtifactCheckError   the artifact is not what was asked for; names the tensor
     |-- InferenceError           a runtime refused or failed to run a network
@@ -24,7 +25,9 @@
     |   `-- AnswerError          a device refuses a request, or answers what cannot be: asking again does not help
     |-- Overloaded               a served network has too much to do, or stops; later it may answer
     |-- StorageError             a folder or file could not be written
+    |   |-- NoBundleError        a folder that is named as a bundle is none; exit code 2
     |   `-- StoreError           a store of datasets is not there, or refuses
+    |       |-- NoDatasetError       there is no dataset, no version or no folder of that name in it; exit code 2
     |       |-- DamagedObjectError   an object in it is not what its name says
     |       `-- ConflictError        another writer has changed the same entries of a dataset
     `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
@@ -34,6 +37,7 @@ Each carries a ``message`` (what is wrong) and, where there is one, a ``hint`` (
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,6 +45,8 @@ from pathlib import Path
 
 from edgerig.install import install_command
 
+#: In what is unknown: the name of something else, or "of", "in".
+_LONG_NOUN = re.compile(r"'| (?:of|in) ")
 #: Fewest letters of a name's beginning that stand for it.
 _BEGINNING = 3
 
@@ -98,8 +104,8 @@ class UnknownNameError(UsageError):
         near = nearest(name, self.known)
         known_text = f"Known: {', '.join(self.known)}." if self.known else "There are none: leave it out."
         hint = f"Did you mean {near!r}? {known_text}" if near else known_text
-        # Of a noun with a name of its own, "setting of dataset 'random'", the name that is wrong stands apart.
-        apart = ":" if "'" in what and not what.endswith(":") else ""
+        # Of a noun that names what it is part of, "setting of dataset 'random'", the name that is wrong stands apart.
+        apart = ":" if _LONG_NOUN.search(what) and not what.endswith(":") else ""
         super().__init__(f"Unknown {what}{apart} {name!r}.", hint)
 
 
@@ -150,13 +156,23 @@ class RequestError(UsageError):
 class DatasetError(EdgerigError):
     """Samples or labels are not usable."""
 
+    exit_code = 2
+
 
 class SourceError(DatasetError):
     """A file is not available, or is not the expected one."""
 
+    exit_code = 1
+
 
 class ModelError(EdgerigError):
-    """A model file is corrupt, or not what it claims to be."""
+    """A model file is missing, corrupt, or not what it claims to be."""
+
+    exit_code = 2
+
+
+class PluginError(EdgerigError):
+    """The code of a plugin that is not edgerig's raised something else than an error of this module."""
 
 
 class CompileError(EdgerigError):
@@ -207,8 +223,20 @@ class StorageError(EdgerigError):
     """A folder or file could not be read or written."""
 
 
+class NoBundleError(StorageError):
+    """A folder that is named as a bundle is none."""
+
+    exit_code = 2
+
+
 class StoreError(StorageError):
     """A store of datasets is not there, refuses, or lacks what is asked of it."""
+
+
+class NoDatasetError(StoreError):
+    """A store has no dataset of that name, no such version of it, or is a folder that is not there."""
+
+    exit_code = 2
 
 
 class DamagedObjectError(StoreError):

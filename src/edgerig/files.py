@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from edgerig.errors import StorageError, storing
-from edgerig.text import harmless_json
+from edgerig.errors import StorageError, nearest, storing
+from edgerig.text import harmless_json, one_line
 
 #: Bytes of the digest before what is stored checked.
 _DIGEST = 64
@@ -152,6 +152,17 @@ def _not_finite(value: Any, where: str) -> str | None:
             if bad is not None:
                 return bad
     return None
+
+
+def hint_for_missing(path: Path, otherwise: str) -> str:
+    """The hint of an error about ``path``: if it does not exist, the nearest name beside it; then ``otherwise``."""
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder is closed
+        return otherwise
+    try:
+        near = nearest(path.name, [other.name for other in path.parent.iterdir()])
+    except OSError:
+        return otherwise
+    return f"Did you mean {one_line(path.parent / near)}? {otherwise}".rstrip() if near else otherwise
 
 
 def check_writable(folder: Path) -> None:

@@ -9,6 +9,7 @@ plugin is looked up: that is the code that was loaded. So are the files that thi
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import struct
@@ -23,9 +24,10 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.computed_names import content_sum, files_below
-from edgerig.errors import SpecError
+from edgerig.errors import SpecError, nearest
 from edgerig.installed import version
 from edgerig.named_files import existing, kept_names, names_in
+from edgerig.text import cause_of
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -356,3 +358,34 @@ def _claims(compiled: Path, source: Path) -> bool:
     flags, changed, size = struct.unpack("<III", header[4:16])
     stat = source.stat()
     return bool(flags == 0 and changed == int(stat.st_mtime) & 0xFFFFFFFF and size == stat.st_size & 0xFFFFFFFF)
+
+
+def import_class(name: str) -> object:
+    """What ``package.module:Class`` names.
+
+    Raises:
+        SpecError: It cannot be imported, or is not there.
+    """
+    module, _, attribute = name.partition(":")
+    if module not in sys.modules:
+        drop_racy_bytecode(module)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"Cannot import {name!r}: {error}.", _import_hint(module, attribute)) from error
+    except Exception as error:  # any error that the user's own code raises on import
+        raise SpecError(
+            f"Cannot import {name!r}: {cause_of(error)}.", f"Does `python -c 'import {module}'` work?"
+        ) from error
+
+
+def _import_hint(module: str, attribute: str) -> str:
+    if module.endswith(".py"):
+        return f"Name the module without its suffix: {module.removesuffix('.py')}:{attribute}"
+    here = vars(sys.modules[module]).items() if module in sys.modules else ()
+    near = nearest(attribute, [key for key, value in here if isinstance(value, type)])
+    where = (
+        "Its module lies beside the rig file, in one of the rig's plugin_folders, in the folder where edgerig was "
+        "started, or on Python's path."
+    )
+    return f"Did you mean {module}:{near}? {where}" if near else where

@@ -30,7 +30,6 @@ from edgerig.errors import (
 from edgerig.installed import EntryPoint, changed, entry_points
 from edgerig.setting_values import describe as describe
 from edgerig.setting_values import listed, missing_text, readable, wrong_value
-from edgerig.text import cause_of
 
 #: Nouns whose plugins may be named by the address of what they hold: the plugin, and its setting with the address.
 ADDRESSED = {"dataset": ("stored", "address")}
@@ -144,7 +143,9 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
     """
     name, _ = by_address(noun, name, {})
     if is_class(name):
-        plugin = _import_class(name)
+        from edgerig.plugin_code import import_class
+
+        plugin = import_class(name)
     else:
         point = _point(noun, name)
         if point is None:
@@ -154,10 +155,19 @@ def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
             raise unknown_plugin(noun, name, names(noun))
         plugin = point.load()
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
-        raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")
+        raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.", _page(noun))
+    lacking = sorted(getattr(plugin, "__abstractmethods__", ()))
+    if not hasattr(plugin, "name"):
+        lacking.insert(0, "name")
+    if lacking:
+        raise SpecError(f"{name!r} is no whole {noun}: it lacks {', '.join(lacking)}.", _page(noun))
     if keyed and not plugin.__module__.startswith("edgerig."):
         _remember(plugin)
     return plugin
+
+
+def _page(noun: str) -> str:
+    return f"docs/plugins/{noun.replace(' ', '-')}.md says what each hook gives."
 
 
 def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = None, *, keyed: bool = True) -> P:
@@ -361,26 +371,6 @@ def import_beside(name: str, folder: Path) -> bool:
             f"Give {own.name} another name.",
         )
     return True
-
-
-def _import_class(name: str) -> object:
-    from edgerig.plugin_code import drop_racy_bytecode
-
-    module, _, attribute = name.partition(":")
-    if module not in sys.modules:
-        drop_racy_bytecode(module)
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SpecError(
-            f"Cannot import {name!r}: {error}.",
-            "Its module lies beside the rig file, in one of the rig's plugin_folders, in the folder where edgerig was "
-            "started, or on Python's path.",
-        ) from error
-    except Exception as error:  # any error that the user's own code raises on import
-        raise SpecError(
-            f"Cannot import {name!r}: {cause_of(error)}.", f"Does `python -c 'import {module}'` work?"
-        ) from error
 
 
 def is_there(module: str) -> bool:

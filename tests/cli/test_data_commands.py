@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.data_calls import Call, data_call, served
@@ -97,7 +98,7 @@ def test_broken_pictures_are_named_and_refused_or_left_out_and_counted(
     (photos / "car" / "1.png").write_bytes(whole[:-1])
     (photos / "bus" / "1.png").write_bytes(b"")
     code, _, err = call("import", "photos", "--to", "store/street")
-    assert code == 1
+    assert code == 2
     assert "2 pictures cannot be used" in err
     assert "photos/bus/1.png is not a usable image: no image that Pillow knows" in err
     assert "photos/car/1.png is not a usable image" in err
@@ -109,7 +110,7 @@ def test_broken_pictures_are_named_and_refused_or_left_out_and_counted(
     assert json.loads(call("log", "store/street", "--json")[1])[0]["classes"] == ["car"]
     (photos / "car" / "2 é.png").unlink()
     code, _, err = call("import", "photos", "--to", "store/street", "--skip-bad")
-    assert code == 1
+    assert code == 2
     assert "photos has no picture that can be used" in err
 
 
@@ -235,14 +236,14 @@ def test_files_are_never_written_outside_of_the_folder(call: Call, photos: Path,
         (("import", "none", "--to", "store/street"), 2, "There is no folder none"),
         (("import", "photos", "--to", "gs://x/street"), 2, "begin with gs://"),
         (("import", "photos"), 2, "Missing option '--to'"),
-        (("log", "store/street"), 1, "There is no folder store"),
+        (("log", "store/street"), 2, "There is no folder store"),
         (("log", "photos/street@0"), 2, "'0' in 'photos/street@0' is no version of a dataset"),
         (("log", "s3://lab/street@x"), 2, "'x' in 's3://lab/street@x' is no version of a dataset"),
-        (("log", "photos/street"), 1, "There is no dataset 'street' in photos"),
-        (("get", "photos/street@3", "--to", "x"), 1, "There is no dataset 'street' in photos"),
+        (("log", "photos/street"), 2, "There is no dataset 'street' in photos"),
+        (("get", "photos/street@3", "--to", "x"), 2, "There is no dataset 'street' in photos"),
         (("check", "photos/street@0"), 2, "no version of a dataset"),
         (("push", "photos/street", "--to", "store/street@2"), 2, "versions keep their numbers"),
-        (("fetch", "photos/street"), 2, "Unknown command of edgerig data 'fetch'"),
+        (("fetch", "photos/street"), 2, "Unknown command of edgerig data: 'fetch'"),
     ],
 )
 def test_what_cannot_be_is_said(call: Call, photos: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
@@ -258,3 +259,38 @@ def test_help_of_every_command_teaches_by_example(call: Call) -> None:
         assert f"edgerig data {command} " in out
     assert "folder" in call("import", "--help")[1]
     assert "--replace" in call("import", "folder", "--help")[1]
+
+
+def test_scripts_get_what_was_made_as_one_document(call: Call, photos: Path) -> None:
+    """`address` is the version, and the other names are those of `data log --json`."""
+
+    def document(*words: str) -> dict[str, Any]:
+        code, out, err = call(*words, "--json")
+        assert code == 0, err
+        answer: dict[str, Any] = json.loads(out)
+        return answer
+
+    made = document("import", "photos", "--to", "store/street")
+    (header,) = json.loads(call("log", "store/street", "--json")[1])
+    shared = ("version", "count", "size", "added", "changed", "removed")
+    assert {name: made[name] for name in shared} == {name: header[name] for name in shared}
+    assert (made["address"], made["new"]) == ("store/street@1", True)
+    assert document("import", "photos", "--to", "store/street")["new"] is False
+    fetched = document("get", "store/street", "--to", "there")
+    assert fetched == {
+        "address": "store/street@1",
+        "folder": "there",
+        "count": header["count"],
+        "written": header["count"],
+    }
+    assert document("get", "store/street", "--to", "there")["written"] == 0
+    pushed = document("push", "store/street", "--to", "second/street")
+    assert (pushed["address"], pushed["versions"]) == ("second/street", [1])
+    whole = document("check", "store/street")
+    assert (whole["versions"], whole["bytes"], whole["damages"]) == ([1], header["size"], [])
+    stored = next(path for path in (photos.parent / "store" / "objects").rglob("*") if path.is_file())
+    stored.write_bytes(stored.read_bytes()[:-1])
+    code, out, err = call("check", "store/street", "--json")
+    assert code == 1, err
+    (damage,) = json.loads(out)["damages"]
+    assert damage["sha256"] == stored.name

@@ -100,7 +100,7 @@ def test_unknown_categories_are_listed_or_not_judged(call: Call, street: Path) -
     (street / "classes.json").write_text('["car"]')
     words = ("import", "coco", "annotations.json", "--images", "val", "--classes", "classes.json", "--to", "lab/a")
     code, _, err = call(*words)
-    assert code == 1
+    assert code == 2
     assert "1 object of 1 unknown category: 'truck' (1)" in err
     code, out, err = call(*words, "--unknown", "ignore")
     assert code == 0
@@ -115,7 +115,7 @@ def test_what_is_bad_is_an_error_without_a_traceback_or_is_left_out(call: Call, 
     (street / "val" / "1.png").unlink()
     words = ("import", "coco", "annotations.json", "--images", "val", "--to", "lab/a")
     code, _, err = call(*words)
-    assert code == 1
+    assert code == 2
     assert err.startswith("error: There is no picture val/1.png.")
     code, out, err = call(*words, "--skip-bad")
     assert (code, out.splitlines()[0].split(",")[0]) == (0, "lab/a@1: 1 file")

@@ -56,6 +56,11 @@ def test_a_board_and_a_server_give_the_same_kind_of_answer(
     assert board.keys() == served.keys()
     assert board["stats"].keys() == served["stats"].keys()
     assert (board["time_kind"], served["time_kind"]) == ("modelled", "measured")
+    for answer in (board, served):
+        assert answer["time"]["is"] == "number"
+        assert answer["time"]["unit"] == "s"
+        assert answer["time"]["value"] == pytest.approx(answer["time_ms"] / 1000)
+        assert answer["time"]["kind"] == answer["time_kind"]
     assert served["outputs"] == expected_outputs(picture.reshape(784).astype(np.float32) / np.float32(255)).tolist()
     assert board["digit"] == int(np.argmax(board["outputs"]))
     assert board["stats"]["freq_hz"] == 216_000_000

@@ -90,7 +90,7 @@ def test_build_takes_a_folder_of_generated_c(
     assert call("compile", net, "--to", "c", "--name", "other", "--out", tmp_path / "o") == 0
     assert call(*words, "--model", tmp_path / "o") == 2
     assert "prefix 'other'" in capsys.readouterr().err
-    assert call(*words, "--model", tmp_path) == 1
+    assert call(*words, "--model", tmp_path) == 2
     assert "holds no network in C" in capsys.readouterr().err
 
 
@@ -123,7 +123,7 @@ def test_a_network_that_is_too_big_leaves_nothing_and_shows_the_table(
     ("words", "code", "said"),
     [
         (("build", "--board", "stm32f7", "--model", "NET", "--out", "x"), 2, "Unknown board 'stm32f7'"),
-        (("build", "--board", "stm32f746", "--model", "none.tflite", "--out", "x"), 1, "none.tflite"),
+        (("build", "--board", "stm32f746", "--model", "none.tflite", "--out", "x"), 2, "none.tflite"),
         (("size", "nowhere"), 2, "There is no firmware in nowhere"),
         (("flash", "nowhere"), 2, "There is no firmware in nowhere"),
         (("console", "sim:stm32f746"), 2, "needs a network"),

@@ -57,9 +57,9 @@ def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> Non
     assert "int8-litert-local" in (tmp_path / "runs" / "history.html").read_text()
     assert call("rebuild")[0] == 0
     code, _, err = call("name", "main", "nothing")
-    assert (code, "no finished run" in err) == (1, True)
+    assert (code, "no finished run" in err) == (2, True)
     code, _, err = call("add", "nothing")
-    assert code == 1
+    assert code == 2
     assert "Traceback" not in err
 
 

@@ -82,7 +82,7 @@ def test_a_broken_file_is_one_message_and_an_exit_code(tmp_path: Path, cut: int)
     path = dense_tflite(tmp_path / "net.tflite")
     path.write_bytes(path.read_bytes()[:cut])
     done = inspect(path, "--json")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -121,7 +121,7 @@ def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) 
     assert graph_json["signatures"][0]["inputs"] == [{"key": "x", "name": "x:0", "dtype": "float32", "shape": [-1, 3]}]
     (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff")
     done = inspect(tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no sound SavedModel" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -55,4 +57,32 @@ def test_an_option_that_takes_a_number_of_seconds_says_so() -> None:
 @pytest.mark.parametrize("command", ["bench", "test", "compare", "serve", "digits serve"])
 def test_whatever_runs_a_network_takes_settings_of_target_and_runtime(command: str) -> None:
     names = {name for path, name, _, _ in visible() if path == f"edgerig {command}"}
-    assert names >= {"--target", "--target-option", "--runtime", "--runtime-option", "--threads", "--format"}
+    assert names >= {"--target", "--target-option", "--runtime", "--runtime-option", "--threads", "--model-format"}
+
+
+#: What an option of two commands means, where the value of one would make no sense in the other.
+MEANINGS = {
+    "--format": {"edgerig layers", "edgerig report"},  # of the document that is written
+    "--picture-format": {"edgerig data capture"},
+    "--keep-format": {"edgerig serve"},
+}
+
+
+@pytest.mark.parametrize("option", MEANINGS)
+def test_an_option_has_one_meaning(option: str) -> None:
+    assert {path for path, name, _, _ in visible() if name == option} == MEANINGS[option]
+
+
+@pytest.mark.parametrize(
+    ("words", "today"),
+    [
+        (("inspect", "nothing.xyz", "--format", "no_module:None"), "--model-format"),
+        (("data", "capture", "no.mp4", "--to", "data/x", "--format", "png"), "--picture-format"),
+        (("serve", "no.tflite", "--video", "no.mp4", "--keep", "k", "--keep-form", "jpeg"), "--keep-format"),
+    ],
+)
+def test_an_old_spelling_still_counts_and_names_the_one_of_today(words: tuple[str, ...], today: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "edgerig", *words], capture_output=True, text=True, check=False)
+    assert f"Use {today} instead." in done.stderr
+    assert done.returncode in (1, 2), done.stderr
+    assert "no such option" not in done.stderr.lower()

@@ -83,8 +83,8 @@ def test_open_hands_the_file_to_the_browser(home: Path, monkeypatch: pytest.Monk
     ("arguments", "code", "message"),
     [
         ((), 2, "BUNDLE"),
-        (("runs/nowhere",), 1, "there is no such folder"),
-        (("runs",), 1, "is not a bundle"),
+        (("runs/nowhere",), 2, "there is no such folder"),
+        (("runs",), 2, "is not a bundle"),
         (("runs/demo", "--out", "report.pdf"), 2, "no format of a report"),
         (("runs/demo", "runs/demo", "--out", "r.html"), 2, "given twice"),
         (("runs/demo", "--format", "pdf"), 2, "pdf"),

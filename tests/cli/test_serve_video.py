@@ -79,7 +79,7 @@ def test_the_command_shows_a_video_and_ctrl_c_closes_the_recording(net: Path, vi
         (["--labels", "none.txt"], "The labels none.txt cannot be read"),
         (["--video", "browser", "--keep-rule", "every:9s"], "--keep-rule is for stored frames, and no folder is named"),
         (["--video", "browser", "--keep", "s3://bucket"], "not yet at s3://"),
-        (["--video", "browser", "--keep", "f", "--keep-rule", "sure:1"], "Unknown rule of --keep-rule 'sure'"),
+        (["--video", "browser", "--keep", "f", "--keep-rule", "sure:1"], "Unknown rule of --keep-rule: 'sure'"),
         (["--video", "browser", "--keep", "f", "--keep-max", "lots"], "--keep-max lots: that is no size"),
         (["--video", "browser", "--task", "regression"], "Unknown task for --video 'regression'"),
         (["--video", "browser", "--labels", "none.txt"], "The labels none.txt cannot be read"),

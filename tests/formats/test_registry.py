@@ -59,7 +59,7 @@ def test_a_stranger_s_suffix_gets_words_that_name_formats_and_how_to_add_one(fil
     with pytest.raises(ModelError) as caught:
         formats.format_of(Path(file))
     hint = caught.value.hint
-    for words in (".keras, .h5, .tflite, .onnx or .pt2", "docs/plugins/format.md", "--format", "'format'"):
+    for words in (".keras, .h5, .tflite, .onnx or .pt2", "docs/plugins/format.md", "--model-format", "'format'"):
         assert words in hint
 
 
@@ -154,3 +154,19 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
         "torch",
         "tvm",
     ]
+
+
+def test_a_description_in_the_network_s_place_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"TFL3")
+    (tmp_path / "net.tflite.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"net\.tflite\.json describes a network and is none") as caught:
+        formats.format_of(tmp_path / "net.tflite.json")
+    assert caught.value.hint == f"Give the network: {tmp_path / 'net.tflite'}"
+
+
+@pytest.mark.parametrize("typed", ["net_int8.tfilte", "net_int9.tflite"])
+def test_a_file_that_is_not_there_gets_the_name_of_the_nearest(tmp_path: Path, typed: str) -> None:
+    (tmp_path / "net_int8.tflite").write_bytes(b"TFL3")
+    with pytest.raises(ModelError) as caught:
+        formats.format_of(tmp_path / typed).payload(tmp_path / typed)
+    assert f"Did you mean {tmp_path / 'net_int8.tflite'}?" in str(caught.value)

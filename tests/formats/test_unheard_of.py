@@ -228,16 +228,16 @@ def test_a_session_loads_one_network_after_another(odd_nets: Any, digit_net: Pat
 @pytest.mark.slow
 def test_inspect_shows_it(odd_nets: Any, digit_net: Path, rig_folder: Path) -> None:
     odd = compiled(odd_nets, digit_net, rig_folder / "inspected", "ToOdd")
-    done = edgerig_command(rig_folder, "inspect", odd.path, "--format", "odd_nets:Odd")
+    done = edgerig_command(rig_folder, "inspect", odd.path, "--model-format", "odd_nets:Odd")
     assert done.returncode == 0, done.stderr
     for words in ("odd, float32", "input  x  float32 1x784", "output y  float32 1x10", "peculiarity  a file of"):
         assert words in done.stdout
-    done = edgerig_command(rig_folder, "inspect", odd.path, "--format", "odd_nets:Odd", "--json")
+    done = edgerig_command(rig_folder, "inspect", odd.path, "--model-format", "odd_nets:Odd", "--json")
     shown = json.loads(done.stdout)
     assert (shown["format"], shown["size"], shown["sha256"]) == ("odd", odd.size, odd.sha256)
     done = edgerig_command(rig_folder, "inspect", odd.path)
-    assert done.returncode == 1
-    assert "--format" in done.stderr
+    assert done.returncode == 2
+    assert "--model-format" in done.stderr
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
     (package / "entry_points.txt").write_text("[edgerig.formats]\nparted = odd_nets:Parted\n")
     shutil.copy(rig_folder / "odd_nets.py", tmp_path / "site")
     ways = [
-        (rig_folder, ["--format", "odd_nets:Parted"], {}),
+        (rig_folder, ["--model-format", "odd_nets:Parted"], {}),
         (tmp_path, [], {"PYTHONPATH": str(tmp_path / "site")}),
         (rig_folder, ["--runtime", "odd_nets:PartedEngine"], {}),
     ]
@@ -259,7 +259,7 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
         assert done.returncode == 0, done.stderr
         assert "odd_nets:PartedEngine" in done.stderr
     words = [
-        "--format",
+        "--model-format",
         "odd_nets:Parted",
         "--samples=5",
         "--warmup=0",

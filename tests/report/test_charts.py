@@ -1,3 +1,4 @@
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -267,3 +268,25 @@ def test_what_is_in_use_is_the_sum_of_a_layers_buffers() -> None:
 
 def test_what_an_output_shares_with_its_input_is_in_use_once() -> None:
     assert in_use([ArenaBuffer("x", 100, 400, 0, 0), ArenaBuffer("y", 0, 300, 0, 1)], 2) == [500, 300]
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "b"], [f"Ziffer {n}" for n in range(10)], ["W" * 14] * 12, ["x", "y" * 14] * 6]
+)
+def test_names_below_pairs_of_bars_do_not_run_into_one_another(names: list[str]) -> None:
+    from edgerig.report.charts.two_samples import paired_bars
+
+    drawing = paired_bars([0.1] * len(names), [0.1] * len(names), names, "shares", 420.0)
+    placed = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)<', drawing)
+    assert [name for *_, name in placed] == names
+    height = float(re.findall(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawing)[0])
+    rows: dict[float, list[tuple[float, float]]] = {}
+    for x, y, name in placed:
+        half = 6.7 * len(name) / 2
+        assert float(y) <= height
+        assert float(x) - half >= 0
+        assert float(x) + half <= 420
+        rows.setdefault(float(y), []).append((float(x) - half, float(x) + half))
+    for spans in rows.values():
+        ordered = sorted(spans)
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(ordered))

@@ -118,13 +118,13 @@ def test_every_problem_of_a_part_is_told_with_its_line_and_the_nearest_name(tmp_
     text = str(caught.value)
     for said in (
         "rig.yaml:1: model.fil: unknown key 'fil'; did you mean 'file'?",
-        "rig.yaml:1: model.train.epoch: Unknown setting of model.train 'epoch'. Did you mean 'epochs'?",
+        "rig.yaml:1: model.train.epoch: Unknown setting of model.train: 'epoch'. Did you mean 'epochs'?",
         "rig.yaml:2: dataset.fulll: Unknown setting of dataset 'mnist': 'fulll'. Did you mean 'full'?",
         "rig.yaml:2: dataset: validation: expected",
         "rig.yaml:3: matrix.runtimes.0: threads: expected `int` >= 1",
         "rig.yaml:3: matrix.runtimes.0.kernel: Unknown setting of runtime 'litert': 'kernel'. Did you mean 'kernels'?",
         "rig.yaml:3: matrix.compilers.0: must be a compiler's name, or a mapping with 'use' and its settings; is 'uze'",
-        "rig.yaml:5: measure.sample: Unknown setting of measure 'sample'. Did you mean 'samples'?",
+        "rig.yaml:5: measure.sample: Unknown setting of measure: 'sample'. Did you mean 'samples'?",
         "rig.yaml:6: measure: rounds: expected",
         "rig.yaml:7: measure: scenario: 'servr' is none of",
         "did you mean 'server'?",

@@ -42,6 +42,7 @@ def test_an_address_is_taken_apart(text: str, store: str, name: str, version: in
         ("s3://lab/street@latest", "no version"),
         ("s3://lab/street@-1", "no version"),
         ("gs://lab/street", "begin with gs://"),
+        ("s3:/lab/street", "lacks a slash"),
         ("https://lab/street", "begin with https://"),
         ("data/.hidden", "cannot be called"),
         ("data/a b", "cannot be called"),

@@ -177,6 +177,8 @@ def test_a_set_is_a_bucket_a_prefix_and_a_filter(server: Server, tmp_path: Path)
     assert dataset_names(versions.store) == ["mainstreet"]
     with pytest.raises(UsageError, match=r"'other' is none of the datasets .* hold 'street'"):
         open_dataset("set://dataset/other", credentials=path)
+    with pytest.raises(UsageError, match=r"Unknown entry of .*: 'lap'\.\n.*Known: "):
+        open_dataset("set://dataset/mainstreet", credentials=f"{path}:lap")
     deeper, _ = open_dataset("set://dataset/night/street", writing=True, credentials=path)
     deeper.commit([], base=None)
     assert plain.size("night/street/v000001.json") is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 
 import msgspec
@@ -87,8 +89,16 @@ def listen(
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listener = socket.create_server((address.host, address.port), family=family, backlog=backlog)
     except OSError as error:
-        raise UsageError(
-            f"Cannot listen on {address}: {error.strerror or error}.",
-            f"Is another {who} running there? Choose another port, or 0 for a free one.",
-        ) from error
+        # `create_server` adds the address once more to the system's words.
+        known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if known else error.strerror or error
+        raise UsageError(f"Cannot listen on {address}: {reason}.", _listen_hint(error, who)) from error
     return listener, Address(address.host, listener.getsockname()[1])
+
+
+def _listen_hint(error: OSError, who: str) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "Ports below 1024 are for the system's administrator: choose a higher one, or 0 for a free one."
+    if error.errno == errno.EADDRNOTAVAIL or error.errno is None or isinstance(error, socket.gaierror):
+        return "Take an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all of its networks."
+    return f"Is another {who} running there? Choose another port, or 0 for a free one."

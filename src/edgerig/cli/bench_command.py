@@ -25,10 +25,10 @@ from edgerig.cli.options import (
     dataset_option,
     dataset_settings,
     find_here,
-    format_option,
     layout_option,
     load_format,
     load_plugins,
+    model_format_option,
     rounds_option,
     shape_option,
 )
@@ -91,7 +91,7 @@ from edgerig.cli.options import (
 @click.option(
     "--reference", metavar="FILE", type=click.Path(path_type=Path), help="Float model file to compare predictions with."
 )
-@format_option
+@model_format_option
 @custom_option
 @layout_option
 @shape_option
@@ -130,7 +130,7 @@ def command(
     as_json: bool,
     only: tuple[str, ...],
     dry_run: bool,
-    format_: str | None,
+    model_format: str | None,
     **options: Any,
 ) -> None:
     """Measure each file MODEL (.tflite, .onnx, or of a plugin's format) on one or more targets, without a rig file.
@@ -158,7 +158,7 @@ def command(
     from edgerig.engine.api import plan as make
 
     find_here(options["dataset"], options["task"] or "", *options["runtimes"], *options["targets"])
-    load_format(format_)
+    load_format(model_format)
     load_plugins("runtime", options["runtimes"])
     find_here(*compiler_names(options["compilers"]))
     plan = make(bench_rig(models, options), only=only)

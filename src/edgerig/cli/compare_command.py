@@ -19,10 +19,10 @@ from edgerig.cli.options import (
     dataset_option,
     dataset_settings,
     find_here,
-    format_option,
     layout_option,
     load_format,
     load_plugins,
+    model_format_option,
     shape_option,
 )
 from edgerig.errors import UsageError
@@ -57,7 +57,7 @@ _OF_RIGS = (*(name for name in _COMPARING if name != "task"), "samples", "pairs"
 )
 @runtime_settings
 @threads_option
-@format_option
+@model_format_option
 @custom_option
 @layout_option
 @shape_option
@@ -123,7 +123,7 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
     from edgerig.cli.compare_view import show_comparison
 
     find_here(given["dataset"], given["target"], *filter(None, [given["runtime"], given["task"]]))
-    load_format(given.pop("format_"))
+    load_format(given.pop("model_format"))
     load_plugins("runtime", [*filter(None, [given["runtime"]])])
     first, second, context = read_source(a), read_source(b), click.get_current_context()
     words = shlex.join(["edgerig", *sys.argv[1:]])

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edgerig.errors import IncompatibleError, UnknownNameError, UsageError
+from edgerig.files import hint_for_missing
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.types import CellResult
@@ -49,7 +50,10 @@ def read_source(text: str) -> Source:
             raise UsageError(f"{folder} is no bundle.", "Give the folder that `edgerig run --out` wrote.")
         return Source(text, bundle=Path(folder), cell=cell or None)
     raise UsageError(
-        f"There is no {text}.", "Give a network file, a rig file, a bundle's folder, or a cell of one: runs/demo#CELL."
+        f"There is no {text}.",
+        hint_for_missing(
+            Path(text), "Give a network file, a rig file, a bundle's folder, or a cell of one: runs/demo#CELL."
+        ),
     )
 
 

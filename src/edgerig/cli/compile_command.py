@@ -15,11 +15,11 @@ from edgerig.cli.options import (
     custom_option,
     dataset_settings,
     find_here,
-    format_option,
     layout_option,
     load_format,
     load_plugins,
     make_dataset,
+    model_format_option,
     parse_options,
     parse_shapes,
     shape_option,
@@ -61,7 +61,7 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     metavar="[COMPILER.]KEY=VALUE",
     help="A setting of the compilers that have it, or of one of them.",
 )
-@format_option
+@model_format_option
 @custom_option
 @layout_option
 @shape_option
@@ -83,7 +83,13 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
 def command(
-    model: Path, targets: tuple[str, ...], out: Path, explain: bool, as_json: bool, format_: str | None, **options: Any
+    model: Path,
+    targets: tuple[str, ...],
+    out: Path,
+    explain: bool,
+    as_json: bool,
+    model_format: str | None,
+    **options: Any,
 ) -> None:
     """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx, .pt2 ..), and say what that saves.
 
@@ -108,7 +114,7 @@ def command(
     from edgerig.cli.compile_view import document_of, error_of, show
     from edgerig.compilers.sizes import size_table
 
-    load_format(format_)
+    load_format(model_format)
     job = _plan(model, targets, **options)
     if explain:
         _check_explained(job.chains)

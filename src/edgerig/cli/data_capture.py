@@ -8,6 +8,7 @@ import click
 
 from edgerig.cli.console import say
 from edgerig.cli.data_options import credentials_option, note_option
+from edgerig.cli.options import old_option
 
 
 @click.command()
@@ -20,8 +21,13 @@ from edgerig.cli.data_options import credentials_option, note_option
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many pictures.  [default: at the end, Ctrl-C]")
 @click.option("--for", "duration", metavar="TIME", help="Stop after that time, such as 600s.")
 @click.option("--camera", default="", metavar="NAME", help="Its name in the names of pictures.  [default: of SOURCE]")
+@old_option("--format", "--picture-format", since="0.1", ends="0.3", type=click.Choice(["jpg", "png"]))
 @click.option(
-    "--format", "format_", type=click.Choice(["jpg", "png"]), default="jpg", show_default=True, help="Of the pictures."
+    "--picture-format",
+    type=click.Choice(["jpg", "png"]),
+    default="jpg",
+    show_default=True,
+    help="Of the stored pictures: png loses nothing, jpg is smaller.",
 )
 @note_option
 @credentials_option
@@ -33,7 +39,7 @@ def capture(
     count: int | None,
     duration: str | None,
     camera: str,
-    format_: Literal["jpg", "png"],
+    picture_format: Literal["jpg", "png"],
     note: str,
     credentials: str | None,
 ) -> None:
@@ -75,7 +81,9 @@ def capture(
     if number is not None:
         raise UsageError(f"{to} names a version, and a new one gets the next number.", f"Give --to {versions.address}.")
     choice = Choice(every=distance, when_changed=when_changed, most=count)
-    captured = run(video, versions, choice, ConsoleProgress(), name=camera, format=format_, seconds=seconds, note=note)
+    captured = run(
+        video, versions, choice, ConsoleProgress(), name=camera, format=picture_format, seconds=seconds, note=note
+    )
     say(f"{counted(captured.pictures, 'picture')} of {video.shown}, {captured.sent:,} sent")
     if captured.added is not None:
         say(captured.added.text().splitlines()[0])

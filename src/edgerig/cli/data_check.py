@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from edgerig.cli.console import echo, print_json, say
 from edgerig.cli.data_options import credentials_option
@@ -18,7 +19,12 @@ from edgerig.cli.data_options import credentials_option
     "--samples", type=click.IntRange(min=10), default=2000, show_default=True, help="With --against: pictures."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="With --against: the page to write.")
-@click.option("--json", "as_json", is_flag=True, help="With --against: print the differences as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print what was read and what is damaged, or with --against the differences, as one JSON document.",
+)
 @credentials_option
 def check(
     address: str,
@@ -51,12 +57,12 @@ def check(
             raise UsageError("--all and --against do not go together.", "Name the versions: ADDRESS@N.")
         _compare(address, against, samples, out, as_json=as_json)
         return
-    if out is not None or as_json:
-        raise UsageError("--out and --json go with --against.", "Name the version to compare with.")
-    _check_bytes(address, credentials, every_version=every_version)
+    if out is not None:
+        raise UsageError("--out goes with --against.", "Name the version to compare with.")
+    _check_bytes(address, credentials, every_version=every_version, as_json=as_json)
 
 
-def _check_bytes(address: str, credentials: str | None, *, every_version: bool) -> None:
+def _check_bytes(address: str, credentials: str | None, *, every_version: bool, as_json: bool) -> None:
     from edgerig.cli.console import ConsoleProgress
     from edgerig.errors import StoreError
     from edgerig.store import open_dataset
@@ -65,8 +71,12 @@ def _check_bytes(address: str, credentials: str | None, *, every_version: bool) 
 
     versions, number = open_dataset(address, credentials=credentials)
     numbers = versions.numbers() if every_version else [number]
-    checked = check_contents(versions.store, [versions.read(each) for each in numbers or [None]], ConsoleProgress())
-    for damage in checked.damages:
+    read = [versions.read(each) for each in numbers or [None]]
+    checked = check_contents(versions.store, read, ConsoleProgress())
+    if as_json:
+        numbers_read = [version.version for version in read]
+        print_json({"address": versions.address, "versions": numbers_read, **msgspec.structs.asdict(checked)})
+    for damage in () if as_json else checked.damages:
         say(f"{damage.reason}\n  needed by {damage.users()}")
     summary = f"{counted(checked.objects, 'object')}, {checked.bytes:,} bytes"
     if checked.damages:
@@ -74,7 +84,8 @@ def _check_bytes(address: str, credentials: str | None, *, every_version: bool) 
             f"{len(checked.damages):,} of {summary} are not what they should be.",
             "Send them again from where they are whole: edgerig data import --repair, or edgerig data push --repair.",
         )
-    say(f"{versions.address}: {summary}, all as they should be")
+    if not as_json:
+        say(f"{versions.address}: {summary}, all as they should be")
 
 
 def _compare(address: str, against: str, samples: int, out: Path | None, *, as_json: bool) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgerig.cli.console import echo, say
-from edgerig.cli.data_options import credentials_option, note_option, repair_option
+from edgerig.cli.console import echo, print_json, say
+from edgerig.cli.data_options import credentials_option, made_option, note_option, repair_option
 
 if TYPE_CHECKING:
     from edgerig.store.folders import FolderFiles
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @repair_option
 @note_option
 @credentials_option
+@made_option
 def command(
     folder: Path,
     to: str,
@@ -42,6 +43,7 @@ def command(
     repair: bool,
     note: str,
     credentials: str | None,
+    as_json: bool,
 ) -> None:
     """Make a new version out of a folder of pictures.
 
@@ -80,7 +82,7 @@ def command(
     classes = sorted({picture.label for picture in pictures if picture.label is not None})
     versions, number = open_dataset(to, writing=True, credentials=credentials)
     added = add_files(versions, pictures, classes, progress, base=number, replace=replace, repair=repair, note=note)
-    say(added.text())
+    print_json(added.document()) if as_json else say(added.text())
 
 
 def _say_what_is_odd(folder: Path, content: FolderFiles) -> None:

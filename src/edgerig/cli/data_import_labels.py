@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import msgspec
 
-from edgerig.cli.console import ConsoleProgress, echo, say
-from edgerig.cli.data_options import credentials_option, note_option, repair_option
+from edgerig.cli.console import ConsoleProgress, echo, print_json, say
+from edgerig.cli.data_options import credentials_option, made_option, note_option, repair_option
 from edgerig.cli.option_group import option_group
 from edgerig.text import counted
 
@@ -33,6 +33,7 @@ class _Options(msgspec.Struct, frozen=True):
     repair: bool
     note: str
     credentials: str | None
+    as_json: bool
 
 
 _COMMON = [
@@ -64,6 +65,7 @@ _COMMON = [
     repair_option,
     note_option,
     credentials_option,
+    made_option,
 ]
 
 
@@ -212,4 +214,7 @@ def _import(labels: LabelSet, images: Path, options: _Options, *, ids: bool = Fa
     )
     for note in imported.notes:
         echo(f"(!) {note}")
+    if options.as_json:
+        print_json({**imported.added.document(), "objects": imported.objects, "classes": mapping.classes})
+        return
     say(f"{imported.added.text()}\n{counted(imported.objects, 'object')}; classes: {', '.join(mapping.classes)}")

@@ -30,7 +30,7 @@ def log(address: str, as_json: bool, credentials: str | None) -> None:
       edgerig data log s3://lab/street
       edgerig data log s3://lab
     """
-    from edgerig.errors import StoreError, UsageError
+    from edgerig.errors import NoDatasetError, UsageError
     from edgerig.store import Versions, open_store, parse_address
 
     try:
@@ -44,9 +44,9 @@ def log(address: str, as_json: bool, credentials: str | None) -> None:
     versions = Versions(open_store(parsed.store, credentials=credentials), parsed.name)
     try:
         headers = [each for each in versions.headers() if parsed.version in (None, each.version)]
-    except StoreError as error:
+    except NoDatasetError:
         # A store may be called as a dataset is: s3://lab/cameras.
-        if "There is no dataset" not in error.message or not _is_store(address, credentials):
+        if not _is_store(address, credentials):
             raise
         _log_store(open_store(address, credentials=credentials), as_json)
         return

@@ -34,6 +34,12 @@ credentials_option = click.option(
     "variables AWS_.., or the profile in ~/.aws]",
 )
 note_option = click.option("--note", default="", metavar="TEXT", help="What is new, for those who read the log.")
+made_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the address of the version and what is in it as one JSON document."
+)
+fetched_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print which version was fetched, and where, as one JSON document."
+)
 repair_option = click.option(
     "--repair",
     is_flag=True,

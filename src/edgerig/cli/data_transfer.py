@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgerig.cli.console import say
-from edgerig.cli.data_options import credentials_option, repair_option
+from edgerig.cli.console import print_json, say
+from edgerig.cli.data_options import credentials_option, fetched_option, repair_option
 
 
 @click.command()
@@ -15,7 +15,8 @@ from edgerig.cli.data_options import credentials_option, repair_option
 @click.option("--to", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder; it is made.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only the files of that split.")
 @credentials_option
-def get(address: str, to: Path, split: str | None, credentials: str | None) -> None:
+@fetched_option
+def get(address: str, to: Path, split: str | None, credentials: str | None, as_json: bool) -> None:
     """Fetch the files of a version into a folder, by default of the newest.
 
     Files that are there with the same content stay, so that what was stopped goes on; other files of the folder are
@@ -39,6 +40,10 @@ def get(address: str, to: Path, split: str | None, credentials: str | None) -> N
         written = download(versions.store, entries, to, ConsoleProgress())
     except KeyboardInterrupt:
         raise Interrupted("Stopped.", "The files that are there are whole: do it again to go on.") from None
+    if as_json:
+        exact = f"{versions.address}@{version.version}"
+        print_json({"address": exact, "folder": str(to), "count": len(entries), "written": written})
+        return
     there = f", {len(entries) - written:,} were there" if written < len(entries) else ""
     say(f"{versions.address}@{version.version}: {counted(written, 'file')} written to {to}{there}")
 
@@ -48,7 +53,8 @@ def get(address: str, to: Path, split: str | None, credentials: str | None) -> N
 @click.option("--to", required=True, metavar="ADDRESS", help="The dataset's address in the other store.")
 @repair_option
 @credentials_option
-def push(source: str, to: str, repair: bool, credentials: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print which versions were copied as one JSON document.")
+def push(source: str, to: str, repair: bool, credentials: str | None, as_json: bool) -> None:
     """Copy a dataset to another store: its versions with the same numbers and hashes, and what they hold.
 
     SOURCE@N copies the versions up to N. What is there whole is not sent again. Versions of its own that the other
@@ -73,5 +79,8 @@ def push(source: str, to: str, repair: bool, credentials: str | None) -> None:
         copied = replicate(versions, target, number, ConsoleProgress(), repair=repair)
     except KeyboardInterrupt:
         raise Interrupted("Stopped.", "Each version that is there is whole: do it again to go on.") from None
+    if as_json:
+        print_json({"address": target.address, "versions": copied.versions, "sent": {"objects": copied.objects}})
+        return
     what = counted(len(copied.versions), "version")
     say(f"{target.address}: {what} copied, {counted(copied.objects, 'object')} sent")

@@ -56,11 +56,15 @@ def command(picture: Path, target: str, model: Path | None, ink: Any, timeout: f
         stats = client.stats()
         reply = client.infer(digit)
     if as_json:
+        from edgerig.measure.kinds import Measurement
+
+        time = Measurement(value=reply.timer_ms / 1000, unit="s", kind=device.kind, method=device.method)
         print_json(
             {
                 "target": target,
                 "digit": reply.digit,
                 "outputs": [float(output) for output in reply.outputs],
+                "time": time,
                 "time_ms": reply.timer_ms,
                 "time_kind": device.kind,
                 "time_method": device.method,

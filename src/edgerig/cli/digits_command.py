@@ -8,9 +8,10 @@ from edgerig.cli.digits_ask import command as ask
 from edgerig.cli.digits_build import command as build
 from edgerig.cli.digits_draw import command as draw
 from edgerig.cli.digits_serve import command as serve
+from edgerig.cli.lazy_group import Commands
 
 
-@click.group(name="digits")
+@click.group(name="digits", cls=Commands)
 def command() -> None:
     """Draw digits, and recognise them as clients of small devices ask for it: FlatBuffers over TCP or a serial line.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import echo, print_json, say, terminal_width
+from edgerig.cli.lazy_group import Commands
 
 if TYPE_CHECKING:
     from edgerig.environments.catalogue import Engine
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from edgerig.runtimes.base import Runtime
 
 
-@click.group(name="engines")
+@click.group(name="engines", cls=Commands)
 def command() -> None:
     """Engines that run networks, and environments of their own for those that cannot stand beside one another.
 
@@ -35,7 +36,13 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_(as_json: bool) -> None:
-    """List all engines: where each is installed, its version and size, and the formats that it runs."""
+    """List all engines: where each is installed, its version and size, and the formats that it runs.
+
+    \b
+    Examples:
+      edgerig engines list
+      edgerig engines list --json
+    """
     from edgerig.cli.tables import Column, render_table
     from edgerig.plugins import find, names
     from edgerig.runtimes.base import Runtime
@@ -157,6 +164,11 @@ def check(names: tuple[str, ...]) -> None:
     """Import each engine NAME in its environment; all that are installed without one.
 
     Ends with exit code 1 if one does not work.
+
+    \b
+    Examples:
+      edgerig engines check
+      edgerig engines check openvino
     """
     from edgerig.environments import catalogue
     from edgerig.environments.install import check as check_engine
@@ -181,7 +193,12 @@ def check(names: tuple[str, ...]) -> None:
 @command.command("remove")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def remove(names: tuple[str, ...]) -> None:
-    """Remove the environments of the engines NAME."""
+    """Remove the environments of the engines NAME.
+
+    \b
+    Example:
+      edgerig engines remove openvino
+    """
     from edgerig.environments.install import remove as remove_engine
 
     for name in names:

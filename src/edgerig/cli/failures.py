@@ -98,6 +98,11 @@ def _fault(error: BaseException, arguments: list[str]) -> int:
     import tempfile
     import traceback
 
+    from edgerig.cli.plugin_faults import error_of_plugin
+
+    of_plugin = error_of_plugin(error)
+    if of_plugin is not None:
+        return _fail(of_plugin, arguments)
     if "--debug" in arguments:
         traceback.print_exc()
         return _FAULT

@@ -12,6 +12,7 @@ import click
 from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
 from edgerig.cli.firmware_build import build_options, build_with
 from edgerig.cli.inference_view import Rate, cost_json, cost_lines
+from edgerig.cli.lazy_group import Commands
 from edgerig.cli.options import FiniteRange
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from edgerig.targets.emulated.console import Terminal
 
 
-@click.group(name="firmware")
+@click.group(name="firmware", cls=Commands)
 def command() -> None:
     """Build, flash, measure and talk to the firmware of a board, with a network inside.
 
@@ -40,7 +41,13 @@ def command() -> None:
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the descriptions as JSON.")
 def boards(as_json: bool) -> None:
-    """List the boards that there are."""
+    """List the boards that there are.
+
+    \b
+    Examples:
+      edgerig firmware boards
+      edgerig firmware boards --json | jq '.[].name'
+    """
     from edgerig.boards.board import board_names, load_board
 
     all_boards = [load_board(name) for name in board_names()]
@@ -77,6 +84,12 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
 
     Leaves firmware.elf, firmware.bin and firmware.json in the folder --out. What does not fit the board is told with
     a table of what takes how much.
+
+    \b
+    Examples:
+      edgerig firmware build --board stm32f746 --model net_int8.tflite --out build/fw
+      edgerig firmware build --board stm32f746 --model net_int8.tflite --digits --out build/fw
+      edgerig firmware build --board mps2-an500 --model net_int8.tflite --explain --out build/fw
     """
     import msgspec
 
@@ -149,7 +162,13 @@ def size(folder: Path, symbols: int, rate: float | None, board: str | None, as_j
 @click.option("--board", help="The board's folder, where it is one of yours.")
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> None:
-    """Put a firmware that was built onto the board that is plugged in."""
+    """Put a firmware that was built onto the board that is plugged in.
+
+    \b
+    Examples:
+      edgerig firmware flash build/fw
+      edgerig firmware flash build/fw --dry-run
+    """
     from edgerig.boards import flash as flashing
     from edgerig.boards.board import load_board
     from edgerig.boards.firmware import read_firmware
@@ -225,6 +244,11 @@ def console(
 
     ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
     standard input until its end.
+
+    \b
+    Examples:
+      edgerig firmware console sim:stm32f746 --model net_int8.tflite
+      edgerig firmware console serial:///dev/ttyACM0
     """
     terminal = _terminal(address, model, timeout, options)
     show = say_raw if raw else _say_on

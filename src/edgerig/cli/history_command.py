@@ -10,6 +10,7 @@ import click
 
 from edgerig.cli.console import echo, print_json, say, terminal_width
 from edgerig.cli.history_tests import export, import_, runs_option, send, tests_option, updated
+from edgerig.cli.lazy_group import Commands
 
 if TYPE_CHECKING:
     from edgerig.results.history.entries import RunEntry
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _RIG = click.option("--rig", metavar="NAME", help="Only runs of the rig of that name.")
 
 
-@click.group(name="history")
+@click.group(name="history", cls=Commands)
 def command() -> None:
     """What many runs say over time, by rig, device, commit and date.
 
@@ -44,7 +45,13 @@ def command() -> None:
 @_RIG
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as one JSON document.")
 def list_(runs: Path, tests: tuple[str, ...], rig: str | None, as_json: bool) -> None:
-    """List the runs and recorded tests, the latest first, and the baselines."""
+    """List the runs and recorded tests, the latest first, and the baselines.
+
+    \b
+    Examples:
+      edgerig history list
+      edgerig history list --rig mnist --json
+    """
     from edgerig.cli.tables import Column, render_table
 
     history = updated(runs, tests)
@@ -128,6 +135,11 @@ def series(
     Metrics: latency, p99, load (loading), peak_rss, arena, flash, ram, size, instructions, cycles, energy (a series for
     each rail), throughput, rate, p50_under_load and its like, and those of quality, such as accuracy. Numbers of two
     kinds are two series.
+
+    \b
+    Examples:
+      edgerig history series --metric latency
+      edgerig history series --tests s3://lab/tests --metric similarity --csv > similarity.csv
     """
     from edgerig.errors import UsageError
     from edgerig.report.history import changes_of, history_csv
@@ -160,7 +172,12 @@ def series(
     "--out", metavar="FILE", type=click.Path(path_type=Path), help="The page.  [default: history.html in --runs]"
 )
 def page(runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None, out: Path | None) -> None:
-    """Write a page with a chart for each series, changes of level marked."""
+    """Write a page with a chart for each series, changes of level marked.
+
+    \b
+    Example:
+      edgerig history page --out history.html
+    """
     from edgerig.files import write_text
     from edgerig.report.history import render_history
 
@@ -174,7 +191,13 @@ def page(runs: Path, tests: tuple[str, ...], rig: str | None, metric: str | None
 @click.argument("name")
 @click.argument("bundle", type=click.Path(path_type=Path))
 def name_(runs: Path, name: str, bundle: Path) -> None:
-    """Let NAME stand for BUNDLE, as in `edgerig gate --baseline NAME`."""
+    """Let NAME stand for BUNDLE, as in `edgerig gate --baseline NAME`.
+
+    \b
+    Examples:
+      edgerig history name main runs/demo
+      edgerig gate rig.yaml --baseline main
+    """
     from edgerig.results.history.store import History
 
     History(runs).name(name, bundle)
@@ -185,7 +208,12 @@ def name_(runs: Path, name: str, bundle: Path) -> None:
 @runs_option
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def add(runs: Path, bundles: tuple[Path, ...]) -> None:
-    """Take up bundles that lie elsewhere."""
+    """Take up bundles that lie elsewhere.
+
+    \b
+    Example:
+      edgerig history add /media/stick/runs/demo
+    """
     from edgerig.results.history.store import History
 
     for bundle in bundles:
@@ -220,7 +248,12 @@ def mlflow(runs: Path, to: str, experiment: str | None, bundles: tuple[Path, ...
 @command.command("rebuild")
 @runs_option
 def rebuild(runs: Path) -> None:
-    """Make the index anew out of the bundles that are there."""
+    """Make the index anew out of the bundles that are there.
+
+    \b
+    Example:
+      edgerig history rebuild --runs runs
+    """
     from edgerig.results.history.store import History
 
     count = History(runs).rebuild(echo)

@@ -88,7 +88,13 @@ def import_(file: Path, history: str) -> None:
 @click.command("send")
 @click.option("--history", metavar="ADDRESS", help="Only what is for that history.  [default: all]")
 def send(history: str | None) -> None:
-    """Send the tests that are kept on this machine because their history could not be reached."""
+    """Send the tests that are kept on this machine because their history could not be reached.
+
+    \b
+    Examples:
+      edgerig history send
+      edgerig history send --history s3://lab/tests
+    """
     from edgerig.errors import StorageError
     from edgerig.results.tests.unsent import UnsentTests, open_to_write, unsent_addresses
 

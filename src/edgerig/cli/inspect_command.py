@@ -13,7 +13,7 @@ from edgerig.cli.console import say, terminal_width
 from edgerig.cli.inspect_c import c_folder, print_c_folder
 from edgerig.cli.inspect_more import check_figures, print_signatures, print_summary, stated_figure
 from edgerig.cli.memory_chart import Span, draw, over_time
-from edgerig.cli.options import format_option, load_format
+from edgerig.cli.options import load_format, model_format_option
 from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     metavar="FIGURE=N",
     help="Fail unless the network has so many: macs=2656768, parameters=22604, operators=13; may be repeated.",
 )
-@format_option
+@model_format_option
 def command(
-    model: Path, as_json: bool, plan: bool, summary: bool, expect: tuple[str, ...], format_: str | None
+    model: Path, as_json: bool, plan: bool, summary: bool, expect: tuple[str, ...], model_format: str | None
 ) -> None:
     """Show the operators of a .tflite, .onnx or .keras file, with shapes, parameters, MACs and memory.
 
@@ -63,7 +63,7 @@ def command(
     from edgerig.models.graph.saved_model import is_saved_model
     from edgerig.models.graph.summary import summarise
 
-    load_format(format_)
+    load_format(model_format)
     stated = [stated_figure(text) for text in expect]
     if is_saved_model(model):
         check_figures(model, stated, None)

@@ -48,7 +48,7 @@ _logger = logging.getLogger(__name__)
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Where all that is done is written at once, until it is in the store.  "
-    "[default: a folder for the dataset in ~/.local/state/edgerig/labels]",
+    "[default: a folder for the dataset in labels, in EDGERIG_STATE or ~/.local/state/edgerig]",
 )
 @credentials_option
 @click.option("--no-commit", is_flag=True, help="Write no version when it is stopped; everything stays in the journal.")

@@ -11,8 +11,31 @@ import click
 from edgerig.cli.log_options import add_log_options
 from edgerig.errors import UnknownNameError
 
+#: Longer than any sentence, for click, which shortens texts to a number of characters.
+_WHOLE = 1000
 
-class LazyCommands(click.Group):
+
+class Commands(click.Group):
+    """A group whose ``--help`` tells each command in a whole sentence, which click would cut off at the line's end."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            noun = "command" if ctx.parent is None else f"command of {ctx.command_path}"
+            raise UnknownNameError(noun, args[0], known)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.sentence_of(ctx, name)) for name in self.list_commands(ctx)])
+
+    def sentence_of(self, ctx: click.Context, name: str) -> str:
+        """What a command does, in one sentence."""
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(_WHOLE) if command is not None else ""
+
+
+class LazyCommands(Commands):
     """A group out of a table.
 
     Args:
@@ -34,12 +57,5 @@ class LazyCommands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"edgerig.cli.{module}"), attribute)
         return add_log_options(command)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in self._table:
-            noun = "command" if ctx.parent is None else f"command of {ctx.command_path}"
-            raise UnknownNameError(noun, args[0], self._table)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in self._table.items()])
+    def sentence_of(self, ctx: click.Context, name: str) -> str:
+        return self._table[name][2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.lazy_group import Commands
 from edgerig.cli.mlperf_tiny_data import command as data
 from edgerig.cli.mlperf_tiny_doctor import command as doctor
 from edgerig.cli.mlperf_tiny_dut import command as dut
@@ -11,7 +12,7 @@ from edgerig.cli.mlperf_tiny_network import command as network
 from edgerig.cli.mlperf_tiny_run import command as run
 
 
-@click.group(name="mlperf-tiny")
+@click.group(name="mlperf-tiny", cls=Commands)
 def command() -> None:
     """Run the benchmarks of MLPerf Tiny on a device, or make a network here into a device for them.
 
@@ -28,7 +29,12 @@ def command() -> None:
 @command.command(name="benchmarks")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def list_benchmarks(as_json: bool) -> None:
-    """List the benchmarks: inputs, size of the reference network, quality asked for."""
+    """List the benchmarks: inputs, size of the reference network, quality asked for.
+
+    \b
+    Example:
+      edgerig mlperf-tiny benchmarks
+    """
     import sys
 
     from edgerig.cli.console import print_json, say, terminal_width

@@ -38,13 +38,6 @@ layout_option = click.option(
     type=click.Choice(["nchw", "nhwc"]),
     help="Order of an image's axes in the input: nchw is channels first, as PyTorch has it.  [default: by the shape]",
 )
-format_option = click.option(
-    "--format",
-    "format_",
-    metavar="NAME",
-    help="The plugin that reads MODEL, as package.module:Class, where it is not installed; also of a module in the "
-    "current folder.",
-)
 custom_option = click.option(
     "--custom",
     metavar="MODULE",
@@ -86,7 +79,20 @@ def old_option(
         say(entry)
         context.default_map = {**(context.default_map or {}), key: value}
 
-    return click.option(name, expose_value=False, is_eager=True, hidden=True, callback=take, **attributes)
+    return click.option(
+        name, expose_value=False, is_eager=True, hidden=True, callback=take, **{"help": f"Use {option}.", **attributes}
+    )
+
+
+def model_format_option(command: F) -> F:
+    """Decorate a command with ``--model-format``, its value in the parameter ``model_format``."""
+    today = click.option(
+        "--model-format",
+        metavar="NAME",
+        help="The plugin that reads MODEL, as package.module:Class, where it is not installed; also of a module in the "
+        "current folder.",
+    )
+    return old_option("--format", "--model-format", since="0.1", ends="0.3")(today(command))
 
 
 def _rounds(context: click.Context, option: click.Parameter, text: str | None) -> int | str | None:
@@ -140,7 +146,7 @@ def custom_layers(module: str | None) -> dict[str, str]:
 
 
 def load_format(reference: str | None) -> None:
-    """Load the format that ``--format`` names, so that its files are known by their suffix from now on.
+    """Load the format that ``--model-format`` names, so that its files are known by their suffix from now on.
 
     Raises:
         UnknownNameError, SpecError: There is none, or it cannot be imported.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgerig.cli.console import say
-from edgerig.cli.data_options import credentials_option
+from edgerig.cli.console import print_json, say
+from edgerig.cli.data_options import credentials_option, fetched_option
 
 
 @click.command(name="pull")
@@ -18,7 +18,8 @@ from edgerig.cli.data_options import credentials_option
     help="The folder; it is made.  [default: the name in ADDRESS]",
 )
 @credentials_option
-def command(address: str, to: Path | None, credentials: str | None) -> None:
+@fetched_option
+def command(address: str, to: Path | None, credentials: str | None, as_json: bool) -> None:
     """Fetch a bundle, a model or a folder that `edgerig push` has put into a store; each file is checked.
 
     Files that are there with the same content stay, so that what was stopped goes on.
@@ -41,5 +42,9 @@ def command(address: str, to: Path | None, credentials: str | None) -> None:
         written = download(versions.store, version.entries, folder, ConsoleProgress())
     except KeyboardInterrupt:
         raise Interrupted("Stopped.", "The files that are there are whole: do it again to go on.") from None
+    if as_json:
+        exact = f"{versions.address}@{version.version}"
+        print_json({"address": exact, "folder": str(folder), "count": len(version.entries), "written": written})
+        return
     there = f", {len(version.entries) - written:,} were there" if written < len(version.entries) else ""
     say(f"{versions.address}@{version.version}: {counted(written, 'file')} written to {folder}{there}")

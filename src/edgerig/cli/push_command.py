@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgerig.cli.console import say
-from edgerig.cli.data_options import credentials_option, note_option
+from edgerig.cli.console import print_json, say
+from edgerig.cli.data_options import credentials_option, made_option, note_option
 
 
 @click.command(name="push")
@@ -15,7 +15,8 @@ from edgerig.cli.data_options import credentials_option, note_option
 @click.argument("address", metavar="ADDRESS")
 @note_option
 @credentials_option
-def command(source: Path, address: str, note: str, credentials: str | None) -> None:
+@made_option
+def command(source: Path, address: str, note: str, credentials: str | None, as_json: bool) -> None:
     """Put a bundle, a model or a folder into a store, as a new version of ADDRESS.
 
     SOURCE is the folder of a finished run, a model file (with the files that it refers to and its description), or any
@@ -43,4 +44,4 @@ def command(source: Path, address: str, note: str, credentials: str | None) -> N
             f"{versions.address} is of the kind {kind!r}, {source} of {shared.kind!r}.", "Take another name."
         )
     added = add_files(versions, shared.files, (), ConsoleProgress(), replace=True, note=note, kind=shared.kind)
-    say(added.text())
+    print_json(added.document()) if as_json else say(added.text())

@@ -16,7 +16,7 @@ from edgerig.cli.access_options import access_options, read_token
 from edgerig.cli.console import say
 from edgerig.cli.device_options import runtime_settings, target_settings
 from edgerig.cli.option_group import option_group
-from edgerig.cli.options import FiniteRange, find_here, format_option, load_format, parse_options
+from edgerig.cli.options import FiniteRange, find_here, load_format, model_format_option, parse_options
 
 if TYPE_CHECKING:
     from edgerig.serve import Server
@@ -89,7 +89,7 @@ _OPTIONS = (
         metavar="PATH",
         help="Write a line of JSON for each request: times of handler, queue and network; - for standard output.",
     ),
-    format_option,
+    model_format_option,
 )
 
 
@@ -105,7 +105,7 @@ def start_server(
     runtime_option: tuple[str, ...],
     token_file: Path | None,
     threads: int,
-    format_: str | None,
+    model_format: str | None,
     tls: Path | None,
     access_log: str | None,
     **options: Any,
@@ -114,7 +114,7 @@ def start_server(
     from edgerig.serve import Server
 
     find_here(options["target"], *filter(None, [options["runtime"]]))
-    load_format(format_)
+    load_format(model_format)
     return Server(
         model,
         target_options=parse_options(target_option, "--target-option"),
@@ -143,6 +143,9 @@ def serve_until_stopped(start: Callable[[], Server], stop_within: float) -> None
     try:
         for name, address in server.addresses.items():
             say(f"listening on {str(address).removeprefix('tcp://')} ({name})")
+        page = next((way.page for way in server.ways if way.page is not None), None)
+        if page is not None and "http" in server.addresses:
+            _logger.info("the page: %s%s", _url_of(server), page)
         _logger.info("the network: %s", _name_of(server))
         server.wait()
     except KeyboardInterrupt:
@@ -156,11 +159,14 @@ def _name_of(server: Server) -> str:
     """What clients call the network, and where its metadata are."""
     from urllib.parse import quote
 
-    name, http = server.service.name, server.addresses.get("http")
-    if http is None:
-        return name
+    name = server.service.name
+    return f"{name}, {_url_of(server)}/v2/models/{quote(name, safe='')}" if "http" in server.addresses else name
+
+
+def _url_of(server: Server) -> str:
+    """The root of the HTTP port, for browsers."""
     scheme = "https" if server.access.tls is not None else "http"
-    return f"{name}, {scheme}://{str(http).removeprefix('tcp://')}/v2/models/{quote(name, safe='')}"
+    return f"{scheme}://{str(server.addresses['http']).removeprefix('tcp://')}"
 
 
 def _opened(access_log: str | None) -> Any:

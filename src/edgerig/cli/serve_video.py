@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from edgerig.cli.option_group import option_group
-from edgerig.cli.options import FiniteRange, layout_option, parse_options
+from edgerig.cli.options import FiniteRange, layout_option, old_option, parse_options
 from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,8 +87,9 @@ _OPTIONS = (
     click.option(
         "--keep-max", default="1GB", show_default=True, metavar="SIZE", help="What the folder may take at most."
     ),
+    old_option("--keep-form", "--keep-format", since="0.1", ends="0.3", type=click.Choice(["png", "jpeg"])),
     click.option(
-        "--keep-form",
+        "--keep-format",
         type=click.Choice(["png", "jpeg"]),
         default="png",
         show_default=True,
@@ -111,7 +112,7 @@ _FIELDS = {
     "keep": "keep",
     "keep_rule": "keep_rules",
     "keep_max": "keep_most",
-    "keep_form": "keep_form",
+    "keep_format": "keep_form",
 }
 
 
@@ -139,7 +140,7 @@ def video_way(options: dict[str, Any]) -> tuple[Video | None, ViewSettings | Non
         names = ViewSettings.__struct_fields__
         view = ViewSettings(**{key: fields[key] for key in fields if key in names}, task_settings=task_settings)
         return None, view if typed else None
-    for name in ("keep_rule", "keep_max", "keep_form"):
+    for name in ("keep_rule", "keep_max", "keep_format"):
         if fields["keep"] is None and name in typed:
             raise UsageError(
                 f"{_written(name)} is for stored frames, and no folder is named.", "Name it: --keep frames."
@@ -151,8 +152,9 @@ def video_way(options: dict[str, Any]) -> tuple[Video | None, ViewSettings | Non
 
 
 def _is_typed(name: str) -> bool:
-    """Whether an option is on the command line, and not its default."""
-    return click.get_current_context().get_parameter_source(name) == ParameterSource.COMMANDLINE
+    """Whether an option is on the command line, also by an earlier name of it, and not its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
 
 
 def _written(name: str) -> str:

@@ -20,10 +20,10 @@ from edgerig.cli.options import (
     custom_option,
     dataset_settings,
     find_here,
-    format_option,
     layout_option,
     load_format,
     load_plugins,
+    model_format_option,
     rounds_option,
     shape_option,
 )
@@ -64,7 +64,7 @@ _OF_BENCH: dict[str, Any] = {
 @click.option(
     "--reference", metavar="FILE", type=click.Path(path_type=Path), help="Float model file to compare predictions with."
 )
-@format_option
+@model_format_option
 @custom_option
 @layout_option
 @shape_option
@@ -94,7 +94,7 @@ def command(
     out: Path | None,
     resume: bool,
     as_json: bool,
-    format_: str | None,
+    model_format: str | None,
     **options: Any,
 ) -> None:
     """Run a dataset's test split through MODEL on a device, and record how good and how fast it was.
@@ -120,7 +120,7 @@ def command(
     if resume and out is None:
         raise UsageError("--resume goes on in the folder --out.", "Name it: --out runs/test-..")
     find_here(options["dataset"], options["task"] or "", *options["runtimes"], *options["targets"])
-    load_format(format_)
+    load_format(model_format)
     load_plugins("runtime", options["runtimes"])
     offline = {"scenario": "offline" if options["batch"] else "single-stream"}
     rig = bench_rig([model], {**_OF_BENCH, **options, **offline})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.lazy_group import Commands
 from edgerig.cli.workflow_export import command as export
 from edgerig.cli.workflow_run import command as run
 from edgerig.cli.workflow_show import command as show
 
 
-@click.group(name="workflow")
+@click.group(name="workflow", cls=Commands)
 def command() -> None:
     """Run steps that are edgerig commands, from data to a device: what did not change is not done again.
 

@@ -49,12 +49,23 @@ def _unfit(shape: Sequence[int], wanted: Sequence[int], name: str, dataset: str)
     return IncompatibleError(
         f"Dataset {dataset!r} gives samples of shape {list(shape)}, "
         f"but the network's input {name!r} takes {list(wanted)}.",
-        _REMEDY.get(
-            dataset,
-            "Use a dataset of that shape, or change it: folder and pet have a 'size' setting, folder has "
-            "'channels', too.",
-        ),
+        _REMEDY.get(dataset) or _settings_for(shape, wanted),
     )
+
+
+def _settings_for(shape: Sequence[int], wanted: Sequence[int]) -> str:
+    """The settings by which datasets of images give samples of the shape that is ``wanted``."""
+    other = "Use a dataset of that shape."
+    if len(shape) != IMAGE_AXES or len(wanted) != IMAGE_AXES:
+        return other
+    last = wanted[-1] in CHANNELS
+    height, width, channels = wanted if last else (*wanted[1:], wanted[0])
+    settings = [f"size={height}"] if height == width and tuple(shape[:2]) != (height, width) else []
+    settings += [f"channels={channels}"] if shape[-1] != channels else []
+    if not settings:
+        return other
+    typed = " ".join(f"--dataset-option {setting}" for setting in settings)
+    return f"Where the dataset has these settings, as folder has: {typed}. Or use one of that shape."
 
 
 def fit(inputs: NDArray[Any], spec: TensorSpec, dataset: str, *, judged: bool = True) -> NDArray[Any]:

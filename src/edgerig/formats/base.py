@@ -252,8 +252,9 @@ class Format(Plugin, ABC):
         except (EdgerigError, MemoryError):
             raise
         except OSError as error:
+            file = Path(error.filename or path)
             raise ModelError(
-                f"Cannot read {error.filename or path}: {error.strerror}.", "Is the path right?"
+                f"Cannot read {file}: {error.strerror}.", files.hint_for_missing(file, "Is the path right?")
             ) from error
         except Exception as error:
             raise ModelError(

@@ -8,14 +8,15 @@ from typing import Any
 
 from edgerig import plugins
 from edgerig.errors import ModelError, SpecError, UnknownNameError
+from edgerig.files import hint_for_missing
 from edgerig.formats.base import LOADED, Format
 from edgerig.formats.others import BY_SUFFIX, Other, other_file
 
 #: The group of suffixes, without the dot, that differ from their format's name.
 SUFFIX_GROUP = "edgerig.suffixes"
 _ANOTHER = (
-    "A format of your own is a plugin (docs/plugins/format.md): name it by --format, or by the key 'format' of the "
-    "model in a rig file."
+    "A format of your own is a plugin (docs/plugins/format.md): name it by --model-format, or by the key 'format' of "
+    "the model in a rig file."
 )
 _OWN = "Use a .keras, .h5, .tflite, .onnx or .pt2 file."
 #: The file that makes a folder a SavedModel of TensorFlow.
@@ -74,6 +75,7 @@ def format_of(path: Path) -> Format:
     # A SavedModel is a folder of any name.
     if (path / SAVED_MODEL).is_file() and "savedmodel" in plugins.names("format"):
         return named("savedmodel")
+    _refuse_description(path)
     format = with_suffix(path.suffix)
     if format is not None and (format.storage == "folder" or not path.is_dir()):
         return format
@@ -116,9 +118,23 @@ def _known() -> str:
 
 
 def _unknown(path: Path, other: Other | None) -> ModelError:
+    near = hint_for_missing(path, "")
+    if near:
+        return ModelError(f"There is no file {path}.", near)
     if other is None:
         return ModelError(f"{path.name}: not a model file that edgerig knows.", _known())
     return ModelError(f"{path.name}: {other.what}.", other.hint)
+
+
+def _refuse_description(path: Path) -> None:
+    """Refuse the description of a network in the network's place: completion offers both.
+
+    Raises:
+        ModelError: It is one.
+    """
+    network = path.with_suffix("")
+    if path.suffix.lower() == ".json" and network.is_file() and with_suffix(network.suffix) is not None:
+        raise ModelError(f"{path.name} describes a network and is none.", f"Give the network: {network}")
 
 
 def _folder(path: Path) -> ModelError:

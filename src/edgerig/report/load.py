@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.errors import StorageError
+from edgerig.errors import NoBundleError, StorageError
+from edgerig.files import hint_for_missing
 from edgerig.measure.layer_cut import LayerCuts
 from edgerig.measure.layer_error import LayerErrors
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
@@ -54,10 +55,10 @@ def load_bundle(path: Path) -> Loaded:
     """
     if not path.is_dir():
         what = "is a file, not a bundle" if path.exists() else "is not a bundle: there is no such folder"
-        raise StorageError(f"{path} {what}.", _HINT)
+        raise NoBundleError(f"{path} {what}.", hint_for_missing(path, _HINT))
     bundle = Bundle(path)
     if not bundle.exists and not bundle.finished:
-        raise StorageError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)
+        raise NoBundleError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)
     result = bundle.result()
     samples, lost, room = dict[str, Samples](), list[str](), MAX_SAMPLES
     for cell in result.cells:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.errors import StorageError
+from edgerig.errors import NoBundleError, StorageError
 from edgerig.results.types import READABLE_VERSIONS
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ def read_within(path: Path, bundle: Path, limit: int) -> bytes:
     except RuntimeError as error:
         raise StorageError(f"{path} is a link that leads to itself; it is not read.", _HINT) from error
     except OSError as error:
-        raise StorageError(
+        raise NoBundleError(
             f"{bundle} is not a bundle: {path.name} is missing.", "Give the folder that `edgerig run --out` wrote."
         ) from error
     if len(data) > limit:

@@ -9,6 +9,7 @@ import msgspec
 from edgerig import formats
 from edgerig.artifact import sidecar_path
 from edgerig.errors import ModelError, SpecError, UsageError
+from edgerig.files import hint_for_missing
 from edgerig.formats.base import Format
 from edgerig.results.bundle import Bundle
 from edgerig.store.folders import folder_files
@@ -30,7 +31,7 @@ def shared_files(path: Path) -> SharedFiles:
         StoreError: A name cannot be shared; names it.
     """
     if not path.exists():
-        raise UsageError(f"There is no {path}.", "Name a bundle, a model file, or a folder.")
+        raise UsageError(f"There is no {path}.", hint_for_missing(path, "Name a bundle, a model file, or a folder."))
     bundle = Bundle(path)
     if path.is_dir() and bundle.exists:
         if not bundle.finished:

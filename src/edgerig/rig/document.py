@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from edgerig.errors import SpecError
+from edgerig.files import hint_for_missing
 from edgerig.formats import with_suffix
 
 Location = tuple[str | int, ...]
@@ -108,12 +109,12 @@ def _hint_for(path: Path, kind: str, error: OSError | ValueError) -> str:
     if isinstance(error, UnicodeError) and not is_model:
         return "Save it as UTF-8: editors have it among the encodings, PowerShell as Out-File -Encoding utf8."
     if kind != RIG_FILE:
-        return f"Is the path right? A {kind} is a text in YAML."
+        return hint_for_missing(path, f"Is the path right? A {kind} is a text in YAML.")
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
     if is_model:
         return f"That is a model file; measure it: edgerig bench {shlex.quote(str(path))}"
-    return "Is the path right? A rig file is a text in YAML: docs/rig-file.md."
+    return hint_for_missing(path, "Is the path right? A rig file is a text in YAML: docs/rig-file.md.")
 
 
 def parse_scalar(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,13 @@ class Added(msgspec.Struct, frozen=True):
     others: int
     objects: int
     bytes: int
+
+    def document(self) -> dict[str, Any]:
+        """What happened as plain values, with the names that `edgerig data log --json` has."""
+        header = self.version.header
+        plain = {key: getattr(header, key) for key in ("version", "count", "size", "added", "changed", "removed")}
+        sent = {"objects": self.objects, "bytes": self.bytes}
+        return {"address": f"{self.address}@{header.version}", **plain, "new": self.new, "sent": sent}
 
     def text(self) -> str:
         """What happened, in a few lines."""

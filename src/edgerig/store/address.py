@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 
@@ -93,6 +94,9 @@ def check_store_address(text: str) -> str:
         raise UsageError("An address is empty.", EXAMPLES)
     scheme, separator, rest = text.partition("://")
     if not separator:
+        word, colon, path = text.partition(":")
+        if colon and f"{word}://" in SCHEMES and not Path(f"{word}:").is_dir():
+            raise UsageError(f"{text!r} lacks a slash.", f"Write {word}://{path.lstrip('/')}")
         return text
     if scheme + separator not in SCHEMES:
         raise UsageError(f"No store is behind addresses that begin with {scheme}://.", EXAMPLES)

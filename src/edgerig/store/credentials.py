@@ -62,6 +62,8 @@ def find_set(source: str | None, name: str, environment: Mapping[str, str] | Non
         raise UsageError(f"set://{name} is a set of a file of credentials, and none is named.", CREDENTIALS)
     path, entry = split_source(source)
     entries = read_entries(path)
+    if entry is not None and entry not in {access.name for access in entries}:
+        raise UnknownNameError(f"entry of {path}", entry, [access.name for access in entries])
     having = [access for access in entries if name in access.sets and entry in (None, access.name)]
     if not having:
         raise UnknownNameError(f"set of data in {path}", name, {key for access in entries for key in access.sets})

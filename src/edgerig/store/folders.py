@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from edgerig.errors import StoreError, UsageError
+from edgerig.files import hint_for_missing
 from edgerig.store.names import collisions, fault_of
 from edgerig.store.transfer import LocalFile
 from edgerig.text import one_line
@@ -57,7 +58,9 @@ def folder_files(
         StoreError: A name cannot be one of a dataset; names it.
     """
     if not root.is_dir():
-        raise UsageError(f"There is no folder {root}.", "Name a folder of pictures, or of folders of them by class.")
+        hint = "Name a folder of pictures, or of folders of them by class."
+        what = f"{root} is a file, not a folder." if root.exists() else f"There is no folder {root}."
+        raise UsageError(what, hint_for_missing(root, hint))
     names: list[str] = []
     skipped: Counter[str] = Counter()
     for name in _walk(root):

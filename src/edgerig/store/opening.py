@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgerig.errors import MissingExtraError, StoreError, storing
+from edgerig.errors import MissingExtraError, NoDatasetError, storing
 from edgerig.store.address import check_store_address, parse_address
 from edgerig.store.faults import Missing, translated
 from edgerig.store.store import Store
@@ -83,6 +83,6 @@ def _open_folder(address: str, writing: bool) -> Store:
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
-        raise StoreError(f"There is no folder {folder}.", "Look at the address, or write something there first.")
+        raise NoDatasetError(f"There is no folder {folder}.", "Look at the address, or write something there first.")
     with translated(f"Opening {folder}"):
         return Store(address, LocalStore(folder), folder=folder)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from edgerig.errors import StoreError, UsageError, nearest
+from edgerig.errors import NoDatasetError, StoreError, UsageError, nearest
 from edgerig.store.address import DatasetAddress, check_name
 from edgerig.store.faults import Missing
 from edgerig.store.merge import difference, merge, merge_classes, merge_info
@@ -61,6 +61,14 @@ class Versions:
     def address(self) -> str:
         """The dataset's address, without a version."""
         return str(DatasetAddress(self.store.address, self.name))
+
+    @property
+    def identity(self) -> str:
+        """The address of this dataset alone: of one in a folder the absolute path, which is the same from everywhere.
+
+        What is kept on this machine for a dataset is kept under it.
+        """
+        return self.address if self.store.folder is None else f"{self.store.folder.resolve()}/{self.name}"
 
     def numbers(self) -> list[int]:
         """The numbers of all versions, the oldest first; empty where there is no such dataset."""
@@ -253,12 +261,13 @@ class Versions:
     def _nothing(self, number: int | None) -> StoreError:
         newest = self.latest()
         if number is not None and newest is not None:
-            return StoreError(f"{self.address} has no version {number}.", f"The newest is {newest}.")
+            return NoDatasetError(f"{self.address} has no version {number}.", f"The newest is {newest}.")
         names = dataset_names(self.store)
         near = nearest(self.name, names)
         known = f"Datasets there: {', '.join(names[:20])}." if names else "There is no dataset yet."
-        return StoreError(
-            f"There is no dataset {self.name!r} in {self.store.address}.",
+        where = "this folder" if self.store.address == "." else self.store.address
+        return NoDatasetError(
+            f"There is no dataset {self.name!r} in {where}.",
             f"Did you mean {near!r}? {known}" if near else known,
         )
 

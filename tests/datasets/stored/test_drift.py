@@ -159,7 +159,7 @@ def test_frames_that_a_server_kept_are_compared_from_the_command_line(call: Call
 
 
 def test_what_does_not_go_together_is_said(call: Call) -> None:
-    assert "go with --against" in call("check", "data/x", "--json")[2]
+    assert "--out goes with --against" in call("check", "data/x", "--out", "page.html")[2]
     assert "do not go together" in call("check", "data/x", "--against", "data/y", "--all")[2]
 
 

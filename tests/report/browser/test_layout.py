@@ -98,6 +98,21 @@ def test_no_table_scrolls_on_a_narrow_page(browser: Any, pages: dict[str, str], 
     assert without_name == []
 
 
+@pytest.mark.parametrize("width", [768, 1024, 1280, 1400])
+@pytest.mark.parametrize("name", ["rounds", "long"])
+def test_no_number_of_a_list_of_facts_is_cut_off(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
+    """26.0 us whose end is out of sight reads as 26."""
+    load(browser, pages[name], width=width)
+    browser.execute_script(SHOW_ALL)
+    facts, hidden = browser.execute_script(
+        "const all = [...document.querySelectorAll('table.facts')].filter(t => t.checkVisibility());"
+        "return [all.length, all.filter(t => t.scrollWidth > t.parentElement.clientWidth + 1)"
+        ".map(t => [t.caption.textContent, t.scrollWidth, t.parentElement.clientWidth])]"
+    )
+    assert facts >= 6
+    assert hidden == []
+
+
 def test_tables_are_tables_again_on_a_wide_page(browser: Any, pages: dict[str, str]) -> None:
     load(browser, pages["demo"], width=1400)
     browser.execute_script(SHOW_ALL)

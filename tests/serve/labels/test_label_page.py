@@ -347,7 +347,16 @@ def test_everything_by_keys(browser: Any, server: LabelServer) -> None:
     until(browser, lambda: browser.find_element("id", "help").is_displayed())
     assert "Done, and the next picture" in text(browser, "keys")
     save(browser, "label-keys")
+    assert run(browser, "return document.activeElement.id") == "help-title", "it is read from its beginning"
     keys(browser, ESCAPE)
+    tabbed = "return document.querySelectorAll('#list button[tabindex=\"0\"]').length"
+    assert run(browser, tabbed) == 1, "however many pictures there are, Tab stops once among them"
+    run(browser, "app.list.rows.get('keys.png').focus()")
+    keys(browser, DOWN)
+    name = "return document.activeElement.dataset.name"
+    assert run(browser, name) == run(browser, "const all = app.list.names(); return all[all.indexOf('keys.png') + 1]")
+    assert run(browser, tabbed) == 1
+    run(browser, "document.activeElement.blur()")
     keys(browser, "b", "3", "[", "[", "0")
     keys(browser, RIGHT, " ", *[RIGHT] * 5, *[DOWN] * 3, " ")
     tree = masks(browser)["tree"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,10 @@ from edgerig.datasets.labels.canonical import to_json
 from edgerig.datasets.labels.masks import shape_mask
 from edgerig.datasets.labels.shapes import Box, ImageLabels, Polygon, Shape
 from edgerig.errors import DatasetError, StorageError, StoreError, UsageError
-from edgerig.serve.labels.journal import NAME
+from edgerig.files import sha256
+from edgerig.serve.labels.dataset import LabelledDataset
+from edgerig.serve.labels.journal import NAME, open_journal
+from edgerig.serve.labels.server import journal_folder, journal_of
 from edgerig.store import Version, open_dataset
 
 OVERLAP = np.zeros((HEIGHT, WIDTH), bool)
@@ -429,3 +433,35 @@ def test_a_dataset_in_object_storage(tmp_path: Path, monkeypatch: pytest.MonkeyP
         journals = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl"))
         assert b"s3://lab/labelled/street" in journals
         assert server.secret.encode() not in journals
+
+
+@pytest.mark.parametrize("place", ["state", "home"])
+def test_the_journal_is_that_of_one_dataset_wherever_its_address_is_typed(
+    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    """`data/street` of two projects are two datasets, and `../data/street` may be one of them."""
+    monkeypatch.setenv("EDGERIG_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    shutil.copytree(street, tmp_path / "one" / "data")
+    shutil.copytree(street, tmp_path / "two" / "data")
+    folders = {}
+    for typed in ("one data/street", "two data/street", "one/data ../data/street"):
+        where, _, address = typed.partition(" ")
+        monkeypatch.chdir(tmp_path / where)
+        dataset = LabelledDataset(address)
+        folders[typed] = journal_folder(dataset)
+        assert folders[typed].parent == tmp_path / "state" / "labels"
+    assert folders["one data/street"] == folders["one/data ../data/street"] != folders["two data/street"]
+    # Where an earlier version of edgerig kept it, under the address as it was typed.
+    monkeypatch.chdir(tmp_path / "one")
+    root = tmp_path / "state" if place == "state" else tmp_path / "home" / "edgerig"
+    earlier = root / "labels" / sha256(b"data/street")[:16]
+    open_journal(earlier, "data/street", 1).close()
+    assert journal_folder(LabelledDataset("data/street")) != earlier
+    assert f"--journal {earlier}" in caplog.text
+    journal_of(earlier, LabelledDataset("data/street")).close()
+    # What was typed in full can be of no other dataset.
+    full = str(tmp_path / "two" / "data" / "street")
+    earlier = root / "labels" / sha256(full.encode())[:16]
+    open_journal(earlier, full, 1).close()
+    assert journal_folder(LabelledDataset(full)) == earlier

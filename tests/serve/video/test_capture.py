@@ -124,7 +124,7 @@ def test_pictures_wait_while_the_store_is_away(street: Path, inbox: Versions, tm
 def test_what_a_power_failure_left_half_written_is_no_picture(street: Path, inbox: Versions) -> None:
     from edgerig.serve.video.capture.spool import Spool
 
-    spool = Spool(inbox.address, str(street))
+    spool = Spool(inbox.identity, str(street))
     (spool.folder / ".half.jpg.json.0.tmp.json").write_bytes(b'{"name":"x.jpg","extra":{}}')
     (spool.folder / "alone.jpg.json").write_bytes(b'{"name":"y.jpg","extra":{}}')
     (spool.folder / "broken.jpg.json").write_bytes(b'{"name"')
@@ -141,7 +141,7 @@ def test_ctrl_c_sends_what_is_there(street: Path, inbox: Versions, tmp_path: Pat
     """A long video, so that there is always more to come."""
     frames = [np.full((240, 320, 3), number % 200, np.uint8) for number in range(400)]
     write_video(tmp_path / "long.mp4", frames)
-    call = ["data", "capture", str(tmp_path / "long.mp4"), "--every", "1ms", "--format", "png"]
+    call = ["data", "capture", str(tmp_path / "long.mp4"), "--every", "1ms", "--picture-format", "png"]
     process = subprocess.Popen(
         [sys.executable, "-c", _CAPTURE, *call, "--to", inbox.address],
         stdout=subprocess.PIPE,

@@ -73,8 +73,9 @@ def export_labels(
             "Splits are not written: {} of one (--split).", sum(e.split is not None for e in chosen), "picture"
         )
     if not labelled:
+        where = f" in {split}" if split else ""
         raise DatasetError(
-            f"{versions.address}@{version.version} has no pictures with labels{f' in {split}' if split else ''}.",
+            f"{versions.address}@{version.version} has no pictures with boxes, polygons or masks{where}.",
             "Label them (edgerig label), or import labels (edgerig data import --help).",
         )
     with storing(folder):

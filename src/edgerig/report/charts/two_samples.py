@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from edgerig.report.charts.svg import Drawing, element, text
 #: Bins of a histogram of reals.
 BINS = 24
 _HEIGHT, _FLOOR, _TOP = 120.0, 96.0, 8.0
+#: Of names below bars: the height of a row, the width of a letter of 12 px with the gap to the next name, rows at most.
+_ROW, _LETTER, _MOST_ROWS = 14.0, 7.6, 4
 
 
 def shares(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -35,9 +38,11 @@ def paired_bars(
     """Pairs of bars on a common scale, the first sample's left of the second's.
 
     Args:
-        ticks: Texts below, spread over the whole width.
+        ticks: Texts below: one for each pair, in as many rows as keep them apart; or fewer, spread over the width.
     """
-    drawing = Drawing(width, _HEIGHT, label)
+    named = len(ticks) == len(first)
+    rows = _rows(ticks, (width - 16) / len(first)) if named else 1
+    drawing = Drawing(width, _HEIGHT + _ROW * (rows - 1), label)
     largest = max(*first, *second) or 1.0
     step = (width - 16) / len(first)
     drawn = []
@@ -49,12 +54,25 @@ def paired_bars(
             size = {"width": max(1.0, step * 0.42), "height": height}
             drawn.append(element("rect", x=left, y=_FLOOR - height, class_=f"s{series}", data_tip=tip, **size))
     drawing.add("g", *drawn, class_="bars")
-    apart = (width - 16) / max(1, len(ticks) - 1) if len(ticks) != len(first) else step
-    offset = 8.0 if len(ticks) != len(first) else 8 + step / 2
-    anchors = ["start", *["middle"] * (len(ticks) - 2), "end"] if len(ticks) != len(first) else ["middle"] * len(ticks)
-    texts = [
-        text(tick, offset + apart * index, _FLOOR + 16, text_anchor=anchor)
-        for index, (tick, anchor) in enumerate(zip(ticks, anchors, strict=False))
-    ]
+    if named:
+        texts = [_name(tick, index, step, rows, width) for index, tick in enumerate(ticks)]
+    else:
+        apart, anchors = (width - 16) / max(1, len(ticks) - 1), ["start", *["middle"] * (len(ticks) - 2), "end"]
+        texts = [
+            text(tick, 8.0 + apart * index, _FLOOR + 16, text_anchor=anchor)
+            for index, (tick, anchor) in enumerate(zip(ticks, anchors, strict=True))
+        ]
     drawing.add("g", *texts, class_="ticks")
     return drawing.render()
+
+
+def _rows(names: Sequence[str], step: float) -> int:
+    """In how many rows names stand below pairs that are ``step`` apart, so that none runs into the next."""
+    return min(_MOST_ROWS, max(1, math.ceil(max(map(len, names)) * _LETTER / step)))
+
+
+def _name(name: str, index: int, step: float, rows: int, width: float) -> str:
+    """The name of a pair, below its middle, or as near as the drawing's sides let it be."""
+    half = min(len(name) * _LETTER, width) / 2
+    x = min(max(8 + step * (index + 0.5), half), width - half)
+    return text(name, x, _FLOOR + 16 + _ROW * (index % rows), text_anchor="middle")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig.errors import StorageError
+from edgerig.errors import NoBundleError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.energy import energy_of, energy_source
@@ -114,7 +114,7 @@ def entry_of(bundle: Path) -> RunEntry:
     """
     stamp = stamp_of(bundle)
     if stamp is None:
-        raise StorageError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
+        raise NoBundleError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
     run, commit = Bundle(bundle).result(), Bundle(bundle).header().commit
     return RunEntry(
         bundle=str(bundle.resolve()),

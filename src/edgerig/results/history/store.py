@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from edgerig import files
-from edgerig.errors import StorageError, UnknownNameError, UsageError
+from edgerig.errors import NoBundleError, StorageError, UnknownNameError, UsageError
 from edgerig.results.history.entries import FigureEntry, RunEntry, entry_of, stamp_of
 from edgerig.results.history.tests import (
     BUNDLE_IS_THERE,
@@ -227,7 +227,7 @@ class History:
         if not name or "/" in name or name in (".", "..") or not name.isprintable():
             raise UsageError(f"{name!r} cannot be the name of a baseline.", "Use letters, digits, dots and dashes.")
         if stamp_of(bundle) is None:
-            raise StorageError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
+            raise NoBundleError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
         files.write_json(self.folder / NAMES, self.baselines() | {name: str(bundle.resolve())})
 
     def baseline(self, text: str) -> Path:

@@ -39,7 +39,7 @@ class LabelledDataset:
         address: ``STORE/NAME`` or ``STORE/NAME@N``. credentials: See `edgerig.store.open_store`.
 
     Attributes:
-        address: Without a version.
+        address: Without a version. identity: As `edgerig.store.Versions.identity`.
         version: The newest that is known here: the one that was opened, or that `commit` made.
 
     Raises:
@@ -60,7 +60,7 @@ class LabelledDataset:
             )
         self._read: dict[int, Mapping[str, Entry]] = {}
         self._versions, _ = open_dataset(address, writing=True, credentials=credentials)
-        self.address = versions.address
+        self.address, self.identity = versions.address, versions.identity
         if not self.version.entries:
             raise DatasetError(
                 f"Version {self.version.version} of {self.address} has no pictures.",

@@ -124,11 +124,12 @@ class Journal:
             self._descriptor = -1
 
 
-def open_journal(folder: Path, dataset: str, version: int) -> Journal:
+def open_journal(folder: Path, dataset: str, version: int, typed: str = "") -> Journal:
     """The journal in a folder: the one that is there, or a new one.
 
     Args:
-        dataset: Address of the dataset, without a version. version: What a new journal's operations are upon.
+        dataset: Identity of the dataset. version: What a new journal's operations are upon.
+        typed: Its address, which journals of earlier versions have instead.
 
     Raises:
         UsageError: Another server has it open, or it is another dataset's.
@@ -148,7 +149,7 @@ def open_journal(folder: Path, dataset: str, version: int) -> Journal:
                 sync_folder(folder)
                 sync_folder(folder.parent)
         first = lines[0]
-        if not isinstance(first, Beginning) or first.dataset != dataset or first.form != FORM:
+        if not isinstance(first, Beginning) or first.dataset not in (dataset, typed) or first.form != FORM:
             what = first.dataset if isinstance(first, Beginning) else "something else"
             raise UsageError(
                 f"The journal in {folder} is of {what}, not of {dataset}.", "Give another folder: --journal."

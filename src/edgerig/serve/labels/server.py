@@ -14,7 +14,7 @@ from typing import Any
 
 from edgerig.agent.address import Address, parse_address
 from edgerig.errors import EdgerigError, MissingExtraError, UsageError
-from edgerig.files import sha256
+from edgerig.files import sha256, state_folder
 from edgerig.serve import http
 from edgerig.serve.labels.committing import Committer
 from edgerig.serve.labels.dataset import LabelledDataset
@@ -41,7 +41,7 @@ class LabelServer:
         dataset: Its address, ``STORE/NAME`` or ``STORE/NAME@N``. credentials: See `edgerig.store.open_store`.
         classes: Names of classes that are added to the dataset's.
         prefill: File of a network that proposes labels. prefill_labels, prefill_task: See `Prefiller`.
-        journal: Folder of the journal; by default one for the dataset, below `journal_home`.
+        journal: Folder of the journal; by default one for the dataset, below `state_folder`.
         listen: ``HOST:PORT``; port 0 takes a free one.
         tls, token, insecure: Who may come in, see `edgerig.serve.Server`.
         commit: Whether `stop` writes a version.
@@ -87,7 +87,7 @@ class LabelServer:
                 undo.callback(self._prefiller.close)
                 for line in self._prefiller.told:
                     _logger.info("%s", line)
-            folder = journal or journal_home() / sha256(self._dataset.address.encode())[:16]
+            folder = journal or journal_folder(self._dataset)
             self._journal = journal_of(folder, self._dataset)
             undo.callback(self._journal.close)
             self._listener, address = listen_at(wanted)
@@ -209,11 +209,29 @@ def require() -> None:
             raise MissingExtraError("edgerig label", "label", module) from error
 
 
-def journal_home() -> Path:
-    """The folder of journals: ``edgerig/labels`` where this user's programs keep their state (XDG base directories)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    home = Path(state) if state else Path.home() / ".local" / "state"
-    return home / "edgerig" / "labels"
+def journal_folder(dataset: LabelledDataset) -> Path:
+    """The folder of a dataset's journal, in ``labels`` in `state_folder`.
+
+    Earlier versions of edgerig did not follow ``EDGERIG_STATE``, and kept journals of datasets in folders under the
+    address as it was typed, so that ``data/street`` was the same in every folder. A journal of theirs may hold labels
+    that are in no version yet: it is taken where it can be of no other dataset, and else is named.
+    """
+    folder = state_folder() / "labels" / sha256(dataset.identity.encode())[:16]
+    homes = (state_folder(), Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edgerig")
+    for home in homes:
+        earlier = home / "labels" / sha256(dataset.address.encode())[:16]
+        if earlier == folder or folder.exists() or not earlier.is_dir():
+            continue
+        if "://" in dataset.address or Path(dataset.address).is_absolute():
+            return earlier
+        _logger.warning(
+            "%s has what was labelled in a dataset that was called %s from some folder. If that was this one, take it: "
+            "--journal %s",
+            earlier,
+            dataset.address,
+            earlier,
+        )
+    return folder
 
 
 def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
@@ -222,7 +240,7 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
     Raises:
         UsageError: Another server has it. StorageError: It is damaged, or cannot be written.
     """
-    journal = open_journal(folder, dataset.address, dataset.version.version)
+    journal = open_journal(folder, dataset.identity, dataset.version.version, dataset.address)
     if journal.recovered:
         _logger.warning(
             "the last %d bytes of %s were no whole line: nobody was told that they are taken",
@@ -243,4 +261,4 @@ def journal_of(folder: Path, dataset: LabelledDataset) -> Journal:
         return journal
     archive(journal)
     journal.close()
-    return open_journal(folder, dataset.address, dataset.version.version)
+    return open_journal(folder, dataset.identity, dataset.version.version, dataset.address)

@@ -85,6 +85,7 @@ class Video(Way):
 
         keep_freed_memory(256 << 20)
         self._begin(service)
+        self.page = "/"
         files = files_of("video")
 
         async def page(request: Request) -> Response:

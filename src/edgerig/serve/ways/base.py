@@ -23,12 +23,14 @@ class Way:
     Class attributes:
         name: As it is called in metrics, logs and on the command line.
         listens: Whether it has a port of its own.
+        page: The path of its page for people on the server's HTTP port, once `routes` was called; None without one.
         takes_token: Whether its clients can show a token; where they cannot, only TLS keeps strangers out.
     """
 
     name: ClassVar[str]
     listens: ClassVar[bool] = False
     takes_token: ClassVar[bool] = True
+    page: str | None = None
 
     def __init__(self, listen: str | None = None) -> None:
         self.listen = listen

@@ -62,6 +62,7 @@ class Page(Way):
         self._further = open_networks(service.artifact, list(further))
         for network in self._further:
             network.pool.start()
+        self.page = "/"
         return DigitsPage(service.name, [own, *self._further]).routes()
 
     def _picture_routes(self, service: Service) -> Sequence[BaseRoute]:
@@ -77,6 +78,7 @@ class Page(Way):
                 raise
             return ()
         self._pictures = PictureNetwork(view, service.pool)
+        self.page = "/"
         return PicturePage(service.name, service.pool.target.address, self._pictures).routes()
 
     async def stop(self, deadline: float) -> None:

@@ -17,6 +17,15 @@ export class List {
       const row = event.target.closest("button");
       if (row) chosen(row.dataset.name);
     });
+    // One stop for Tab, however many pictures there are: arrows go through them.
+    by("list").addEventListener("keydown", (event) => {
+      const rows = [...this.rows.values()], at = rows.indexOf(event.target);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (at < 0 || to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.stop(rows[Math.max(0, Math.min(to, rows.length - 1))]).focus();
+    });
     by("list").addEventListener("scroll", ({ target }) => {
       if (target.scrollTop + target.clientHeight < target.scrollHeight - 200 || this.limit >= this.pictures.size) return;
       this.limit += ROWS;
@@ -64,7 +73,14 @@ export class List {
     this.rows.get(name)?.scrollIntoView({ block: "nearest" });
   }
 
+  // Makes a row the one that Tab goes to.
+  stop(row) {
+    for (const other of this.rows.values()) other.tabIndex = other === row ? 0 : -1;
+    return row;
+  }
+
   draw() {
+    const focused = this.by("list").contains(document.activeElement) ? document.activeElement.dataset.name : "";
     this.stale = false;
     const names = this.names();
     while (names.indexOf(this.current) >= this.limit) this.limit += ROWS;
@@ -78,6 +94,9 @@ export class List {
       item.append(row);
       return item;
     }));
+    const kept = focused === this.current ? undefined : this.rows.get(focused);
+    this.stop(kept ?? this.rows.get(this.current) ?? this.rows.values().next().value);
+    kept?.focus({ preventScroll: true });
     this.count();
   }
 

@@ -53,7 +53,7 @@ def capture(
         SourceError: A file cannot be read.
         StoreError: Pictures could not be sent; they wait on this machine, and go with the next capture.
     """
-    run = _Run(Spool(versions.address, source.address), versions, progress, note)
+    run = _Run(Spool(versions.identity, source.address), versions, progress, note)
     camera, stop = name or camera_name(source.address), threading.Event()
     timer = threading.Timer(seconds, stop.set) if seconds is not None else None
     lost = _Told(progress.log)

@@ -4,6 +4,7 @@ none, and the next one of the same source to the same dataset takes them along."
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -29,12 +30,14 @@ class Spool:
     """The folder of the pictures of one source that wait for one dataset.
 
     Args:
-        address: Of the dataset.
+        dataset: Its `edgerig.store.Versions.identity`.
         source: Address of the source.
     """
 
-    def __init__(self, address: str, source: str) -> None:
-        self.folder = files.state_folder() / "capture" / files.digest([address, source])[:16]
+    def __init__(self, dataset: str, source: str) -> None:
+        if Path(source).exists():
+            source = str(Path(source).resolve())
+        self.folder = files.state_folder() / "capture" / files.digest([dataset, source])[:16]
         with storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
