@@ -63,8 +63,9 @@ class TestCsvKeepsTheContract(DatasetContract):
         lambda text: text.replace(",", ";").encode(),
         lambda text: text.replace(",", ", ").replace("cat", '"cat"').encode(),
         lambda text: text.replace("\n", "\n\n").encode(),
+        lambda text: b"sep=;\r\n" + text.replace(",", ";").replace("\n", "\r\n").encode(),
     ],
-    ids=["plain", "windows", "utf-16", "tabs", "semicolons", "spaces and quotes", "empty lines"],
+    ids=["plain", "windows", "utf-16", "tabs", "semicolons", "spaces and quotes", "empty lines", "of Excel"],
 )
 def test_one_table_has_the_same_samples_whoever_wrote_it(tmp_path: Path, change: Any) -> None:
     dataset = table(write(tmp_path, change(lines())))

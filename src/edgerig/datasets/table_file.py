@@ -20,6 +20,8 @@ from edgerig.errors import DatasetError
 SEPARATORS = {"tab": "\t", "semicolon": ";", "comma": ","}
 #: The largest number of float32, in which networks get all of them.
 _LARGEST = 3.4028234e38
+#: The line by which Excel is told the separator.
+_SAID = re.compile(r"sep=(.)[ \t]*\r?\n", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 Separator = Literal["tab", "semicolon", "comma"]
 
@@ -94,9 +96,14 @@ def open_table(path: Path, form: TableForm) -> Table:
         DatasetError: It cannot be read, has no rows, or two columns of one name.
     """
     text = _text(path, form.encoding)
+    said = _SAID.match(text)
+    if said is not None:
+        # An empty line in its place keeps the numbers of the others.
+        text = "\n" + text[said.end() :]
     first = next((line for line in text.splitlines() if line.strip()), "")
     bare = _QUOTED.sub("", first)
     seen = next((mark for mark in SEPARATORS.values() if mark in bare), ",")
+    seen = said[1] if said is not None and said[1] in SEPARATORS.values() else seen
     separator = SEPARATORS[form.separator] if form.separator else seen
     rows = (cells for _, cells in _cells(text, separator, path))
     cells = next(rows, [])
