@@ -79,6 +79,8 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ({"matrix": [{"runtimes": [{"use": "litert", "name": "x" * 1001}]}]}, "at most 1000 characters"),
         ({"measure": {"seconds": float("inf")}}, "seconds: inf is not a finite number"),
         ({"matrix": [{"runtimes": ["litter"]}] * 60}, "and 10 more"),
+        ({"model": {"file": ["net.tflite"]}}, "file: must be text: the path of a model file"),
+        ({"matrix": [{"runtimes": ["litert"], "models": [["x"] * 5000]}]}, "… (25,"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes: dict[str, Any], said: str) -> None:

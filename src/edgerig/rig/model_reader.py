@@ -90,7 +90,10 @@ class ModelReader(PartReader):
         use, options = data.get("use"), _options(data)
         if data.get("train") and use is None:
             self.problem((*where, "train"), "a model file is taken as it is; only a model named by 'use' is trained")
-        path = self.resolve(str(data["file"]))
+        if not isinstance(data["file"], str):
+            self.problem((*where, "file"), "must be text: the path of a model file")
+            return ModelPart()
+        path = self.resolve(data["file"])
         if not Path(path).exists():
             self.problem((*where, "file"), f"there is no file {path}")
         format = self.format(data.get("format"), path, where)

@@ -14,7 +14,10 @@ from edgerig.rig.document import Document, Location
 from edgerig.rig.types import CompilerChain, Part
 from edgerig.rig.usual_way import AS_IT_IS
 from edgerig.targets.resolve import plugin_of
+from edgerig.text import cut
 
+#: Characters of a problem, which may name what stands in the file.
+MOST_TOLD = 2000
 #: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder", "python"})
 #: The setting that names a module of the user's: it is looked for where their classes are.
@@ -153,7 +156,7 @@ class PartReader:
         self.problem(where, " ".join(str(error).split()))
 
     def problem(self, where: Location, text: str, key: str | None = None) -> None:
-        self.problems.append(": ".join(filter(None, [self.document.where(where, key), text])))
+        self.problems.append(": ".join(filter(None, [self.document.where(where, key), cut(text, MOST_TOLD)])))
 
 
 def is_name(text: str) -> bool:
