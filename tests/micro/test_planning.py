@@ -14,7 +14,9 @@ from edgerig.micro.arithmetic.memo import by_numbers, memoized
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
 from edgerig.micro.kernels.base import Context
+from edgerig.micro.planning import Planned, Planner, Variant
 from edgerig.testing.networks.published_shapes import published_shape
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,36 @@ def test_numbers_are_computed_once_for_layers_that_share_them(pictures: bytes) -
         assert len(seen) == 3 + len(nodes)
     assert total(nodes[0]) == first[0]
     assert len(seen) == 4 + len(nodes)
+
+
+def test_of_many_layers_only_the_fullest_are_tried_from_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans would be as many as layers, and work grow with the square of the network."""
+    plans: list[bool] = []
+    plan = Planner.plan
+
+    def counting(planner: Planner, variant: Variant, thorough: bool = True, below: int | None = None) -> Planned:
+        plans.append(thorough)
+        return plan(planner, variant, thorough, below)
+
+    monkeypatch.setattr(Planner, "plan", counting)
+    counts = []
+    for layers in (60, 120):
+        plans.clear()
+        compile_model(depthwise_chain(layers), "net", Options())
+        counts.append(len(plans))
+    assert counts[1] <= counts[0]
+
+
+def depthwise_chain(layers: int) -> bytes:
+    """Depthwise convolutions one behind the other, and a value that is needed from the first to the last."""
+    net = TfliteBuilder()
+    first = last = net.tensor("x", (1, 6, 6, 2), "int8", None, 0.05)
+    weights = net.tensor("w", (1, 3, 3, 2), "int8", np.arange(18).reshape(1, 3, 3, 2), 0.01)
+    options = {"padding": 0, "strideH": 1, "strideW": 1, "depthMultiplier": 1}
+    for index in range(layers):
+        y = net.tensor(f"y{index}", (1, 6, 6, 2), "int8", None, 0.05)
+        net.operator("DEPTHWISE_CONV_2D", [last, weights], [y], "DepthwiseConv2DOptions", **options)
+        last = y
+    y = net.tensor("y", (1, 6, 6, 2), "int8", None, 0.1)
+    net.operator("ADD", [first, last], [y], "AddOptions")
+    return net.build([first], [y])

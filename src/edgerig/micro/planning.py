@@ -20,6 +20,7 @@ from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.memory.aliases import AliasSets
 from edgerig.micro.memory.arena import Memory, Step, plan_memory
+from edgerig.micro.memory.planner import least_bytes
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage
 from edgerig.micro.select import Choice
@@ -28,6 +29,8 @@ from edgerig.micro.select import Choice
 _WORTH = 1 / 100
 #: Of the arena; for so much layers are made mildly thrifty, which costs a few per cent of them.
 _MILD = 1 / 20
+#: Layers that are tried from their end one by one; more would take time that grows with the network's square.
+_TURNED = 48
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,8 @@ def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
     # Layers that can be made from their end, and write before what they still read.
     reversible = [index for index, needs in enumerate(planner.needs(variant)) if needs.reversible]
     # Every other one first: in a chain the output of each lies where the input of the one before it lay.
-    for backward in (reversible[::2], *([index] for index in reversible)):
+    alone = sorted(_fullest(best[1].memory, reversible))
+    for backward in (reversible[::2], *([index] for index in alone)):
         if best[1].arena <= best[1].memory.plan.lower_bound:
             break
         turned = replace(best[0], backward=best[0].backward.symmetric_difference(backward))
@@ -214,6 +218,14 @@ def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
         if other.arena < best[1].arena:
             best = turned, other
     return best
+
+
+def _fullest(memory: Memory, layers: Sequence[int]) -> Sequence[int]:
+    """Of many layers those where most memory is needed: each that is tried costs a plan of the whole network."""
+    if len(layers) <= _TURNED:
+        return layers
+    levels = least_bytes(memory.plan.buffers)
+    return sorted(layers, key=lambda index: -levels[index])[:_TURNED]
 
 
 def _mild(planner: Planner, small: Variant, planned: Planned) -> tuple[Variant, Planned]:
