@@ -22,7 +22,7 @@ from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Measurement
 from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
-from edgerig.results.layers.stored_errors import read_layer_errors
+from edgerig.results.layers.stored import read_layer_errors
 from edgerig.results.types import CellResult
 from edgerig.tasks.judgement import Agreement
 from edgerig.testing.networks.onnx_networks import colour_images

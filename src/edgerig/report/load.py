@@ -16,8 +16,7 @@ from edgerig.measure.layer_cut import LayerCuts
 from edgerig.measure.layer_error import LayerErrors
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
 from edgerig.results.layers.layer_map import LayerMap, read_layer_map
-from edgerig.results.layers.stored_cuts import read_layer_cuts
-from edgerig.results.layers.stored_errors import read_layer_errors
+from edgerig.results.layers.stored import read_layer_cuts, read_layer_errors
 from edgerig.results.reading import MAX_SAMPLES
 from edgerig.results.types import CellResult, RunResult
 

@@ -24,7 +24,7 @@ from edgerig.models.graph.read import read_graph
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.layers.layer_map import LayerMap
-from edgerig.results.layers.stored_cuts import read_layer_cuts
+from edgerig.results.layers.stored import read_layer_cuts
 from edgerig.results.types import CellResult
 from edgerig.targets.resolve import target_for
 

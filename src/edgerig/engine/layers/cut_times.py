@@ -27,7 +27,7 @@ from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.layers.layer_map import LayerMap
-from edgerig.results.layers.stored_cuts import read_layer_cuts, write_layer_cuts
+from edgerig.results.layers.stored import read_layer_cuts, write_layer_cuts
 from edgerig.results.types import CellResult
 from edgerig.targets.base import Session, Target
 from edgerig.targets.resolve import target_for

@@ -31,7 +31,7 @@ from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.layers.layer_map import LayerMap, read_layer_map
-from edgerig.results.layers.stored_errors import read_layer_errors, write_layer_errors
+from edgerig.results.layers.stored import read_layer_errors, write_layer_errors
 from edgerig.results.types import CellResult
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
