@@ -17,7 +17,7 @@ from edgerig.bounded import isolated
 from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_source import CSource
-from edgerig.errors import CompileError, IncompatibleError, InferenceError
+from edgerig.errors import CompileError, IncompatibleError, ModelError
 from edgerig.measure.firmware import ArenaBuffer
 from edgerig.micro import CPUS, Manifest, Options, Source, compile_model
 from edgerig.micro.emit.source import MANIFEST
@@ -104,13 +104,13 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     """The network in a folder that ``edgerig compile --to c`` wrote with the prefix ``model``.
 
     Raises:
-        InferenceError: It is no such folder. IncompatibleError: The prefix is another.
+        ModelError: It is no such folder. IncompatibleError: The prefix is another.
     """
     if manifest is None:
         try:
             manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         except (OSError, msgspec.MsgspecError) as error:
-            raise InferenceError(f"{folder} holds no network in C: {error}.", "edgerig compile MODEL --to c") from error
+            raise ModelError(f"{folder} holds no network in C: {error}.", "edgerig compile MODEL --to c") from error
     if manifest.name != PREFIX:
         raise IncompatibleError(
             f"The network in {folder} has the prefix {manifest.name!r}; the firmware calls {PREFIX!r}.",

@@ -11,7 +11,7 @@ from edgerig.boards.board import load_board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.boards.network import network_of
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
-from edgerig.errors import IncompatibleError, InferenceError, UnknownNameError
+from edgerig.errors import IncompatibleError, ModelError, UnknownNameError
 from edgerig.models.files import open_artifact
 from edgerig.suites.mlperf_tiny.firmware import console_for
 from edgerig.testing import networks
@@ -60,5 +60,5 @@ def test_a_folder_without_a_description_is_no_network(network_files: dict[str, P
     import msgspec
 
     network = msgspec.structs.replace(network_in(network_files["kws01"]), folder=str(tmp_path))
-    with pytest.raises(InferenceError, match="holds no network in C"):
+    with pytest.raises(ModelError, match="holds no network in C"):
         console_for(network, BOARD)

@@ -14,7 +14,7 @@ from edgerig.boards.config import quoted
 from edgerig.boards.firmware import Console, Network
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark, benchmark_named
 from edgerig.datasets.preprocess import dequantize, quantize_input
-from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.errors import IncompatibleError, ModelError
 from edgerig.micro import Manifest
 from edgerig.micro.emit.source import MANIFEST
 from edgerig.suites.mlperf_tiny import grammar
@@ -45,7 +45,7 @@ def console_for(
     Raises:
         UnknownNameError: There is no such benchmark.
         IncompatibleError: The network is none of that benchmark, or of any; or the board has no pin for energy mode.
-        InferenceError: The network's folder has no description.
+        ModelError: The network's folder has no description.
     """
     if mode == "energy" and not board.trigger:
         raise IncompatibleError(
@@ -125,4 +125,4 @@ def _manifest(folder: Path) -> Manifest:
     try:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
-        raise InferenceError(f"{folder} holds no network in C: {error}.", "edgerig compile MODEL --to c") from error
+        raise ModelError(f"{folder} holds no network in C: {error}.", "edgerig compile MODEL --to c") from error
