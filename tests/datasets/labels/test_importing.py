@@ -184,7 +184,7 @@ def test_a_folder_with_files_is_not_exported_into(versions: Versions, tmp_path: 
     add(versions, labels(a=(SQUARE,)), tmp_path / "in")
     with pytest.raises(DatasetError, match="is not empty"):
         export_labels(versions, None, tmp_path / "in", coco.write, Progress())
-    with pytest.raises(DatasetError, match=r"@1 has no pictures with labels in train"):
+    with pytest.raises(DatasetError, match=r"@1 has no pictures with boxes, polygons or masks in train"):
         export_labels(versions, None, tmp_path / "out", coco.write, Progress(), split="train")
     with pytest.raises(StoreError, match="has no version 7"):
         export_labels(versions, 7, tmp_path / "out", coco.write, Progress())
