@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int16x8
 from edgerig.datasets.base import Dataset
@@ -34,7 +37,8 @@ def spoiled_onnx(source: Artifact, value: float, path: Path) -> tuple[Artifact, 
 def spoiled_tflite(source: Artifact, value: float, path: Path) -> tuple[Artifact, str]:
     model = flatbuffer.unpack(Path(source.path).read_bytes())
     tensors = model.subgraphs[0].tensors
-    tensor = next(each for each in tensors if each.type == 0 and model.buffers[each.buffer].data is not None)
+    weights = (each for each in tensors if each.type == 0 and len(each.shape) > 1)
+    tensor = next(each for each in weights if model.buffers[each.buffer].data is not None)
     numbers = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.float32).copy()
     numbers[0] = value
     model.buffers[tensor.buffer].data = np.frombuffer(numbers.tobytes(), np.uint8)
@@ -61,6 +65,101 @@ def test_a_constant_that_is_not_finite_is_named(
 def test_what_keeps_real_numbers_takes_them(float_net: Artifact, tmp_path: Path) -> None:
     network, _ = spoiled_tflite(float_net, float("-inf"), tmp_path / "mask.tflite")
     assert Float16().compile(network, tmp_path / "out").scheme == "float16"
+
+
+def with_operator(source: Artifact, op: str, constants: dict[str, np.ndarray], path: Path) -> Artifact:
+    """The network with an operator more, after its first convolution: its input, and the constants."""
+    model = onnx.load(source.path)
+    place = next(number for number, node in enumerate(model.graph.node) if node.op_type == "Conv")
+    conv = model.graph.node[place]
+    result, before = conv.output[0], "before"
+    conv.output[0] = before
+    first, *rest = constants
+    inputs = [first, before, *rest] if op == "Where" else [before, *constants]
+    model.graph.node.insert(place + 1, onnx.helper.make_node(op, inputs, [result], name="more"))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in constants.items())
+    onnx.save(model, path)
+    return open_artifact(path, preprocessing=source.preprocessing)
+
+
+@pytest.mark.parametrize("op", ["Clip", "Max", "Min"])
+def test_bounds_may_be_infinite(op: str, onnx_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    ends = [np.float32("-inf"), np.float32("inf")]
+    chosen = {"Clip": ends, "Max": ends[:1], "Min": ends[1:]}[op]
+    named = {f"bound{number}": np.array(end) for number, end in enumerate(chosen)}
+    network = with_operator(onnx_net, op, named, tmp_path / "bounded.onnx")
+    assert np.abs(outputs(OnnxInt8().compile(network, tmp_path / "out", blobs)) - outputs(network)).max() < 0.1
+
+
+def outputs(network: Artifact) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(network.path)
+    x = np.random.default_rng(0).random((1, *network.inputs[0].shape[1:]), np.float32)
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
+
+
+@pytest.mark.parametrize(("value", "words"), [(-np.inf, "infinite"), (np.finfo(np.float32).min, "as good as infinite")])
+def test_a_mask_whose_result_is_quantized_is_told(
+    value: float, words: str, onnx_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    keep, mask = np.arange(8).reshape(8, 1, 1) % 3 > 0, np.array(value, np.float32)
+    network = with_operator(onnx_net, "Where", {"keep": keep, "mask": mask}, tmp_path / "masked.onnx")
+    with pytest.raises(CompileError, match=words):
+        OnnxInt8().compile(network, tmp_path / "out", blobs)
+
+
+@pytest.fixture(scope="module")
+def infinite_nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
+    """Keras networks with -inf, in whose place the converter writes the lowest number: a mask that is added before a
+    softmax or chosen there, and the padding of a maximum."""
+    from edgerig.models.keras.engine import import_keras, seeded
+
+    keras = import_keras()
+    ops = keras.ops
+    folder, keep = tmp_path_factory.mktemp("infinite"), np.arange(8) % 3 > 0
+    mask, sides = np.where(keep, 0, -np.inf).astype(np.float32), ((0, 0), (1, 1), (1, 1), (0, 0))
+    ends: dict[str, Callable[[Any], Any]] = {
+        "added": lambda x: ops.softmax(x + mask),
+        "chosen": lambda x: ops.softmax(ops.where(keep, x, -np.inf)),
+        "padded": lambda x: ops.max_pool(ops.pad(x, sides, constant_values=-np.inf), 3, 1),
+    }
+    for name, end in ends.items():
+        with seeded(7):
+            start = keras.Input((12, 12, 1))
+            rest = keras.layers.Flatten()(end(keras.layers.Conv2D(8, 3, strides=4)(start)))
+            keras.Model(start, keras.layers.Dense(4)(rest)).save(folder / f"{name}.keras")
+    return {name: open_artifact(folder / f"{name}.keras", preprocessing=Preprocessing(scale=1 / 255)) for name in ends}
+
+
+@pytest.mark.parametrize("name", ["added", "chosen"])
+def test_a_mask_is_named_though_its_converter_writes_the_lowest_number(
+    name: str, infinite_nets: dict[str, Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    network = infinite_nets[name]
+    with pytest.raises(
+        CompileError, match=rf"{name}\.keras cannot be quantized: .* as good as infinite \(-3\.4e\+38\)"
+    ):
+        Int8().compile(network, tmp_path / "out", blobs)
+    # Weights alone are quantized, and the mask is none.
+    Dynamic().compile(network, tmp_path / "dynamic")
+
+
+@pytest.mark.parametrize("value", [np.finfo(np.float32).min, -np.inf], ids=["lowest", "infinite"])
+def test_what_pads_a_maximum_becomes_the_least_integer(
+    value: float, infinite_nets: dict[str, Artifact], blobs: Dataset, run_litert: Any, tmp_path: Path
+) -> None:
+    float_file = Float32().compile(infinite_nets["padded"], tmp_path / "float")
+    model = flatbuffer.unpack(Path(float_file.path).read_bytes())
+    buffers = [each for each in model.buffers if each.data is not None and len(each.data) == 4]
+    padding = next(each for each in buffers if np.frombuffer(bytes(each.data), np.float32)[0] < -1e38)
+    padding.data = np.frombuffer(np.float32(value).tobytes(), np.uint8)
+    (tmp_path / "padded.tflite").write_bytes(flatbuffer.pack(model))
+    network = open_artifact(tmp_path / "padded.tflite", preprocessing=blobs.preprocessing)
+    x = blobs.split("test").inputs(slice(0, 8), blobs.preprocessing)
+    wanted = run_litert(Path(network.path), x)
+    got = run_litert(Path(Int8().compile(network, tmp_path / "int8", blobs).path), x)
+    assert np.abs(got - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
 def test_a_tensor_that_becomes_infinite_in_calibration_is_named(

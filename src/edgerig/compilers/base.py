@@ -14,7 +14,7 @@ import msgspec
 from edgerig import formats
 from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated, isolated_in
-from edgerig.compilers.finite_weights import INTEGER_SCHEMES, check_finite
+from edgerig.compilers.finite_weights import check_finite
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
 from edgerig.compilers.zeros import SPARSITY, zeros_record
 from edgerig.datasets.base import Dataset, SplitName
@@ -233,8 +233,7 @@ def _compile_there(
     compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, dict[str, Any]]:
     """What the compiler makes, and what its record holds besides the settings; where its engine is installed."""
-    if compiler.scheme in INTEGER_SCHEMES:
-        check_finite(artifact)
+    check_finite(artifact, compiler.scheme or "")
     format = formats.named(compiler.makes)
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)

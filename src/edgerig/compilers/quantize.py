@@ -19,6 +19,7 @@ from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
 from edgerig.compilers.calibration import calibration_inputs
+from edgerig.compilers.finite_weights import finite_tflite
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
 from edgerig.compilers.quantizer_operators import check_operators, import_quantizer
@@ -50,7 +51,7 @@ class Quantizer(ModelCompiler):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         import_quantizer()
-        model = flatbuffer.unpack(float_tflite(artifact))
+        model = flatbuffer.unpack(finite_tflite(float_tflite(artifact), artifact, self.scheme))
         # The quantizer identifies tensors by name.
         flatbuffer.rename_tensors(model, lambda name: name)
         inputs = flatbuffer.ensure_signature(model)
