@@ -5,6 +5,7 @@ from __future__ import annotations
 import cProfile
 import pstats
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,28 @@ def test_onnx_runtime_is_as_before_afterwards(tmp_path: Path) -> None:
     quantized(network(1), tmp_path / "one", OnnxInt8Settings())
     assert calibrate.MinMaxCalibrater is before
     assert base_quantizer.find_by_name is quant_utils.find_by_name
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("onnx_model.ONNXModel", "is_graph_input"),
+        ("qdq_quantizer.QDQQuantizer", "calc_graph_quant_params"),
+        ("calibrate.MinMaxCalibrater", "augment_graph"),
+        ("calibrate.MinMaxCalibrater", "compute_data"),
+    ],
+)
+def test_a_version_whose_steps_take_other_arguments_runs_as_it_is(
+    owner: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = quantized(network(2), tmp_path / "known", OnnxInt8Settings())
+    module, _, cls = owner.partition(".")
+    there: Any = getattr(import_module(f"onnxruntime.quantization.{module}"), cls)
+    step = getattr(there, name)
+
+    def with_more(self: Any, *arguments: Any, more: bool = False, others: int = 0) -> Any:
+        return step(self, *arguments)
+
+    monkeypatch.setattr(there, name, with_more)
+    assert quantized(network(2), tmp_path / "other", OnnxInt8Settings()) == wanted
+    assert f".{name} takes 4 arguments, not " in caplog.text

@@ -2,17 +2,23 @@
 
 ONNX Runtime looks for every tensor and node in all of the network's, several times an operator: 1,250 operators took
 16 s of a processor, 5,000 more than five minutes. Here its steps ask dictionaries. What it writes is the same.
+A version whose steps have other names or arguments runs as it is.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from edgerig.compilers.finite_weights import check_ranges
+
+_logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -27,11 +33,37 @@ def indexed(file: str) -> Iterator[None]:
     # The package has a function of the name of this module.
     quantize = import_module("onnxruntime.quantization.quantize")
     with ExitStack() as stack:
+        for owner, name, make in (
+            (calibrate, "MinMaxCalibrater", partial(_checked, file=file)),
+            (calibrate, "MinMaxCalibrater", _calibrater),
+            (quantize, "QDQQuantizer", _quantizer),
+        ):
+            try:
+                stack.enter_context(_replaced(owner, name, make(getattr(owner, name))))
+            except AttributeError as error:
+                _logger.warning(
+                    "ONNX Runtime has another %s than its versions so far, and runs as it is, which takes long with "
+                    "thousands of operators: %s", name, error,
+                )  # fmt: skip
         for module in (base_quantizer, qdq_quantizer):
-            stack.enter_context(_replaced(module, "find_by_name", _find_by_name(module.find_by_name)))
-        stack.enter_context(_replaced(calibrate, "MinMaxCalibrater", _calibrater(calibrate.MinMaxCalibrater, file)))
-        stack.enter_context(_replaced(quantize, "QDQQuantizer", _quantizer(quantize.QDQQuantizer)))
+            # Of no use, and no harm, where the quantizer runs as it is.
+            if hasattr(module, "find_by_name"):
+                stack.enter_context(_replaced(module, "find_by_name", _find_by_name(module.find_by_name)))
         yield
+
+
+def _known(own: type[Any], base: type[Any]) -> type[Any]:
+    """``own``, which overrides methods of ``base``.
+
+    Raises:
+        AttributeError: ``base`` has none of that name, or one with another number of arguments: another version's.
+    """
+    for name, method in vars(own).items():
+        if callable(method) and not name.startswith("_"):
+            there, here = (len(signature(each).parameters) for each in (getattr(base, name), method))
+            if there != here:
+                raise AttributeError(f"{base.__name__}.{name} takes {there} arguments, not {here}")
+    return own
 
 
 @contextmanager
@@ -169,30 +201,28 @@ def _indexed_model(base: type[Any]) -> type[Any]:
         def is_graph_input(self, tensor_name: str) -> bool:
             return tensor_name in self._inputs
 
-    return IndexedModel
+    return _known(IndexedModel, base)
 
 
 def _quantizer(base: type[Any]) -> type[Any]:
+    from onnxruntime.quantization import base_quantizer, qdq_quantizer
     from onnxruntime.quantization.onnx_model import ONNXModel
+
+    indexed_model = _indexed_model(ONNXModel)
+    if not all(hasattr(module, "find_by_name") for module in (base_quantizer, qdq_quantizer)):
+        raise AttributeError("there is no find_by_name")
 
     class IndexedQuantizer(base):  # type: ignore[misc]
         def calc_graph_quant_params(self) -> Any:
             # The first step that looks for anything, and the last one of the constructor.
-            self.model: Any = _indexed_model(ONNXModel)(self.model.model)
+            self.model: Any = indexed_model(self.model.model)
             return super().calc_graph_quant_params()
 
-    return IndexedQuantizer
+    return _known(IndexedQuantizer, base)
 
 
-def _calibrater(base: type[Any], file: str) -> type[Any]:
-    class IndexedCalibrater(base):  # type: ignore[misc]
-        def augment_graph(self) -> None:
-            """Have the least and the largest value of each tensor as outputs, computed before its first user runs."""
-            _add_ranges(self.model.graph, sorted(self.select_tensors_to_calibrate(self.model)[0]))
-            import onnx
-
-            onnx.save(self.model, self.augmented_model_path)
-
+def _checked(base: type[Any], file: str) -> type[Any]:
+    class CheckedCalibrater(base):  # type: ignore[misc]
         def compute_data(self) -> Any:
             with warnings.catch_warnings():
                 # Of ranges that are no numbers, which `check_ranges` tells.
@@ -201,7 +231,22 @@ def _calibrater(base: type[Any], file: str) -> type[Any]:
             check_ranges({name: ranges[name].range_value for name in ranges}, file)
             return ranges
 
-    return IndexedCalibrater
+    return _known(CheckedCalibrater, base)
+
+
+def _calibrater(base: type[Any]) -> type[Any]:
+    if not hasattr(base, "select_tensors_to_calibrate"):
+        raise AttributeError("there is no select_tensors_to_calibrate")
+
+    class IndexedCalibrater(base):  # type: ignore[misc]
+        def augment_graph(self) -> None:
+            """Have the least and the largest value of each tensor as outputs, computed before its first user runs."""
+            _add_ranges(self.model.graph, sorted(self.select_tensors_to_calibrate(self.model)[0]))
+            import onnx
+
+            onnx.save(self.model, self.augmented_model_path)
+
+    return _known(IndexedCalibrater, base)
 
 
 def _add_ranges(graph: Any, tensors: list[str]) -> None:
