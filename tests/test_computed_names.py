@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig import computed_names
+from edgerig import computed_names, files, named_files
 from edgerig.computed_names import content_sum, matching
 from edgerig.named_files import Names, existing, names_in
 
@@ -30,6 +30,8 @@ def patterns(source: str) -> frozenset[str]:
         ('np.load(HERE / "parts" / name)', "parts/*"),
         ('glob.glob(str(HERE / "*.txt"))', "*.txt"),
         ('HERE.rglob("*.png")', "**/*.png"),
+        ('Path(__file__).with_suffix(".json").read_text()', "*.json"),
+        ('open(__file__.replace(".py", ".json"))', "*.json"),
     ],
 )
 def test_what_is_computed_of_a_path_may_be_anything(source: str, pattern: str) -> None:
@@ -41,6 +43,8 @@ def test_what_is_computed_of_a_path_may_be_anything(source: str, pattern: str) -
     [
         'raise ValueError(f"{path}: no such file. Give another.")',
         'f"{major}.{minor}"',
+        'version.replace("-", ".")',
+        'np.savez(path.with_suffix(".npz"), w=w)',
         '", ".join(names)',
         "width / height",
         'HERE / ".." / name',
@@ -97,3 +101,10 @@ def test_names_and_patterns_are_found_together(tmp_path: Path) -> None:
         (tmp_path / name).write_text("1")
     names = Names(texts=frozenset({"a.csv"}), patterns=frozenset({"b_*.csv"}))
     assert sorted(existing(names, tmp_path)) == ["a.csv", "b_1.csv"]
+
+
+@pytest.mark.parametrize("module", ["named_files.py", "computed_names.py"])
+def test_names_that_another_version_found_are_not_taken(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = named_files._place(Path("package")), files.sha256_file
+    monkeypatch.setattr(files, "sha256_file", lambda path: "other" if path.name == module else real(path))
+    assert named_files._place(Path("package")) != before

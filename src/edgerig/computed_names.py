@@ -20,6 +20,9 @@ from edgerig import files
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
 #: Calls that look for files by a pattern, in a folder or in all below it.
 _SEARCHES = {"glob": "", "iglob": "", "rglob": "**/"}
+#: Calls that give a path another suffix, which is the last of so many arguments: as a table that is called as its
+#: module is.
+_SUFFIXES = {"with_suffix": 1, "replace": 2}
 #: Calls that make what they are called of, or with.
 _WRITES = frozenset(
     {
@@ -47,6 +50,9 @@ def pattern_at(node: ast.AST) -> str | None:
     elif isinstance(node, ast.Call) and _called(node) in _SEARCHES and node.args:
         text = _text(node.args[0])
         parts = [_SEARCHES[_called(node)] + text] if any(mark in text for mark in ".*/") else []
+    elif isinstance(node, ast.Call) and _called(node) in _SUFFIXES and len(node.args) == _SUFFIXES[_called(node)]:
+        suffix = _text(node.args[-1])
+        parts = [f"*{suffix}"] if suffix.startswith(".") else []
     elif isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
         text = _text(node)
         parts = [text] if "*" in text and ("." in text or "/" in text) else []

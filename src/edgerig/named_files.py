@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig import files
+from edgerig import computed_names, files
 from edgerig.computed_names import JOINS, matching, pattern_at, writes
 
 #: Longer texts are not names of files.
@@ -91,7 +91,7 @@ def _place(package: Path) -> tuple[str, str]:
     Raises:
         OSError: This code cannot be read, as from an archive.
     """
-    own = files.sha256_file(Path(__file__))
+    own = [files.sha256_file(Path(module)) for module in (__file__, computed_names.__file__)]
     return "names", files.digest([str(package), own, sys.version])
 
 
