@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 import edgerig
 from edgerig.artifact import Origin, Preprocessing
@@ -23,6 +24,7 @@ from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact
+from edgerig.progress import Progress
 from edgerig.results.types import RunResult
 from edgerig.rig.types import Measure, Part
 from edgerig.targets.base import LoadReport
@@ -41,9 +43,12 @@ def data(tmp_path: Path) -> dict[str, str]:
     return {"use": "npz", "file": str(tmp_path / "data.npz")}
 
 
-def run(model: Any, data: dict[str, str], out: Path, *, resume: bool = False) -> RunResult:
+def run(
+    model: Any, data: dict[str, str], out: Path, *, resume: bool = False, progress: Progress | None = None
+) -> RunResult:
     matrix = {"runtimes": [{"use": "litert", "name": name} for name in "ab"]}
-    return edgerig.run({"model": model, "dataset": data, "matrix": matrix, "measure": MEASURE}, out=out, resume=resume)
+    rig = {"model": model, "dataset": data, "matrix": matrix, "measure": MEASURE}
+    return edgerig.run(rig, out=out, resume=resume, progress=progress)
 
 
 def undo(out: Path) -> None:
@@ -253,6 +258,11 @@ def test_what_cannot_be_gone_on_with_stands_in_nobody_s_way(
             run(model, data, out)
         assert len(run(model, data, out, resume=True).cells) == 2
         return
-    assert len(run(model, data, out).cells) == 2
+    heard = Heard()
+    assert len(run(model, data, out, progress=heard).cells) == 2
     assert (tmp_path / "out.1" / "bundle.json").is_file()
+    (told,) = (line for line in heard.lines if "is now in" in line)
+    assert ("--resume --out " in told) == (not other)
     assert len(list((tmp_path / "out.1").glob("cells/*/result.json"))) == cells
+    if not other:
+        assert len(run(model, data, tmp_path / "out.1", resume=True).cells) == 2

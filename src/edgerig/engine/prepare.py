@@ -48,7 +48,7 @@ def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
         return
     if resume:
         check_same_plan(bundle, plan)
-    elif not bundle.finished and bundle.measured and _has_same_plan(bundle, plan):
+    elif not bundle.finished and bundle.measured and has_same_plan(bundle, plan):
         raise UsageError(
             f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
         )
@@ -123,7 +123,8 @@ def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
     return header
 
 
-def _has_same_plan(bundle: Bundle, plan: Plan) -> bool:
+def has_same_plan(bundle: Bundle, plan: Plan) -> bool:
+    """Whether a bundle is of this plan, so that it could be gone on with."""
     try:
         check_same_plan(bundle, plan)
     except (UsageError, StorageError):

@@ -25,7 +25,15 @@ from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
 from edgerig.engine.preflight import check_networks, check_sizes, shortages
-from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
+from edgerig.engine.prepare import (
+    check_same_plan,
+    claim_bundle,
+    dataset_of,
+    has_same_plan,
+    now,
+    open_bundle,
+    take_back,
+)
 from edgerig.engine.reference_stages import ReferenceStages
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
@@ -199,9 +207,12 @@ class _Run:
         self.opened = True
         bundle, whole = self.bundle, self.bundle.finished
         if bundle.exists and (whole or bundle.begun) and not self.options.resume:
+            may_go_on = not whole and has_same_plan(bundle, self.plan)
             self.moved = bundle.archive()
             what = "bundle" if whole else "unfinished bundle"
-            self.progress.log(f"the {what} that was in {bundle.path} is now in {self.moved}")
+            # Of a long round, the portions that were measured are there.
+            how = f"; to go on with it instead: --resume --out {self.moved}" if may_go_on else ""
+            self.progress.log(f"the {what} that was in {bundle.path} is now in {self.moved}{how}")
         self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:
