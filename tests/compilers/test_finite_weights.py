@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from tests.needs import need_module
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx_int8 import OnnxInt8
+from edgerig.compilers.openvino import OpenVinoInt8
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int16x8
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError
 from edgerig.models.files import open_artifact
+from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.runtimes.openvino import OpenVino as OpenVinoRuntime
 
 HOW = {float("nan"): "not a number", float("-inf"): "infinite"}
 
@@ -107,6 +111,20 @@ def test_a_mask_whose_result_is_quantized_is_told(
     network = with_operator(onnx_net, "Where", {"keep": keep, "mask": mask}, tmp_path / "masked.onnx")
     with pytest.raises(CompileError, match=words):
         OnnxInt8().compile(network, tmp_path / "out", blobs)
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.finfo(np.float32).min], ids=["infinite", "lowest"])
+def test_nncf_takes_masks_as_they_are(value: float, onnx_net: Artifact, blobs: Dataset, tmp_path: Path) -> None:
+    need_module("openvino", "openvino")
+    need_module("nncf", "nncf")
+    keep, mask = np.arange(8).reshape(8, 1, 1) % 3 > 0, np.array(value, np.float32)
+    network = with_operator(onnx_net, "Where", {"keep": keep, "mask": mask}, tmp_path / "masked.onnx")
+    runtime, reference = OpenVinoRuntime(), OnnxRuntime()
+    runtime.load(Path(OpenVinoInt8().compile(network, tmp_path / "out", blobs).path))
+    reference.load(Path(network.path))
+    inputs = blobs.split("test").inputs(slice(0, 16), blobs.preprocessing)
+    for x in inputs.reshape(16, *network.inputs[0].shape):
+        assert np.abs(runtime.run_one((x,))[1][0] - reference.run_one((x,))[1][0]).max() < 0.1
 
 
 @pytest.fixture(scope="module")

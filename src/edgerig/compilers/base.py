@@ -233,7 +233,7 @@ def _compile_there(
     compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, dict[str, Any]]:
     """What the compiler makes, and what its record holds besides the settings; where its engine is installed."""
-    check_finite(artifact, compiler.scheme or "")
+    check_finite(artifact, compiler.scheme or "", compiler.name)
     format = formats.named(compiler.makes)
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)

@@ -35,10 +35,13 @@ _SELECTIONS = frozenset({"SELECT", "SELECT_V2", "Where"})
 #: and for what pads a maximum; it is not for a mask before a softmax, as the least score would have a share, too.
 _BOUNDED = frozenset({"PADV2", "MAXIMUM", "MINIMUM", "Clip", "Max", "Min"})
 #: Operators with tables, which are quantized as weights are.
-_TABLES = frozenset({"EMBEDDING_LOOKUP", "GATHER"})
+_TABLES = frozenset({"EMBEDDING_LOOKUP", "GATHER", "Gather"})
+#: Compilers that make scales of weights and of ranges, which they bound themselves, and none of other constants: with
+#: them a mask may be infinite.
+_OF_WEIGHTS = frozenset({"dynamic", "openvino-int8"})
 
 
-def check_finite(artifact: Artifact, scheme: str) -> None:
+def check_finite(artifact: Artifact, scheme: str, compiler: str) -> None:
     """Refuse a network with a constant that is infinite or not a number, before anything is calibrated.
 
     A scale is the largest value over the largest integer: with an infinite one all the others become 0, without an
@@ -46,7 +49,7 @@ def check_finite(artifact: Artifact, scheme: str) -> None:
 
     Args:
         artifact: The network; where it is in a format that is converted first, see `finite_tflite`.
-        scheme: That which is asked for.
+        scheme: That which is asked for. compiler: The name of what makes it.
 
     Raises:
         CompileError: Names the constant.
@@ -60,10 +63,10 @@ def check_finite(artifact: Artifact, scheme: str) -> None:
         # The compiler reads it by other means, or says why it cannot.
         return
     if any(not _is_finite(values) for values in weights.values()):
-        _check(read_graph(path), weights, scheme, path.name)
+        _check(read_graph(path), weights, compiler, path.name)
 
 
-def finite_tflite(data: bytes, artifact: Artifact, scheme: str | None) -> bytes:
+def finite_tflite(data: bytes, artifact: Artifact, scheme: str | None, compiler: str) -> bytes:
     """``data``, the float TFLite that a network of another format was converted to, checked as `check_finite` does.
 
     Raises:
@@ -71,13 +74,13 @@ def finite_tflite(data: bytes, artifact: Artifact, scheme: str | None) -> bytes:
     """
     if artifact.format not in _READ and scheme in INTEGER_SCHEMES:
         file = Path(artifact.path).name
-        _check(*read_tflite_network(data, file), scheme or "", file)
+        _check(*read_tflite_network(data, file), compiler, file)
     return data
 
 
-def _check(graph: Graph, weights: Mapping[int, NDArray[Any]], scheme: str, file: str) -> None:
+def _check(graph: Graph, weights: Mapping[int, NDArray[Any]], compiler: str, file: str) -> None:
     for index, values in weights.items():
-        if _is_finite(values) or _makes_no_scale(graph, index, values, scheme):
+        if _is_finite(values) or _makes_no_scale(graph, index, values, compiler):
             continue
         bad = values[~_within(values)]
         raise CompileError(
@@ -87,11 +90,11 @@ def _check(graph: Graph, weights: Mapping[int, NDArray[Any]], scheme: str, file:
         )
 
 
-def _makes_no_scale(graph: Graph, tensor: int, values: NDArray[Any], scheme: str) -> bool:
+def _makes_no_scale(graph: Graph, tensor: int, values: NDArray[Any], compiler: str) -> bool:
     users = [operator.op for operator in graph.operators if tensor in operator.inputs]
     if np.isnan(values).any():
         return values.size == 1 and _SELECTIONS.issuperset(users)
-    if scheme == "dynamic":
+    if compiler in _OF_WEIGHTS:
         # What is added, as a bias of one axis, stays in float.
         return values.ndim < 2 or all(family(op) is None and op not in _TABLES for op in users)
     return _BOUNDED.issuperset(users)

@@ -51,7 +51,7 @@ class Quantizer(ModelCompiler):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         import_quantizer()
-        model = flatbuffer.unpack(finite_tflite(float_tflite(artifact), artifact, self.scheme))
+        model = flatbuffer.unpack(finite_tflite(float_tflite(artifact), artifact, self.scheme, self.name))
         # The quantizer identifies tensors by name.
         flatbuffer.rename_tensors(model, lambda name: name)
         inputs = flatbuffer.ensure_signature(model)
