@@ -208,6 +208,15 @@ def test_no_file_is_longer_than_400_lines_and_most_are_short() -> None:
     assert statistics.median(lengths.values()) <= 110
 
 
+def test_the_top_folder_holds_nothing_that_a_trial_left() -> None:
+    """Such as a rig file that was written where the tests ran."""
+    listed = subprocess.run(
+        ["git", "ls-files", ":(glob)*"], cwd=SOURCE.parent.parent, capture_output=True, text=True, check=False
+    )
+    others = {name for name in listed.stdout.split() if not name.startswith(".") and not name.endswith(".md")}
+    assert others <= {"LICENSE", "Makefile", "mkdocs.yml", "pyproject.toml"}
+
+
 def test_help_imports_no_engine_and_not_even_numpy() -> None:
     code = (
         "import sys; from edgerig.cli import main\n"
