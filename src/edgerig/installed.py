@@ -12,6 +12,7 @@ import importlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.machinery import PathFinder
@@ -40,6 +41,9 @@ class EntryPoint(NamedTuple):
 
 #: The folders on the path when the entry points were read, and when each was changed last.
 _entries_read: list[tuple[tuple[str, int], ...]] = [()]
+#: When `importlib.metadata` was asked for them, in s of `time.monotonic`, and how long what it said is taken for true.
+_asked: list[float] = [-1.0]
+FRESH_SECONDS = 1.0
 
 
 def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
@@ -48,6 +52,7 @@ def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
     if not _in_folders():
         from importlib import metadata
 
+        _asked[0] = time.monotonic()
         known = metadata.entry_points()
         groups = [group for group in known.groups if group.startswith(prefix)]
         return tuple(EntryPoint(p.name, p.value, p.group) for group in groups for p in known.select(group=group))
@@ -60,8 +65,13 @@ def entry_points(prefix: str = "edgerig.") -> tuple[EntryPoint, ...]:
 
 
 def changed() -> bool:
-    """Whether a package may have been installed or removed since the last call of `entry_points`."""
-    return not _in_folders() or tuple(_entries()) != _entries_read[0]
+    """Whether a package may have been installed or removed since the last call of `entry_points`.
+
+    Of packages that lie elsewhere than in folders this is not known: they are looked at anew once a second.
+    """
+    if not _in_folders():
+        return time.monotonic() - _asked[0] > FRESH_SECONDS
+    return tuple(_entries()) != _entries_read[0]
 
 
 def version(name: str) -> str | None:

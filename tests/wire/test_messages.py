@@ -24,10 +24,11 @@ from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pa
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, EdgerigError)]
 
 
-#: Raised on the host alone: what a device answers, what a user does, what a served network refuses, what a store says.
+#: Raised on the host alone: what a device answers, what a user does, what a served network refuses, what a store or a
+#: folder of a run says, and what the command line makes of a plugin's error.
 OF_THE_HOST = (
     AnswerError, Interrupted, Overloaded, RequestError, errors.StoreError, errors.DamagedObjectError,
-    errors.ConflictError,
+    errors.ConflictError, errors.NoDatasetError, errors.NoBundleError, errors.PluginError,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
-from edgerig.tasks.evidence import Evidence, mean_of, weighted
+from edgerig.tasks.evidence import ComparedMetric, Evidence, mean_of, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics.regression import Errors, bootstrap, errors_of, weighted_errors
 from edgerig.tasks.metrics.resampling import bounds_of
@@ -128,21 +128,21 @@ class Regression(Task):
 
     def evidence(self, stored: Kept) -> Evidence | None:
         values, targets = stored["values"], stored["targets"]
-        units = {target.unit for target in self.targets}
-        unit, n = units.pop() if len(units) == 1 else "", len(targets)
+        units, n = {target.unit for target in self._variables(targets.shape[1])}, len(targets)
         # A target that is the same for all samples has no R2, and is left out of the mean.
         defined = np.flatnonzero(np.ptp(targets, axis=0) > 0) if n else np.zeros(0, np.int64)
-        metrics = (
-            mean_of("mae", np.abs(values.astype(np.float64) - targets).mean(axis=1), unit=unit, higher_is_better=False),
-            weighted(
-                "rmse", n, lambda weights: weighted_errors(values, targets, weights).rmse.mean(axis=1), unit=unit,
-                higher_is_better=False,
-            ),
-            weighted(
-                "r2", n, lambda weights: weighted_errors(values, targets, weights).r2[:, defined].mean(axis=1)
-            ),
-        )  # fmt: skip
-        return Evidence(truth=targets, answers=values, metrics=metrics if defined.size else metrics[:2])
+        metrics = list[ComparedMetric]()
+        if len(units) == 1:
+            errors, (unit,) = np.abs(values.astype(np.float64) - targets), units
+            metrics += [
+                mean_of("mae", errors.mean(axis=1), unit=unit, higher_is_better=False),
+                weighted("rmse", n, lambda w: weighted_errors(values, targets, w).rmse.mean(axis=1), unit=unit,
+                         higher_is_better=False),
+            ]  # fmt: skip
+        if defined.size:
+            r2 = weighted("r2", n, lambda w: weighted_errors(values, targets, w).r2[:, defined].mean(axis=1))
+            metrics.append(r2)
+        return Evidence(truth=targets, answers=values, metrics=tuple(metrics))
 
     def _variables(self, count: int) -> tuple[TargetVariable, ...]:
         return self.targets or tuple(TargetVariable(f"target {i + 1}" if count > 1 else "target") for i in range(count))
