@@ -270,6 +270,13 @@ class Elsewhere(PathFinder):
     """Finds packages where edgerig does not look itself."""
 
 
+def find_packages_by(finders: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out those that other tests have brought, too."""
+    others = [finder for finder in sys.meta_path if not hasattr(finder, "find_distributions")]
+    monkeypatch.setattr(sys, "meta_path", [*others, *finders])
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).is_dir()])
+
+
 @pytest.mark.parametrize(("finders", "most"), [([PathFinder], 1), ([PathFinder, Elsewhere], 20)])
 def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(
     finders: list[Any], most: int, monkeypatch: pytest.MonkeyPatch
@@ -282,9 +289,7 @@ def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(
         calls += 1
         return scan(**which)
 
-    others = [finder for finder in sys.meta_path if not hasattr(finder, "find_distributions")]
-    monkeypatch.setattr(sys, "meta_path", [*others, *finders])
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).is_dir()])
+    find_packages_by(finders, monkeypatch)
     monkeypatch.setattr(plugins, "entry_points", counted)
     forget()
     with pytest.raises(SpecError, match="Unknown runtime 'none0'"):
@@ -325,6 +330,7 @@ def test_a_matrix_of_millions_is_refused_before_it_is_made() -> None:
 @pytest.mark.slow
 def test_a_plugin_installed_meanwhile_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = {"compilers": ["int8"], "runtimes": ["arrived-late"]}
+    find_packages_by([PathFinder], monkeypatch)
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(SpecError, match="arrived-late"):
         plan(data)
