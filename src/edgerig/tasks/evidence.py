@@ -56,14 +56,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         truth: What is right, shape (n, ...): networks are compared only where it is the same for both.
         answers: What the network answered, shape (n, ...): one that answers the same for all samples proves nothing.
         metrics: Those that can be compared, the main one first.
-        known: Which samples are judged, shape (n,); None for all. Others are left out before the metrics are asked.
         classes: Whether truth and answers are classes, so that samples of one class alone prove nothing either.
     """
 
     truth: Array
     answers: Array
     metrics: tuple[ComparedMetric, ...]
-    known: Flags | None = None
     classes: bool = False
 
     def metric(self, name: str) -> ComparedMetric | None:
