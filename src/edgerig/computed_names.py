@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgerig import files
+from edgerig.linked_folders import folders_below
 
 #: Calls that join paths, besides the operator ``/``.
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
@@ -121,18 +122,15 @@ def content_sum(path: Path) -> str | None:
 
 
 def _below(folder: Path) -> Iterator[str]:
-    """The files below a folder by their names there; no folder is entered twice, as links may lead in a circle."""
-    entered: set[tuple[int, int]] = set()
+    """The files below a folder by their names there."""
     count = 0
-    for where, inner, names in os.walk(folder, followlinks=True):
-        state = os.stat(where)  # noqa: PTH116
-        if (state.st_dev, state.st_ino) in entered or any(name in names for name in _MADE):
+    for where, inner, names in folders_below(folder):
+        if any(name in names for name in _MADE):
             inner[:] = []
             continue
-        entered.add((state.st_dev, state.st_ino))
-        inner[:] = sorted(name for name in inner if not name.startswith(".") and name != "__pycache__")
+        inner[:] = [name for name in inner if not name.startswith(".") and name != "__pycache__"]
         for name in sorted(names):
-            path = Path(where, name)
+            path = where / name
             if not name.endswith(".pyc") and path.is_file():
                 count += 1
                 if count > _MOST_SEEN:

@@ -26,6 +26,7 @@ from edgerig import __version__, files
 from edgerig.computed_names import content_sum, files_below
 from edgerig.errors import SpecError, nearest
 from edgerig.installed import version
+from edgerig.linked_folders import folders_below
 from edgerig.named_files import existing, kept_names, names_in
 from edgerig.text import cause_of
 
@@ -271,18 +272,12 @@ def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
     if origin.name.partition(".")[0] != "__init__":
         yield top, origin
         return
-    root, entered = origin.parent, set[Path]()
-    for folder, inner, names in os.walk(root, followlinks=True):
-        # A part of the package may be a link, to what several packages share.
-        real = Path(folder).resolve()
-        if real in entered:
-            inner[:] = []
-            continue
-        entered.add(real)
-        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in _NO_CODE)
-        start = "/".join((top, *Path(folder).relative_to(root).parts))
+    # A part of the package may be a link, to what several packages share.
+    for folder, inner, names in folders_below(origin.parent):
+        inner[:] = [name for name in inner if not name.startswith(".") and name not in _NO_CODE]
+        start = "/".join((top, *folder.relative_to(origin.parent).parts))
         for name in sorted(names):
-            path = Path(folder, name)
+            path = folder / name
             if path.suffix in CODE and not name.startswith(".") and path.is_file():
                 yield f"{start}/{name}", path
 

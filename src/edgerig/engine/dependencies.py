@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
 from edgerig.installed import version
+from edgerig.linked_folders import folders_below
 from edgerig.plugin_code import code_of, named_files, own_code, variables_of
 from edgerig.plugins import Plugin, make
 from edgerig.runtimes.base import Runtime
@@ -248,22 +249,11 @@ def _content(path: Path, folders: bool | None = True) -> dict[str, Any] | None:
         if folders is not None and path.is_dir():
             if not folders:
                 return {"folder": "see the fingerprints"}
-            return {"folder": [[str(item.relative_to(path)), _sum_of(item)] for item in _files_below(path)]}
+            inside = (where / name for where, _, names in folders_below(path) for name in sorted(names))
+            return {"folder": [[str(item.relative_to(path)), _sum_of(item)] for item in inside if item.is_file()]}
     except OSError:
         return {"unreadable": str(path)}
     return None
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, also where links lead; no folder is entered twice."""
-    entered: set[Path] = set()
-    for where, inner, names in os.walk(folder, followlinks=True):
-        if (real := Path(where).resolve()) in entered:
-            inner[:] = []
-            continue
-        entered.add(real)
-        inner.sort()
-        yield from (path for name in sorted(names) if (path := Path(where, name)).is_file())
 
 
 def _sum_of(path: Path) -> str:
