@@ -70,9 +70,32 @@ def test_packages_in_an_archive_are_left_to_importlib(tmp_path: Path, monkeypatc
     assert "packed" in {point.name for point in entry_points()}
 
 
+BACKPORTED = """
+import sys, importlib_metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+from edgerig import installed
+
+assert not hasattr(PathFinder, "find_distributions"), "then the backport leaves Python's own finder alone now"
+site = Path(sys.argv[1])
+sys.path.insert(0, str(site))
+known = installed.entry_points()
+assert known and not installed.changed()
+folder = site / "arriving-1.dist-info"
+folder.mkdir()
+folder.joinpath("METADATA").write_text("Name: arriving\\nVersion: 1\\n")
+folder.joinpath("entry_points.txt").write_text("[edgerig.tasks]\\narriving = arriving:Task\\n")
+assert installed.changed()
+assert {point.name for point in installed.entry_points()} - {point.name for point in known} == {"arriving"}
+"""
+
+
+def test_packages_are_found_where_the_backport_of_importlib_has_taken_the_place_of_its_finder(tmp_path: Path) -> None:
+    pytest.importorskip("importlib_metadata")
+    subprocess.run([sys.executable, "-c", BACKPORTED, str(tmp_path)], check=True)
+
+
 def test_a_folder_is_read_again_only_after_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The package importlib_metadata, where another test of this process imported it, takes the finder of packages away.
-    monkeypatch.setattr(installed, "_in_folders", lambda: True)
     monkeypatch.syspath_prepend(str(tmp_path))
     installed._folders_in.cache_clear()
     entry_points()

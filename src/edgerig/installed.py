@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _INFO = (".dist-info", ".egg-info")
+_BACKPORT = ("importlib_metadata", "MetadataPathFinder")
 
 
 class EntryPoint(NamedTuple):
@@ -95,10 +96,16 @@ def version(name: str) -> str | None:
 def _in_folders() -> bool:
     """Whether packages can be only where this module looks: in folders on the path."""
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-    return finders == [PathFinder] and not any(
+    return [*map(_looks_in_folders, finders)] == [True] and not any(
         entry.endswith(".egg") or os.path.isfile(entry)  # noqa: PTH113 - a call for each entry
         for entry in sys.path
     )
+
+
+def _looks_in_folders(finder: Any) -> bool:
+    """Whether a finder is Python's own, or the one that the backport of `importlib.metadata`, which mlflow imports,
+    has put in its place: it takes `find_distributions` from Python's own."""
+    return finder is PathFinder or (type(finder).__module__, type(finder).__name__) == _BACKPORT
 
 
 def _folders() -> Iterator[tuple[str, Path]]:

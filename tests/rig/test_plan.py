@@ -1,5 +1,6 @@
 import re
 import sys
+from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, ClassVar
@@ -271,7 +272,10 @@ class Elsewhere(PathFinder):
 
 
 def find_packages_by(finders: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out those that other tests have brought, too."""
+    """Leave out those that other tests have brought, too: the backport of `importlib.metadata` takes the place of
+    Python's own finder, whose method it deletes."""
+    finds = metadata.MetadataPathFinder.find_distributions
+    monkeypatch.setattr(PathFinder, "find_distributions", finds, raising=False)
     others = [finder for finder in sys.meta_path if not hasattr(finder, "find_distributions")]
     monkeypatch.setattr(sys, "meta_path", [*others, *finders])
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).is_dir()])
