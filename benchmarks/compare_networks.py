@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgerig.engine.pairs import Variant
+from edgerig.engine.compare.pair import Variant
 from edgerig.models.files import open_artifact
 from edgerig.rig.types import Part
 from edgerig.testing.networks.tflite_builder import TfliteBuilder

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from compare_networks import SUBJECTS, Subject, variant
 
-from edgerig.engine.pair_series import measure_pairs
-from edgerig.engine.pair_verdicts import stands, time_verdicts
-from edgerig.engine.pairs import paired_chunks
+from edgerig.engine.compare.pair import paired_chunks
+from edgerig.engine.compare.series import measure_pairs
+from edgerig.engine.compare.verdicts import stands, time_verdicts
 from edgerig.measure.comparison import LOOK_LEVEL, LOOKS, MARGIN, estimate, judge_ratio, pair_log_ratio
 from edgerig.measure.machine import observe
 from edgerig.progress import Progress

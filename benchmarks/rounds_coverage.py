@@ -24,7 +24,7 @@ import numpy as np
 from compare_networks import SUBJECTS, Subject, variant
 from numpy.typing import NDArray
 
-from edgerig.engine.pairs import Variant
+from edgerig.engine.compare.pair import Variant
 from edgerig.measure.intervals import Interval, hierarchical_bootstrap, order_interval, round_interval, t_interval
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import observe

@@ -24,7 +24,8 @@ import numpy as np
 from compare_networks import SUBJECTS, Subject, variant
 
 from edgerig.artifact import Artifact
-from edgerig.engine.pairs import Pair, VariantError, paired_chunks, run_pair
+from edgerig.engine.compare.pair import Pair, paired_chunks
+from edgerig.engine.compare.processes import VariantError, run_pair
 from edgerig.measure.comparison import MARGIN, Estimate, estimate, pair_log_ratio
 from edgerig.measure.machine import observe
 from edgerig.measure.utilisation import Utilisation

@@ -14,7 +14,7 @@ import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.engine.journal import Journal
-from edgerig.engine.references import compared_output
+from edgerig.engine.references.choice import compared_output
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.declared import declare

@@ -19,7 +19,7 @@ from edgerig.engine import context as contexts
 from edgerig.engine import score
 from edgerig.engine.api import plan
 from edgerig.engine.context import CellContext
-from edgerig.engine.references import ReferenceRun
+from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgerig.datasets.base import Dataset
-from edgerig.engine.reference import noise_beside, store_predictions
+from edgerig.engine.references.predictions import noise_beside, store_predictions
 from edgerig.engine.same_network import unlike_reference
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.models.files import open_artifact

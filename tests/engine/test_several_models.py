@@ -11,7 +11,7 @@ from tests.heard import Heard
 import edgerig
 from edgerig.artifact import Artifact, Origin
 from edgerig.engine.artifacts import place_artifact
-from edgerig.engine.references import Choice, choose_references
+from edgerig.engine.references.choice import Choice, choose_references
 from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.report import build_report

@@ -11,7 +11,7 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.masks import MaskedSamples
 from edgerig.engine import samples as chunked
-from edgerig.engine.reference import store_predictions
+from edgerig.engine.references.predictions import store_predictions
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.stored_rows import StoredRows
 from edgerig.models.declared import declare

@@ -13,7 +13,7 @@ from edgerig.report.markdown import render_markdown
 from edgerig.report.model import Report
 from edgerig.report.shared import verdict
 from edgerig.results.bundle import Bundle
-from edgerig.results.comparison import Paired
+from edgerig.results.compare.shared_samples import Paired
 from edgerig.results.types import RunResult
 from edgerig.testing import networks
 

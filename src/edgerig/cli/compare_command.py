@@ -167,8 +167,8 @@ def _named(context: click.Context) -> dict[str, str]:
 def _live(
     first: Source, second: Source, given: dict[str, Any], named: Collection[str], folder: Path, words: str
 ) -> Comparison:
-    from edgerig.engine.cell_pairs import LiveOptions
-    from edgerig.engine.live import compare_live
+    from edgerig.engine.compare.cell import LiveOptions
+    from edgerig.engine.compare.live import compare_live
 
     plans = _plan(first, given, named), _plan(second, given, named)
     options = LiveOptions(margin=given["margin"], quality=_quality(given), pairs=given["pairs"])

@@ -76,7 +76,7 @@ def command(
       edgerig gate rig.yaml --baseline runs/main --set 'gate.latency=25 %' --only 'int8-*'
     """
     from edgerig.engine.api import plan as make
-    from edgerig.engine.gate import GateOptions, run_gate
+    from edgerig.engine.compare.gate import GateOptions, run_gate
     from edgerig.errors import EdgerigError, Interrupted
     from edgerig.results.history.store import History
 

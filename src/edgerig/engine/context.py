@@ -10,7 +10,7 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.dependencies import of_code, of_samples
 from edgerig.engine.outputs import check_outputs
-from edgerig.engine.references import ReferenceRun
+from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.engine.sequences import keeps_state
 from edgerig.environments.choice import interpreter_for

@@ -34,8 +34,8 @@ from edgerig.engine.prepare import (
     open_bundle,
     take_back,
 )
-from edgerig.engine.reference_stages import ReferenceStages
-from edgerig.engine.references import ReferenceRun
+from edgerig.engine.references.stages import ReferenceStages
+from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.sequences import about_state, check_state

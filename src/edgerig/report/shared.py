@@ -12,8 +12,15 @@ from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
 from edgerig.report.qualities import difference_words, on_shared_qualities
 from edgerig.report.recommend import Comparison
+from edgerig.results.compare.shared_samples import (
+    Answers,
+    Paired,
+    answers_of,
+    compare_with,
+    right_answers,
+    shared_samples,
+)
 from edgerig.results.compare.texts import times_as_many
-from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
 from edgerig.tasks.caveats import VACUOUS, why_no_evidence
 from edgerig.tasks.metrics.functions import wilson_interval

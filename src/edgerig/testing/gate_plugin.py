@@ -46,7 +46,7 @@ class GateRunner:
             EdgerigError: Nothing could be measured.
         """
         from edgerig.engine.api import plan
-        from edgerig.engine.gate import GateOptions, run_gate
+        from edgerig.engine.compare.gate import GateOptions, run_gate
         from edgerig.progress import Progress
         from edgerig.results.gate.output import gate_markdown
 

@@ -12,7 +12,7 @@ from tests.results.conftest import make_measured
 
 import edgerig
 from edgerig.engine.api import plan
-from edgerig.engine.gate import GateOptions, run_gate
+from edgerig.engine.compare.gate import GateOptions, run_gate
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.progress import Progress
 from edgerig.results.compare.types import Comparison

@@ -12,9 +12,9 @@ from edgerig import files
 from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.pair_series import PairSeries, measure_pairs
-from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
-from edgerig.engine.pairs import Pair, Variant
+from edgerig.engine.compare.pair import Pair, Variant
+from edgerig.engine.compare.series import PairSeries, measure_pairs
+from edgerig.engine.compare.verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
 from edgerig.engine.prepare import dataset_of
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.scenario import at_batch

@@ -9,12 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
-from edgerig.engine.cell_pairs import LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.compare.cell import LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.compare.load_rounds import LoadPairs, measure_load_pairs
 from edgerig.engine.context import CellContext
 from edgerig.engine.load.figures import under_load_of
-from edgerig.engine.load.pairs import LoadPairs, measure_load_pairs
 from edgerig.engine.prepare import dataset_of
-from edgerig.engine.references import ReferenceRun
+from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import EdgerigError, Interrupted
 from edgerig.measure.comparison import LOOK_LEVEL

@@ -14,8 +14,9 @@ from edgerig import files
 from edgerig.artifact import Artifact
 from edgerig.cache import StageCache
 from edgerig.engine import dependencies
-from edgerig.engine.reference import noise_beside, store_predictions, why_no_reference
-from edgerig.engine.references import ReferenceRun, choose_references, compared_output
+from edgerig.engine.references.choice import choose_references, compared_output
+from edgerig.engine.references.predictions import noise_beside, store_predictions, why_no_reference
+from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.stages import Stages
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, StorageError

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.engine.pair_series import measure_pairs
-from edgerig.engine.pair_verdicts import time_verdicts
-from edgerig.engine.pairs import Variant, VariantError, cpu_time_ns, paired_chunks, run_pair
+from edgerig.engine.compare.pair import Variant, paired_chunks
+from edgerig.engine.compare.processes import VariantError, run_pair
+from edgerig.engine.compare.series import measure_pairs
+from edgerig.engine.compare.verdicts import time_verdicts
+from edgerig.engine.cores import cpu_time_ns
 from edgerig.errors import Interrupted, TargetError
 from edgerig.progress import Progress
 from edgerig.results.compare.failures import failure_verdict

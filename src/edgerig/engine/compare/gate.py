@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edgerig import files
-from edgerig.engine.gate_pairs import Gated, measured_again
+from edgerig.engine.compare.confirm import Gated, measured_again
 from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError, IncompatibleError, Interrupted, UsageError
 from edgerig.progress import Progress

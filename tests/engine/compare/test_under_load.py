@@ -10,7 +10,7 @@ import pytest
 
 import edgerig
 from edgerig.engine.api import plan
-from edgerig.engine.gate import GateOptions, run_gate
+from edgerig.engine.compare.gate import GateOptions, run_gate
 from edgerig.progress import Progress
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import MetricVerdict

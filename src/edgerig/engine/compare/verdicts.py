@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from edgerig.engine.pair_series import PairSeries
-from edgerig.engine.pairs import Pair, Run, bytes_of, paired_chunks
+from edgerig.engine.compare.pair import Pair, Run, bytes_of, paired_chunks
+from edgerig.engine.compare.series import PairSeries
 from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.comparison import (
     LOOK_LEVEL,

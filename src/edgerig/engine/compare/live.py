@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from edgerig import __version__, files
-from edgerig.engine.cell_pairs import CellPairs, LiveOptions, measure_cell_pairs, variant_of
-from edgerig.engine.pair_series import PairSeries
+from edgerig.engine.compare.cell import CellPairs, LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.compare.series import PairSeries
 from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError, IncompatibleError, storing
 from edgerig.measure.kinds import Measurement

@@ -15,8 +15,8 @@ import pytest
 
 import edgerig
 from edgerig.engine.api import plan
-from edgerig.engine.gate import GateOptions, run_gate
-from edgerig.engine.load.pairs import LOAD_LOOKS
+from edgerig.engine.compare.gate import GateOptions, run_gate
+from edgerig.engine.compare.load_rounds import LOAD_LOOKS
 from edgerig.progress import Progress
 from edgerig.results.gate.judge import GateResult
 from edgerig.testing import networks

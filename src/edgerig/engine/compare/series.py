@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from edgerig.engine.pairs import Pair, SleptError, Variant, VariantError, run_pair
+from edgerig.engine.compare.pair import Pair, Variant
+from edgerig.engine.compare.processes import SleptError, VariantError, run_pair
 from edgerig.errors import Interrupted, TargetError
 from edgerig.measure.comparison import is_look
 from edgerig.progress import Progress

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerig.results.comparison import Answers, answers_of, compare_with, right_answers, shared_samples
+from edgerig.results.compare.shared_samples import Answers, answers_of, compare_with, right_answers, shared_samples
 
 
 def answers(cell: str, indices: list[int], right: list[int]) -> Answers:

@@ -10,7 +10,7 @@ import msgspec
 from tests.results.compare.test_quality import NOISE, dataset, judged
 from tests.results.conftest import make_measured, write_run  # noqa: F401
 
-from edgerig.engine.gate import _qualities, _usual_limits
+from edgerig.engine.compare.gate import _qualities, _usual_limits
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.gate.limits import parse_limits

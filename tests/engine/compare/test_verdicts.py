@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgerig.engine.pair_series import PairSeries
-from edgerig.engine.pair_verdicts import latency_estimate, self_check, stands, time_verdicts
-from edgerig.engine.pairs import Pair, Run, paired_chunks
+from edgerig.engine.compare.pair import Pair, Run, paired_chunks
+from edgerig.engine.compare.series import PairSeries
+from edgerig.engine.compare.verdicts import latency_estimate, self_check, stands, time_verdicts
 from edgerig.measure.comparison import LOOK_LEVEL
 from edgerig.measure.kinds import Measurement
 

@@ -1,27 +1,22 @@
-"""Pairs of fresh processes on one device that run short chunks in turns: the raw material of comparisons."""
+"""How a pair is measured: a fresh process of each variant on one device, which run short chunks in turns."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
+from edgerig.engine.compare.pair import Pair, Run, Variant
+from edgerig.engine.cores import cpu_time_ns, hold_on_core
 from edgerig.engine.emulated import refuse_emulated
 from edgerig.errors import AnswerError, EdgerigError, LeaseError
-from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.pauses import SleepWatch
-from edgerig.rig.types import Part
-from edgerig.targets.base import Session, Target
+from edgerig.targets.base import Target
 
-Array = NDArray[Any]
 #: A chunk is one series of inferences of one network, of about this many seconds.
 CHUNK_SECONDS = 0.015
 #: Bounds on the inferences of a chunk: enough for its 10th percentile, and few enough for a message of any link.
@@ -33,46 +28,6 @@ PAIR_SECONDS = 1.2
 LEAST, LONGEST_PAIR = 2, 10.0
 #: Warm-up inferences; fewer where they would take longer than `WARMUP_SECONDS`.
 WARMUP, WARMUP_SECONDS = 20, 1.0
-
-
-class Variant(msgspec.Struct, frozen=True):
-    """One side of a comparison: a network, its engine, and an array (n, ...) for each input, in its dtype."""
-
-    label: str
-    artifact: Artifact
-    runtime: Part
-    inputs: tuple[Array, ...]
-
-
-class Run(msgspec.Struct, frozen=True):
-    """The measurements of one process of a pair.
-
-    Attributes:
-        chunks: Times in ns of each chunk, shape (m,), int64.
-        load_seconds: From file to allocated tensors. first_ns: The first inference.
-        memory: Bytes by name at its end.
-        clock, threads, runtime_version: As reported when it loaded the network.
-        cpu_ns: Processor time of the process in each chunk, its messages included; none where that is not known.
-        message_bytes: Of the inputs and outputs of one inference.
-    """
-
-    chunks: tuple[NDArray[np.int64], ...]
-    load_seconds: float
-    first_ns: int
-    memory: dict[str, Quantity]
-    clock: str
-    threads: int
-    runtime_version: str
-    cpu_ns: tuple[int, ...] = ()
-    message_bytes: int = 0
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """Two processes that took turns: A and B. ``core`` is the core that both were pinned to, if they were."""
-
-    first: Run
-    second: Run
-    core: int | None = None
 
 
 class VariantError(EdgerigError):
@@ -152,7 +107,7 @@ class _Process:
         if before is not None and after is not None:
             self.cpu.append(after - before)
 
-    def told(self) -> Run:
+    def measured(self) -> Run:
         report = self.session.load_report
         refuse_emulated(report, "a comparison in pairs")
         with self._blamed():
@@ -197,7 +152,7 @@ def _side_by_side(target: Target, variants: tuple[Variant, Variant], order: tupl
             begin, other = order if turn % 2 == 0 else order[::-1]
             for side in (begin, other, other, begin):
                 opened[side].chunk(count)
-        return Pair(opened[0].told(), opened[1].told(), core)
+        return Pair(opened[0].measured(), opened[1].measured(), core)
 
 
 def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, int]) -> Pair:
@@ -212,7 +167,7 @@ def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, 
                 count, chunks = _sizes([times])
             for _ in range(chunks):
                 process.chunk(count)
-            runs[side].append(process.told())
+            runs[side].append(process.measured())
         finally:
             process.close()
     return Pair(_joined(runs[0]), _joined(runs[1]))
@@ -232,51 +187,3 @@ def _sizes(warm: list[NDArray[np.int64]]) -> tuple[int, int]:
     # For a network of one second per inference, ten in each of sixteen chunks would take minutes.
     count = max(LEAST, min(count, int(LONGEST_PAIR / (4 * LEAST_CHUNKS * slowest))))
     return count, int(np.clip(PAIR_SECONDS / (4 * count * slowest), LEAST_CHUNKS, CHUNKS))
-
-
-def hold_on_core(sessions: Sequence[Session], number: int) -> int | None:
-    """Pin single-threaded processes of this machine to one core; returns the core, or None if they are not pinned."""
-    pids = [session.pid for session in sessions]
-    if None in pids or any(session.load_report.threads != 1 for session in sessions):
-        return None
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-        core = cores[number % len(cores)]
-        for pid in pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setaffinity(int(task.name), {core})
-    except (AttributeError, OSError):
-        # The system has no such call, or a thread has just ended: leave the cores to the scheduler.
-        return None
-    return core
-
-
-def cpu_time_ns(pid: int | None) -> int | None:
-    """Time that all threads of a process of this machine have spent on processors, in ns; None where not known.
-
-    Linux counts it by its scheduler's clock (``/proc/<pid>/task/*/schedstat``), to the nanosecond.
-    """
-    if pid is None:
-        return None
-    try:
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def paired_chunks(pair: Pair) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The chunks of a pair as ratios need them: A's two chunks of each A B B A, and B's two."""
-    return [
-        (np.concatenate(pair.first.chunks[i : i + 2]), np.concatenate(pair.second.chunks[i : i + 2]))
-        for i in range(0, len(pair.first.chunks), 2)
-    ]
-
-
-def bytes_of(name: str) -> Callable[[Run], float]:
-    """The memory of that name in bytes; NaN where it was not reported."""
-
-    def of_run(run: Run) -> float:
-        quantity = run.memory.get(name)
-        return quantity.value if isinstance(quantity, Measurement) else float("nan")
-
-    return of_run
