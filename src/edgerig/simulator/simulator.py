@@ -33,6 +33,7 @@ from edgerig.simulator.chip import CONSOLE, DIGITS, WIRE, Chip, Edge
 from edgerig.simulator.counter import Call, make_counter
 from edgerig.simulator.cycles import cycle_model
 from edgerig.simulator.faults import Fault, kind_of_access, stack_exception_frame
+from edgerig.simulator.flash import flash_with
 from edgerig.simulator.interrupts import held_signals
 
 __all__ = ["CONSOLE", "DIGITS", "WIRE", "Fault", "Simulator"]
@@ -75,7 +76,7 @@ class Simulator:
         self.symbols = named(file)
         self._functions = functions(file)
         self._starts = [start for start, _, _ in self._functions]
-        self._flash = self._load(file, elf.name)
+        self._flash = flash_with(file, elf.name, board)
         self.faults: list[Fault] = []
         self.resets = 0
         self._pc = 0
@@ -85,6 +86,10 @@ class Simulator:
         self._counter = make_counter(self._flash, board.memory.flash.origin, core)
         self._engine = self._make_engine()
         self._alignment = make_alignment(self._engine, self._flash, board.memory.flash.origin)
+        #: The processor's registers while a function is called. One for all calls: Ctrl-C while another was made would
+        #: leave it half made, which unicorn cannot free.
+        self._registers_before = self._engine.context_save()
+        self._called_from: int | None = None
         self._start()
 
     # ---- what a user asks for
@@ -136,6 +141,7 @@ class Simulator:
             TimeoutError: It is still running.
             TargetError: It cannot continue, such as when its fault handler fails, too.
         """
+        self._end_call()
         self._chip.look_again()
         last = len(self.faults)
         while not self._chip.idle:
@@ -152,6 +158,7 @@ class Simulator:
 
         For a debugger, whose hooks may stop it before; `run` is for everybody else.
         """
+        self._end_call()
         self._chip.look_again()
         with contextlib.suppress(TimeoutError):
             self._emulate(self._pc, seconds, count=count)
@@ -161,6 +168,7 @@ class Simulator:
     def reset(self) -> None:
         """Start the processor anew, as the board's button does; memory keeps its content."""
         self.resets += 1
+        self._called_from = None
         self._start()
 
     def idle_for(self, seconds: float) -> None:
@@ -188,27 +196,35 @@ class Simulator:
             raise TargetError(f"The firmware has no function {name!r}.")
         address = self.symbols[name] if isinstance(name, str) else name
         engine, registers = self._engine, self._registers
-        saved, pc = engine.context_save(), self._pc
-        self._chip.look_again()
         faults = len(self.faults)
-        for register, value in zip(
-            (registers.UC_ARM_REG_R0, registers.UC_ARM_REG_R1, registers.UC_ARM_REG_R2, registers.UC_ARM_REG_R3),
-            arguments,
-            strict=False,
-        ):
-            engine.reg_write(register, value & 0xFFFF_FFFF)
-        engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
+        self._end_call()
+        engine.context_update(self._registers_before)
+        self._called_from = self._pc
         try:
+            self._chip.look_again()
+            for register, value in zip(
+                (registers.UC_ARM_REG_R0, registers.UC_ARM_REG_R1, registers.UC_ARM_REG_R2, registers.UC_ARM_REG_R3),
+                arguments,
+                strict=False,
+            ):
+                engine.reg_write(register, value & 0xFFFF_FFFF)
+            engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
             self._emulate(address, seconds, until=_BACK)
             # No block begins there that would tell.
             self._counter.end_calls(_BACK)
             result = int(engine.reg_read(registers.UC_ARM_REG_R0))
         finally:
-            engine.context_restore(saved)
-            self._pc = pc
+            self._end_call()
         if len(self.faults) > faults:
             raise TargetError(f"The function {name!r} crashed. {self.faults[-1]}")
         return result
+
+    def _end_call(self) -> None:
+        """Let the processor go on where a `call` has begun; again before all that follows, for Ctrl-C may come here."""
+        if self._called_from is not None:
+            self._engine.context_restore(self._registers_before)
+            self._pc = self._called_from
+            self._called_from = None
 
     def count(self, name: str | int, *arguments: int) -> int:
         """Instructions of one `call`, callees included."""
@@ -282,21 +298,6 @@ class Simulator:
         return self._chip.idle
 
     # ---- the processor
-
-    def _load(self, file: Any, name: str) -> bytes:
-        flash = self.board.memory.flash
-        data = bytearray(b"\xff" * flash.length)
-        for segment in file.iter_segments():
-            if segment["p_type"] != "PT_LOAD" or not segment["p_filesz"]:
-                continue
-            start, size = segment["p_paddr"] - flash.origin, segment["p_filesz"]
-            if start < 0 or start + size > flash.length:
-                raise TargetError(
-                    f"{name} does not fit on {self.board.title}: {size} B at {segment['p_paddr']:#010x}.",
-                    "Build the firmware for this board.",
-                )
-            data[start : start + size] = segment.data()
-        return bytes(data)
 
     def _make_engine(self) -> Any:
         uc, flash, ram = self._unicorn, self.board.memory.flash, self.board.memory.ram
