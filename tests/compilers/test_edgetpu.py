@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from edgerig.artifact import Artifact
 from edgerig.compilers.edgetpu import CUSTOM_OPERATOR, PROGRAM, EdgeTpu
 from edgerig.compilers.edgetpu_log import Operators, parse_log
-from edgerig.engine.figures import _compiler_warnings
+from edgerig.engine.rounds.figures import _compiler_warnings
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, InferenceError, MissingProgramError
 from edgerig.models.files import open_artifact
 from edgerig.progress import Progress

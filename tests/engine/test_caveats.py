@@ -164,7 +164,7 @@ def test_bytes_before_a_float_network_are_named_where_its_answers_are_a_guess(fl
 
 
 def test_clamped_inputs_are_counted_once_in_a_run_that_went_on(tmp_path: Path, float_net: Path) -> None:
-    from edgerig.engine.journal import Journal
+    from edgerig.engine.rounds.journal import Journal
 
     net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10, input_quantization=(1 / 255, 0))
     whole = edgerig.run(rig(net), out=tmp_path / "whole").cells[0]

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
-from edgerig.engine.journal import Journal
 from edgerig.engine.references.choice import compared_output
+from edgerig.engine.rounds.journal import Journal
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.declared import declare

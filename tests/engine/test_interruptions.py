@@ -19,8 +19,8 @@ import pytest
 import edgerig
 import edgerig.errors
 from edgerig.datasets.base import Dataset
-from edgerig.engine import repeatability
-from edgerig.engine.journal import Journal
+from edgerig.engine.rounds import repeatability
+from edgerig.engine.rounds.journal import Journal
 from edgerig.errors import TargetError
 from edgerig.measure.kinds import Measurement
 from edgerig.plugins import make

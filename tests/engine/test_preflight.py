@@ -12,7 +12,7 @@ import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.engine.preflight import check_networks
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import EdgerigError, IncompatibleError, InferenceError, Interrupted
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.files import open_artifact

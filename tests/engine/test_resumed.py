@@ -15,12 +15,12 @@ from tests.heard import Heard
 import edgerig
 from edgerig.artifact import Origin, Preprocessing
 from edgerig.datasets.npz import Npz, NpzSettings
-from edgerig.engine import context as contexts
-from edgerig.engine import score
 from edgerig.engine.api import plan
-from edgerig.engine.context import CellContext
 from edgerig.engine.references.types import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.rounds import context as contexts
+from edgerig.engine.rounds import score
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact

@@ -14,7 +14,7 @@ import pytest
 import edgerig
 from edgerig import files
 from edgerig.datasets.base import Dataset
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import IncompatibleError, InferenceError, StorageError, TargetError, UsageError
 from edgerig.measure import Measurement, Unavailable
 from edgerig.plugins import make
@@ -113,7 +113,7 @@ def test_fast_networks_are_measured_for_long_enough(digit_net: Path, tmp_path: P
 def test_nobody_waits_for_an_hour_of_transport_to_get_a_second_of_inference(
     digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgerig.engine.steady.PATIENCE", 0.0)
+    monkeypatch.setattr("edgerig.engine.rounds.steady.PATIENCE", 0.0)
     data = rig(digit_net)
     data["measure"]["seconds"] = 1000
     edgerig.run(data, out=tmp_path / "out")

@@ -8,8 +8,8 @@ import pytest
 
 import edgerig
 from edgerig.artifact import TensorSpec
-from edgerig.engine.finite_outputs import FiniteOutputs
-from edgerig.engine.host_time import HostTime
+from edgerig.engine.rounds.host_time import HostTime
+from edgerig.engine.samples.finite_outputs import FiniteOutputs
 from edgerig.errors import EdgerigError, InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.results.types import CellResult

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import edgerig
-from edgerig.engine.journal import Journal
-from edgerig.engine.portions import Portion, WholeSamples
+from edgerig.engine.rounds.journal import Journal
+from edgerig.engine.samples.portions import Portion, WholeSamples
 from edgerig.errors import IncompatibleError
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.report.conftest import round_of
 
-from edgerig.engine.figures import summed_up
+from edgerig.engine.rounds.figures import summed_up
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
 from edgerig.report.terminal import terminal_columns

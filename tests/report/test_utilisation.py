@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.report.conftest import round_of
 
-from edgerig.engine.figures import summed_up
+from edgerig.engine.rounds.figures import summed_up
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import build_report, render

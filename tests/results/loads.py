@@ -9,8 +9,8 @@ import numpy as np
 from msgspec.structs import replace
 from tests.results.conftest import make_measured
 
-from edgerig.engine.figures import summed_up
 from edgerig.engine.load.figures import under_load_of
+from edgerig.engine.rounds.figures import summed_up
 from edgerig.measure.kinds import Unavailable
 from edgerig.results.scenario import Offline
 from edgerig.results.types import CellResult

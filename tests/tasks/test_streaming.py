@@ -12,7 +12,7 @@ import edgerig
 from edgerig.artifact import TensorSpec
 from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.datasets.samples import ArraySamples
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import DatasetError, IncompatibleError, SpecError
 from edgerig.results.bundle import Bundle
 from edgerig.tasks.base import Array, Reference

@@ -10,8 +10,8 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.outputs import check_outputs, fed_spec
-from edgerig.engine.samples import EvaluationSamples, check_windows
+from edgerig.engine.samples.evaluation import EvaluationSamples, check_windows
+from edgerig.engine.samples.outputs import check_outputs, fed_spec
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.declared import with_state

@@ -17,7 +17,6 @@ from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.artifacts import place_artifact
-from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import changes_weights, dataset_info, model_info, size_rows
@@ -36,9 +35,10 @@ from edgerig.engine.prepare import (
 )
 from edgerig.engine.references.stages import ReferenceStages
 from edgerig.engine.references.types import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.scenario import check_batch, with_batch
-from edgerig.engine.sequences import about_state, check_state
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.offline import check_batch, with_batch
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.sequences import about_state, check_state
 from edgerig.engine.stages import Stages
 from edgerig.engine.summary import about_machines
 from edgerig.engine.turns import Turns, finished_before

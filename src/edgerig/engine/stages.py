@@ -1,4 +1,4 @@
-"""The stages before measuring: training and compiling, each cached. `reference_stages` has those of references."""
+"""The stages before measuring: training and compiling, each cached. `references.stages` has those of references."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.engine.context import CellContext
 from edgerig.engine.failures import Failures
-from edgerig.engine.first_round import measure_first
-from edgerig.engine.later_round import SeriesChangedError, measure_again
 from edgerig.engine.load.measure import UnderLoadRound, measure_load, with_load
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.first import measure_first
+from edgerig.engine.rounds.later import SeriesChangedError, measure_again
 from edgerig.errors import Interrupted
 from edgerig.measure.kinds import Measurement, microseconds
 from edgerig.measure.pauses import WallClock

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgerig.agent.loading import specification_of
 from edgerig.artifact import Artifact
-from edgerig.engine.sequences import keeps_state
+from edgerig.engine.samples.sequences import keeps_state
 from edgerig.environments.choice import SETTING, interpreter_for
 from edgerig.errors import IncompatibleError
 from edgerig.measure.clocks import inference_clock

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from edgerig.artifact import Artifact
-from edgerig.engine.sequences import keeps_state
+from edgerig.engine.samples.sequences import keeps_state
 from edgerig.serve.in_process import InProcessSession
 from edgerig.serve.lane import Opened
 from edgerig.targets.base import Session, Target

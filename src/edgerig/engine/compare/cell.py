@@ -16,8 +16,8 @@ from edgerig.engine.compare.pair import Pair, Variant
 from edgerig.engine.compare.series import PairSeries, measure_pairs
 from edgerig.engine.compare.verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
 from edgerig.engine.prepare import dataset_of
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.scenario import at_batch
+from edgerig.engine.rounds.offline import at_batch
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.measure.comparison import LOOKS, MARGIN
 from edgerig.measure.judge import judge_machine
 from edgerig.progress import Progress

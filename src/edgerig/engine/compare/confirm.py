@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from edgerig.artifact import Artifact
 from edgerig.engine.compare.cell import LiveOptions, measure_cell_pairs, variant_of
 from edgerig.engine.compare.load_rounds import LoadPairs, measure_load_pairs
-from edgerig.engine.context import CellContext
 from edgerig.engine.load.figures import under_load_of
 from edgerig.engine.prepare import dataset_of
 from edgerig.engine.references.types import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import EdgerigError, Interrupted
 from edgerig.measure.comparison import LOOK_LEVEL
 from edgerig.measure.kinds import Unavailable

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from edgerig import files
-from edgerig.engine.context import CellContext
 from edgerig.engine.load.measure import UnderLoadRound, measure_load
+from edgerig.engine.rounds.context import CellContext
 from edgerig.errors import EdgerigError, Interrupted, LeaseError
 from edgerig.measure.comparison import LOOKS
 from edgerig.measure.pauses import SleepWatch

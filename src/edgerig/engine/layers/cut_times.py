@@ -16,7 +16,7 @@ from edgerig.compilers.layer_cuts import FORMATS, Cut, Cutter, cuts_of
 from edgerig.engine.cores import hold_on_core
 from edgerig.engine.emulated import refuse_emulated
 from edgerig.engine.layers.errors import Selection, cell_samples, target_options
-from edgerig.engine.steady import first_inputs
+from edgerig.engine.rounds.steady import first_inputs
 from edgerig.errors import EdgerigError, Interrupted, TargetError
 from edgerig.measure.intervals import difference_interval
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable

@@ -20,8 +20,8 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.layers.device_tensors import DeviceTensors, device_tensors, wanted_tensors
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.steady import first_inputs
+from edgerig.engine.rounds.steady import first_inputs
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.layer_error import LayerErrors

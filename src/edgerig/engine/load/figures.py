@@ -9,9 +9,9 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.engine.figures import between_rounds
 from edgerig.engine.load.generator import Answers
 from edgerig.engine.load.schedule import fewest_for, percentile_of
+from edgerig.engine.rounds.figures import between_rounds
 from edgerig.measure.intervals import round_interval
 from edgerig.measure.judge import judge_width
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable

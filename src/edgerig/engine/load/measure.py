@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.context import CellContext
-from edgerig.engine.deployment import CHANCES, Deployment
 from edgerig.engine.emulated import refuse_emulated
-from edgerig.engine.later_round import SeriesChangedError
 from edgerig.engine.load.figures import NANOSECOND, load_round, under_load_of, window_of
 from edgerig.engine.load.generator import MOST_REQUESTS, Answers, Send, closed_loop, open_loop
 from edgerig.engine.load.schedule import fewest_for, percentile_of, poisson_arrivals, rank_of
 from edgerig.engine.load.search import best_of, highest_rate
 from edgerig.engine.load.warnings import doubts_about
-from edgerig.engine.session_state import machine_of
-from edgerig.engine.steady import first_inputs
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.deployment import CHANCES, Deployment
+from edgerig.engine.rounds.later import SeriesChangedError
+from edgerig.engine.rounds.session_state import machine_of
+from edgerig.engine.rounds.steady import first_inputs
 from edgerig.errors import AnswerError, IncompatibleError, LeaseError, TargetError
 from edgerig.measure.energy import EnergyMeter, energy_per_inference, rails_of
 from edgerig.measure.kinds import Quantity, Unavailable

@@ -15,11 +15,11 @@ from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import NetworkInputs, inputs_of
-from edgerig.engine.outputs import Dequantized, Judged, fed_values, judged_outputs
-from edgerig.engine.portions import joined_windows
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.sequences import sequences_of
-from edgerig.engine.stored_rows import StoredRows
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.outputs import Dequantized, Judged, fed_values, judged_outputs
+from edgerig.engine.samples.portions import joined_windows
+from edgerig.engine.samples.sequences import sequences_of
+from edgerig.engine.samples.stored_rows import StoredRows
 from edgerig.errors import InferenceError
 from edgerig.formats import Predictor
 from edgerig.models.files import specification_of

@@ -17,7 +17,7 @@ from edgerig.engine import dependencies
 from edgerig.engine.references.choice import choose_references, compared_output
 from edgerig.engine.references.predictions import noise_beside, store_predictions, why_no_reference
 from edgerig.engine.references.types import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.engine.stages import Stages
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, StorageError
 from edgerig.measure.kinds import Unavailable

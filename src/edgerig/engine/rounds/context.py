@@ -9,10 +9,10 @@ import msgspec
 from edgerig.artifact import Artifact
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.dependencies import of_code, of_samples
-from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references.types import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples, check_windows
-from edgerig.engine.sequences import keeps_state
+from edgerig.engine.samples.evaluation import EvaluationSamples, check_windows
+from edgerig.engine.samples.outputs import check_outputs
+from edgerig.engine.samples.sequences import keeps_state
 from edgerig.environments.choice import interpreter_for
 from edgerig.errors import TargetError
 from edgerig.files import digest

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.engine.context import CellContext
+from edgerig.engine.rounds.context import CellContext
 from edgerig.errors import AnswerError, InferenceError
 from edgerig.measure.census import Census, Fallback, Verdict, verdicts, with_scheme
 from edgerig.measure.kinds import Unavailable

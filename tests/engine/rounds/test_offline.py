@@ -13,8 +13,8 @@ from tests.agents import serving
 import edgerig
 from edgerig.agent.address import Address
 from edgerig.agent.server import Agent
-from edgerig.engine import figures
-from edgerig.engine.figures import batch_times
+from edgerig.engine.rounds import figures
+from edgerig.engine.rounds.figures import batch_times
 from edgerig.errors import EdgerigError, IncompatibleError, SpecError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle

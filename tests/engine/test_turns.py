@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import edgerig
-from edgerig.engine import context
+from edgerig.engine.rounds import context
 from edgerig.errors import InferenceError, Interrupted, UsageError
 from edgerig.measure.intervals import round_interval
 from edgerig.measure.kinds import Measurement, Unavailable

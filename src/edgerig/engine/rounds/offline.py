@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.context import BatchPlan, CellContext
-from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.sequences import keeps_state
-from edgerig.engine.steady import first_inputs, scores_of
+from edgerig.engine.rounds.context import BatchPlan, CellContext
+from edgerig.engine.rounds.steady import first_inputs, scores_of
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.outputs import Dequantized, fed_values, judged_outputs
+from edgerig.engine.samples.sequences import keeps_state
 from edgerig.errors import IncompatibleError, InferenceError, TargetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import find

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.context import CellContext
-from edgerig.engine.figures import as_modelled, summed_up, times_of
-from edgerig.engine.first_session import FirstSession, first_session
-from edgerig.engine.host_time import HostTime
 from edgerig.engine.prepare import now
-from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
-from edgerig.engine.score import score
-from edgerig.engine.steady import NANOSECOND, Steady, digest_of, probe_count
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.figures import as_modelled, summed_up, times_of
+from edgerig.engine.rounds.first_session import FirstSession, first_session
+from edgerig.engine.rounds.host_time import HostTime
+from edgerig.engine.rounds.offline import agreement_with_own_batch, doubts_of
+from edgerig.engine.rounds.score import score
+from edgerig.engine.rounds.steady import NANOSECOND, Steady, digest_of, probe_count
 from edgerig.measure.firmware import Counts
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.pauses import SleepWatch

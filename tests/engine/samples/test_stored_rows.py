@@ -10,10 +10,10 @@ import pytest
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.masks import MaskedSamples
-from edgerig.engine import samples as chunked
 from edgerig.engine.references.predictions import store_predictions
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.stored_rows import StoredRows
+from edgerig.engine.samples import evaluation as chunked
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.stored_rows import StoredRows
 from edgerig.models.declared import declare
 from edgerig.models.files import open_artifact
 from edgerig.progress import Progress

@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from edgerig.artifact import TensorSpec
 from edgerig.datasets.batches import from_calls
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.context import CellContext
-from edgerig.engine.deployment import Deployment
-from edgerig.engine.figures import summed_up
-from edgerig.engine.first_round import cold_times
-from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
-from edgerig.engine.portions import joined_windows
 from edgerig.engine.prepare import now
-from edgerig.engine.sequences import sequences_of
-from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
-from edgerig.engine.steady import (
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.deployment import Deployment
+from edgerig.engine.rounds.figures import summed_up
+from edgerig.engine.rounds.first import cold_times
+from edgerig.engine.rounds.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
+from edgerig.engine.rounds.steady import (
     FEWEST,
     NANOSECOND,
     digest_of,
@@ -32,6 +29,9 @@ from edgerig.engine.steady import (
     probe_count,
     repeat,
 )
+from edgerig.engine.samples.outputs import Dequantized, fed_values, judged_outputs
+from edgerig.engine.samples.portions import joined_windows
+from edgerig.engine.samples.sequences import sequences_of
 from edgerig.errors import EdgerigError
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import summarize

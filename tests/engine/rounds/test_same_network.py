@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 
 from edgerig.datasets.base import Dataset
 from edgerig.engine.references.predictions import noise_beside, store_predictions
-from edgerig.engine.same_network import unlike_reference
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.rounds.same_network import unlike_reference
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.progress import Progress

@@ -17,9 +17,9 @@ from tests.agents import serving
 import edgerig
 from edgerig.agent.server import Address, Agent
 from edgerig.datasets.base import Dataset
-from edgerig.engine.deployment import Deployment
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.sequences import Sequences
+from edgerig.engine.rounds.deployment import Deployment
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.sequences import Sequences
 from edgerig.errors import EdgerigError, IncompatibleError, InferenceError
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make

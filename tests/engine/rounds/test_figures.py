@@ -7,7 +7,7 @@ import itertools
 import pytest
 from tests.results.conftest import make_rounds
 
-from edgerig.engine.figures import times_of
+from edgerig.engine.rounds.figures import times_of
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.stats import summarize
 

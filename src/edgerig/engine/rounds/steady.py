@@ -16,15 +16,15 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import from_calls
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.preprocess import dequantize
-from edgerig.engine.deployment import Deployment
-from edgerig.engine.finite_outputs import FiniteOutputs
-from edgerig.engine.host_time import HostTime
-from edgerig.engine.journal import Journal
-from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
-from edgerig.engine.portions import Portion, WholeSamples
-from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.sequences import Sequences, sequences_of
-from edgerig.engine.stored_rows import release
+from edgerig.engine.rounds.deployment import Deployment
+from edgerig.engine.rounds.host_time import HostTime
+from edgerig.engine.rounds.journal import Journal
+from edgerig.engine.samples.evaluation import EvaluationSamples
+from edgerig.engine.samples.finite_outputs import FiniteOutputs
+from edgerig.engine.samples.outputs import Dequantized, fed_values, judged_outputs
+from edgerig.engine.samples.portions import Portion, WholeSamples
+from edgerig.engine.samples.sequences import Sequences, sequences_of
+from edgerig.engine.samples.stored_rows import release
 from edgerig.targets.base import DeviceRun
 from edgerig.tasks.base import Task
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig.engine.repeatability import spread_of
+from edgerig.engine.rounds.repeatability import spread_of
 from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.sequences import Sequences, joined_runs
+from edgerig.engine.samples.sequences import Sequences, joined_runs
 from edgerig.errors import AnswerError, EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
 from edgerig.rig.plan import Cell

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.graph.read import read_graph
 from edgerig.plugins import find, names

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.context import CellContext
-from edgerig.engine.deployment import Deployment
-from edgerig.engine.journal import Journal
-from edgerig.engine.placement import census_of, fallback_of, refuse_unmet
-from edgerig.engine.repeatability import unlike_answers
-from edgerig.engine.sequences import keeps_state
-from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
-from edgerig.engine.steady import NANOSECOND, Enough, Steady, first_inputs, steady_pass
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.deployment import Deployment
+from edgerig.engine.rounds.journal import Journal
+from edgerig.engine.rounds.placement import census_of, fallback_of, refuse_unmet
+from edgerig.engine.rounds.repeatability import unlike_answers
+from edgerig.engine.rounds.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
+from edgerig.engine.rounds.steady import NANOSECOND, Enough, Steady, first_inputs, steady_pass
+from edgerig.engine.samples.sequences import keeps_state
 from edgerig.errors import AnswerError, InferenceError
 from edgerig.measure.census import Census
 from edgerig.measure.firmware import Counts, FirmwareReport
@@ -59,7 +59,7 @@ def first_session(context: CellContext) -> FirstSession:
     """The session of the first round, from open to close.
 
     Raises:
-        TargetError, InferenceError, IncompatibleError: As `edgerig.engine.first_round.measure_first` has them.
+        TargetError, InferenceError, IncompatibleError: As `edgerig.engine.rounds.first.measure_first` has them.
     """
     samples, measure, artifact = context.samples, context.measure, context.artifact
     with Deployment(

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgerig.engine import deployment as module
-from edgerig.engine.deployment import CHANCES, Deployment
+from edgerig.engine.rounds import deployment as module
+from edgerig.engine.rounds.deployment import CHANCES, Deployment
 from edgerig.errors import AnswerError, LeaseError, TargetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.progress import Progress

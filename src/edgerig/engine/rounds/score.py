@@ -9,11 +9,11 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
-from edgerig.engine.category_codes import judge_codes
-from edgerig.engine.context import CellContext
 from edgerig.engine.info import changes_weights
-from edgerig.engine.same_network import unlike_reference
-from edgerig.engine.steady import Steady
+from edgerig.engine.rounds.category_codes import judge_codes
+from edgerig.engine.rounds.context import CellContext
+from edgerig.engine.rounds.same_network import unlike_reference
+from edgerig.engine.rounds.steady import Steady
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Reference
 from edgerig.tasks.judgement import Agreement, Quality

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.engine.journal import Journal
+from edgerig.engine.rounds.journal import Journal
 from edgerig.results import reading
 
 PIECES = 3

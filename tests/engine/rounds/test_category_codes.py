@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig.engine.category_codes import judge_codes
+from edgerig.engine.rounds.category_codes import judge_codes
 from edgerig.models.files import open_artifact
 
-CODES = Path(__file__).parent.parent / "models" / "graph" / "xgboost_models" / "codes.json"
+CODES = Path(__file__).parents[2] / "models" / "graph" / "xgboost_models" / "codes.json"
 
 
 def features(first: list[float], second: list[float]) -> np.ndarray:

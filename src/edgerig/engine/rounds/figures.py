@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import WARNING, Artifact
-from edgerig.engine.repetition import repetition_of, short_of
-from edgerig.engine.steady import NANOSECOND
+from edgerig.engine.rounds.repetition import repetition_of, short_of
+from edgerig.engine.rounds.steady import NANOSECOND
 from edgerig.measure.census import Census, verdicts
 from edgerig.measure.drift import drift_between
 from edgerig.measure.intervals import Interval, round_interval
