@@ -215,9 +215,13 @@ def test_what_was_finished_is_kept_when_one_fails(call: Call) -> None:
     assert Path("build/bare.h").is_file()
 
 
-def test_calibration_on_noise_is_said(call: Call) -> None:
-    options = ("--dataset-option", f"shape=[{FEATURES}]")
-    assert "whose numbers mean nothing" in call("net.tflite", "--to", "int8", "--dataset", "random", *options)[2]
+def test_random_samples_have_the_network_s_shape_and_calibration_on_noise_is_said(call: Call) -> None:
+    code, _, err = call("net.tflite", "--to", "int8", "--dataset", "random")
+    assert (code, "whose numbers mean nothing" in err) == (0, True), err
+    # A shape that is given stands, and where nothing is calibrated nobody asks what samples would be.
+    code, _, err = call("net.tflite", "--to", "int8", "--dataset", "random", "--dataset-option", "shape=[3]")
+    assert (code, "gives samples of shape [3]" in err) == (2, True), err
+    assert call("net.tflite", "--to", "float16", "--dataset", "random")[0] == 0
     assert "mean nothing" not in call("net.tflite", "--to", "int8", "--dataset", "NUMBERS")[2]
 
 

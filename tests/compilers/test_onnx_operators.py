@@ -138,6 +138,8 @@ CASES = [
     Case("SPLIT", (ints(3).reshape(()), "x"), {"numSplits": 2}, outputs=2),
     Case("SPLIT_V", ("x", ints(1, 3, 2), ints(1).reshape(())), {"numSplits": 3}, outputs=3),
     Case("PACK", ("x", "y"), {"valuesCount": 2, "axis": 1}),
+    # A constant number stays one: it is no vector.
+    Case("PACK", ("x", np.array(0.5, np.float32)), {"valuesCount": 2}, shape=()),
     Case("UNPACK", options={"num": 4, "axis": 3}, outputs=4),
     Case("SLICE", ("x", ints(0, 1, 2, 0), ints(1, 3, -1, 2)), result=(1, 3, 3, 2)),
     Case(
@@ -151,6 +153,7 @@ CASES = [
         {"beginMask": 5, "endMask": 5, "shrinkAxisMask": 10},
     ),
     Case("GATHER", ("x", ints(3, 0, 0)), {"axis": 3}),
+    Case("GATHER", ("x", ints(2).reshape(())), {"axis": 1}),
     Case("BROADCAST_TO", ("x", ints(1, 6, 5, 4)), shape=(1, 6, 1, 4), version=2),
     Case("TILE", ("x", ints(1, 2, 1, 3))),
     Case("CAST", options={"inDataType": 0, "outDataType": 2}, kind="int32"),

@@ -20,6 +20,7 @@ from edgerig.cli.options import (
     load_plugins,
     make_dataset,
     model_format_option,
+    parse_dataset_settings,
     parse_options,
     parse_shapes,
     shape_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edgerig.compilers.chains import Chains, CompiledFile, Failure
     from edgerig.datasets.base import Dataset
 
+RANDOM = "random"
 #: The names that the size table of the STM32 digit project gives to these.
 SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
 
@@ -48,7 +50,8 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="What to calibrate or train with (its training split); `edgerig list datasets` names them.",
+    help="What to calibrate or train with (its training split); `edgerig list datasets` names them. random takes the "
+    "network's shape, and gives a network whose speed and size are right, not its quality.",
 )
 @dataset_settings
 @click.option(
@@ -158,6 +161,7 @@ def _plan(
     Args:
         short: Settings of compilers that have an option of their own: ``cpu``, ``optimize``, ``budget``, ``name``.
     """
+    from edgerig.cli.bench_inputs import random_settings
     from edgerig.compilers.chains import plan_chains
     from edgerig.models.declared import declare
     from edgerig.models.files import open_artifact
@@ -166,10 +170,15 @@ def _plan(
     find_here(*compilers, *([dataset] if dataset else []), *([task] if task else []))
     load_plugins("compiler", compilers)
     data = _dataset(dataset, dataset_option, dataset_root, task)
+    given = parse_dataset_settings(dataset_option, dataset_root)
     source = declare(open_artifact(model, options=custom_layers(custom)), layout)
     shapes = parse_shapes(shape, [source.inputs])
     settings = {key: value for key, value in short.items() if value is not None}
     chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
+    if dataset == RANDOM and not {"shape", "inputs"} & given.keys():
+        # As in bench: samples of the network's shape; nobody asks for them where nothing is calibrated.
+        fit = random_settings([model], [source], shapes, [layout], {}) if chains.need_dataset else None
+        data = make_dataset(RANDOM, dataset_option, dataset_root, task, fit) if fit is not None else None
     return _Job(chains, source, shapes, data)
 
 

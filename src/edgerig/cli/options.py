@@ -194,8 +194,17 @@ def parse_dataset_settings(assignments: Sequence[str], root: Path | None) -> dic
     return settings if root is None else {**settings, "root": str(root)}
 
 
-def make_dataset(name: str, assignments: Sequence[str], root: Path | None, task: str | None) -> Dataset:
+def make_dataset(
+    name: str,
+    assignments: Sequence[str],
+    root: Path | None,
+    task: str | None,
+    settings: dict[str, Any] | None = None,
+) -> Dataset:
     """The dataset of ``--dataset``, with the settings of ``--dataset-option`` and ``--dataset-root``, for ``--task``.
+
+    Args:
+        settings: Those that no option names.
 
     Raises:
         UsageError: There is no such dataset, setting or task.
@@ -204,7 +213,7 @@ def make_dataset(name: str, assignments: Sequence[str], root: Path | None, task:
     from edgerig.datasets.base import Dataset
     from edgerig.tasks.base import Task
 
-    data = plugins.make("dataset", name, Dataset, parse_dataset_settings(assignments, root))
+    data = plugins.make("dataset", name, Dataset, (settings or {}) | parse_dataset_settings(assignments, root))
     if task is not None:
         data.task = plugins.find("task", task, Task).name
     return data

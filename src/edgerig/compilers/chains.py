@@ -85,6 +85,11 @@ class Chains(msgspec.Struct, frozen=True):
         """The compilers of each chain."""
         return tuple(tuple(step.compiler for step in chain) for chain in self.chains)
 
+    @property
+    def need_dataset(self) -> bool:
+        """Whether any compiler calibrates or trains."""
+        return any(compiler.needs_dataset for chain in self.steps for compiler in chain)
+
 
 def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artifact, dataset: Dataset | None) -> Chains:
     """The compilers to run on ``artifact``, each after the ones whose output it needs.

@@ -33,7 +33,7 @@ def dataset_of(rig: Rig) -> Dataset:
 def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
     """Lock a folder that this run may write to. Nothing in it is changed yet.
 
-    What cannot be gone on with, or has measured no whole round, is in nobody's way: it will be moved aside.
+    What cannot be gone on with, or has measured nothing, is in nobody's way: it will be moved aside.
 
     Raises:
         UsageError: Another run writes there; or the folder holds an unfinished run of the same plan, or with ``resume``
@@ -48,7 +48,7 @@ def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
         return
     if resume:
         check_same_plan(bundle, plan)
-    elif not bundle.finished and bundle.measured and has_same_plan(bundle, plan):
+    elif not bundle.finished and bundle.measured and _has_same_plan(bundle, plan):
         raise UsageError(
             f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
         )
@@ -123,7 +123,7 @@ def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
     return header
 
 
-def has_same_plan(bundle: Bundle, plan: Plan) -> bool:
+def _has_same_plan(bundle: Bundle, plan: Plan) -> bool:
     """Whether a bundle is of this plan, so that it could be gone on with."""
     try:
         check_same_plan(bundle, plan)

@@ -24,15 +24,7 @@ from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.pinning import pinned
 from edgerig.engine.preflight import check_networks, check_sizes, shortages
-from edgerig.engine.prepare import (
-    check_same_plan,
-    claim_bundle,
-    dataset_of,
-    has_same_plan,
-    now,
-    open_bundle,
-    take_back,
-)
+from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
 from edgerig.engine.references.stages import ReferenceStages
 from edgerig.engine.references.types import ReferenceRun
 from edgerig.engine.rounds.context import CellContext
@@ -74,9 +66,8 @@ def execute(
     """Run a plan into the bundle ``options.out``.
 
     A finished bundle that is already there is moved aside once devices, dataset and input files have been checked; an
-    unfinished one is resumed if ``resume``, else refused if it holds rounds of the same plan, and moved aside if not. A
-    run that fails before its first
-    cell leaves the folder as it was.
+    unfinished one is resumed if ``resume``, else refused if anything of the same plan is measured there, and moved
+    aside if not. A run that fails before its first cell leaves the folder as it was.
 
     Args:
         failed: Receives the cells that could not be measured, before the error about them is raised.
@@ -207,12 +198,9 @@ class _Run:
         self.opened = True
         bundle, whole = self.bundle, self.bundle.finished
         if bundle.exists and (whole or bundle.begun) and not self.options.resume:
-            may_go_on = not whole and has_same_plan(bundle, self.plan)
             self.moved = bundle.archive()
             what = "bundle" if whole else "unfinished bundle"
-            # Of a long round, the portions that were measured are there.
-            how = f"; to go on with it instead: --resume --out {self.moved}" if may_go_on else ""
-            self.progress.log(f"the {what} that was in {bundle.path} is now in {self.moved}{how}")
+            self.progress.log(f"the {what} that was in {bundle.path} is now in {self.moved}")
         self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:

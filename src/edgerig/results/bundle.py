@@ -118,8 +118,8 @@ class Bundle:
 
     @property
     def measured(self) -> bool:
-        """Whether a whole round of a cell is measured here, which a run of the same plan can go on from."""
-        return any(self.path.glob("cells/*/result.json"))
+        """Whether a round, or a portion of a first one, is measured here, from which a run of the same plan goes on."""
+        return any(self.path.glob("cells/*/result.json")) or any(self.path.glob("cells/*/partial/*.npz"))
 
     def clear(self) -> None:
         """Remove the files of a run that measured nothing: header, artifacts, notes of failure and their report.

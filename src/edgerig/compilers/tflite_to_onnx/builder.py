@@ -121,7 +121,8 @@ class Builder:
     def constant(self, array: Array, name: str = "constant") -> str:
         """Add a constant; returns its name."""
         name = self.unique(name)
-        self.initializers[name] = np.ascontiguousarray(array)
+        # Unlike `numpy.ascontiguousarray`, which makes a vector of a number.
+        self.initializers[name] = np.asarray(array, order="C")
         return name
 
     def integers(self, values: Sequence[int], name: str = "shape") -> str:
