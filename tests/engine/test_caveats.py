@@ -17,8 +17,8 @@ from edgerig.datasets.samples import ArraySamples
 from edgerig.measure import Unavailable
 from edgerig.progress import Progress
 from edgerig.report import build_report
-from edgerig.report.html import render_html
-from edgerig.report.markdown import render_markdown
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.markdown import render_markdown
 from edgerig.results.types import CellResult
 from edgerig.tasks.caveats import (
     VACUOUS,

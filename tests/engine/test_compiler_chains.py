@@ -11,7 +11,7 @@ import pytest
 import edgerig
 from edgerig.compilers.compression.prune_channels import PruneChannels
 from edgerig.errors import IncompatibleError
-from edgerig.report.origin import artifact_facts
+from edgerig.report.variant.origin import artifact_facts
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import RunResult
 

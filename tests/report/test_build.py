@@ -14,7 +14,7 @@ from edgerig.report.labels import labels
 from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import AgreementView
-from edgerig.report.timing import times_of
+from edgerig.report.variant.timing import times_of
 from edgerig.tasks.judgement import Agreement, Disagreement, MetricValue, Quality
 from edgerig.views import Gallery, Matrix, Table
 

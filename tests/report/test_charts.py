@@ -16,7 +16,7 @@ from edgerig.report.charts.scatter import place_labels
 from edgerig.report.charts.svg import Drawing, element
 from edgerig.report.figures import number, unavailable
 from edgerig.report.model import Layer, Layers, OperatorTime
-from edgerig.report.timing import times_of
+from edgerig.report.variant.timing import times_of
 
 HOSTILE = '"><script>alert(1)</script>&'
 

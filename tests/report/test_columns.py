@@ -16,11 +16,11 @@ from edgerig.measure.comparison import estimate, estimate_apart
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
 from edgerig.report import build, terminal
 from edgerig.report.columns import VARIANTS
-from edgerig.report.html import render_html
-from edgerig.report.json import render_json
 from edgerig.report.load import Loaded
-from edgerig.report.markdown import render_markdown
 from edgerig.report.relative import relative_speed
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.json import render_json
+from edgerig.report.rendering.markdown import render_markdown
 from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
 from edgerig.report.views import kinds_of

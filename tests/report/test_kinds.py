@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Unavailable, microseconds
 from edgerig.report.build import build
-from edgerig.report.candidates import Candidate, choose, pareto
 from edgerig.report.figures import figure
-from edgerig.report.html import render_html
-from edgerig.report.json import render_json
-from edgerig.report.markdown import render_markdown
-from edgerig.report.recommend import recommend
+from edgerig.report.recommend.candidates import Candidate, choose, pareto
+from edgerig.report.recommend.rule import recommend
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.json import render_json
+from edgerig.report.rendering.markdown import render_markdown
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MADE = ("modelled", "estimated")

@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.report.test_html import Page
+from tests.report.rendering.test_html import Page
 from tests.test_views import EVERY
 
 from edgerig.report.build import build
 from edgerig.report.charts import curve, legend_of
-from edgerig.report.html import render_html
 from edgerig.report.limits import Budget, Limits
-from edgerig.report.markdown import render_markdown
 from edgerig.report.model import Report
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.markdown import render_markdown
 from edgerig.report.views import cell_figure, checked_picture, curve_table, fit, page_table, text_table
 from edgerig.views import Axis, Curve, Gallery, Heading, Item, Line, Matrix, Table, View
 

@@ -76,10 +76,10 @@ def command(
     """
     from edgerig.engine.layers import compare_layers
     from edgerig.engine.layers.cut_times import ROUNDS
-    from edgerig.report.csv import csv_table
     from edgerig.report.layer_table import layers_table
-    from edgerig.report.markdown import markdown_table
-    from edgerig.report.rst import rst_table
+    from edgerig.report.rendering.csv import csv_table
+    from edgerig.report.rendering.markdown import markdown_table
+    from edgerig.report.rendering.rst import rst_table
 
     chosen = _format(format_, out, as_json)
     selections = [selection for text in sources for selection in _selections(text, only)]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.report.bundles import bundle_view, so_far
-from edgerig.report.candidates import Candidate
 from edgerig.report.columns import VARIANTS
 from edgerig.report.figures import is_emulated, metric_figure, with_known_error
 from edgerig.report.labels import anchors, labels, short_address, with_distinct_names
@@ -16,15 +15,16 @@ from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import REPORT_VERSION, Compared, Report, Variant
 from edgerig.report.privacy import anonymous
-from edgerig.report.qualities import quality_tables
-from edgerig.report.quality import primary, why_void
-from edgerig.report.recommend import recommend
+from edgerig.report.quality.accuracies import comparison, on_shared_samples, shared_views
+from edgerig.report.quality.metrics import quality_tables
+from edgerig.report.quality.views import primary, why_void
+from edgerig.report.recommend.candidates import Candidate
+from edgerig.report.recommend.rule import recommend
 from edgerig.report.relative import device_of, words_of_change
 from edgerig.report.row import Row
-from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.tables import fill, make_table
 from edgerig.report.values import Figure
-from edgerig.report.variants import VariantContext, build_variant
+from edgerig.report.variant.section import VariantContext, build_variant
 from edgerig.report.views import kinds_of
 from edgerig.results.energy import energy_of, energy_source
 from edgerig.results.remarks import remarks

@@ -7,10 +7,10 @@ from typing import Any
 from edgerig.measure.machine import cores_text
 from edgerig.report.figures import number
 from edgerig.report.load import Loaded
-from edgerig.report.machines import machine_facts
 from edgerig.report.model import BundleView, Failure, SizeRow
 from edgerig.report.units import compact, show, when
 from edgerig.report.values import Fact
+from edgerig.report.variant.machines import machine_facts
 from edgerig.results.types import ModelInfo, RunResult
 
 #: Models that are listed by name where a run is described.

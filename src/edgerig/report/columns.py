@@ -32,9 +32,7 @@ from edgerig.report.model import (
     SizeShare,
     Variant,
 )
-from edgerig.report.placement import ran_otherwise
 from edgerig.report.relative import if_compared, relative_speed
-from edgerig.report.rounds import half_width, if_several, round_count
 from edgerig.report.row import (
     Row,
     instructions,
@@ -50,8 +48,10 @@ from edgerig.report.row import (
     warnings,
 )
 from edgerig.report.tables import Column, if_any, if_known
-from edgerig.report.under_load import load_figure
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
+from edgerig.report.variant.placement import ran_otherwise
+from edgerig.report.variant.rounds import half_width, if_several, round_count
+from edgerig.report.variant.under_load import load_figure
 from edgerig.results.energy import energy_of
 
 

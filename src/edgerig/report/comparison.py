@@ -8,8 +8,8 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report.charts.intervals import Interval, intervals
-from edgerig.report.page import page_css, page_environment
 from edgerig.report.privacy import anonymous
+from edgerig.report.rendering.page import page_css, page_environment
 from edgerig.results.compare.texts import amount_text, change_text, interval_text, margin_text
 from edgerig.results.compare.types import WORSE, CellComparison, Comparison, MetricVerdict
 from edgerig.results.gate.judge import Check, GateResult

@@ -11,7 +11,7 @@ from edgerig.datasets.stored.drift import Shift
 from edgerig.datasets.stored.label_looks import LABEL_OF, LABEL_QUANTITIES, OBJECTS_OF, PIXELS_OF
 from edgerig.datasets.stored.looks import QUANTITIES, Looks
 from edgerig.report.charts.two_samples import paired_bars, shares
-from edgerig.report.page import page_css, page_environment
+from edgerig.report.rendering.page import page_css, page_environment
 
 #: Classes that are drawn.
 _CLASSES = 12

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from edgerig.measure.changes import change_points, levels
 from edgerig.report.charts import curve
-from edgerig.report.csv import csv_table
-from edgerig.report.page import page_css, page_environment
+from edgerig.report.rendering.csv import csv_table
+from edgerig.report.rendering.page import page_css, page_environment
 from edgerig.report.tables import Column, make_table
 from edgerig.report.units import show
 from edgerig.report.values import Figure

@@ -9,14 +9,14 @@ import msgspec
 
 from edgerig import files
 from edgerig.errors import UsageError
-from edgerig.report.csv import csv_table
-from edgerig.report.document import Block, Bullets, Text, Title
-from edgerig.report.markdown import markdown_blocks
-from edgerig.report.page import page_css
+from edgerig.report.rendering.csv import csv_table
+from edgerig.report.rendering.document import Block, Bullets, Text, Title
+from edgerig.report.rendering.markdown import markdown_blocks
+from edgerig.report.rendering.page import page_css
+from edgerig.report.rendering.rst import rst_blocks
+from edgerig.report.rendering.view_page import view_environment
 from edgerig.report.results_table import ResultsTable
-from edgerig.report.rst import rst_blocks
 from edgerig.report.tables import Column, as_figure
-from edgerig.report.view_page import view_environment
 from edgerig.report.views import page_table, text_table
 from edgerig.report.write import Format, format_of
 from edgerig.results.tests.record import RecordedTest

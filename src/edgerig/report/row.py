@@ -8,10 +8,10 @@ import msgspec
 
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.report.figures import build_warnings, counted, metric_figure, unavailable
-from edgerig.report.quality import primary
-from edgerig.report.rounds import half_width
+from edgerig.report.quality.views import primary
 from edgerig.report.tables import terminal_text
 from edgerig.report.values import Figure
+from edgerig.report.variant.rounds import half_width
 from edgerig.results.types import CellResult, ModelInfo
 
 

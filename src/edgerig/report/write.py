@@ -60,7 +60,7 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
 
 
 def _write_tables(bundles: Bundles, folder: Path) -> Path:
-    from edgerig.report.csv import render_csv_files
+    from edgerig.report.rendering.csv import render_csv_files
 
     for name, text in render_csv_files(build(_load(bundles))).items():
         files.write_text(folder / name, text)
@@ -91,11 +91,11 @@ def render(bundles: Sequence[Loaded], format: Format = "html", report: Report | 
     Args:
         report: What `build` makes of ``bundles``, where it is there already.
     """
-    from edgerig.report.csv import render_csv
-    from edgerig.report.html import render_html
-    from edgerig.report.json import render_json
-    from edgerig.report.markdown import render_markdown
-    from edgerig.report.rst import render_rst
+    from edgerig.report.rendering.csv import render_csv
+    from edgerig.report.rendering.html import render_html
+    from edgerig.report.rendering.json import render_json
+    from edgerig.report.rendering.markdown import render_markdown
+    from edgerig.report.rendering.rst import render_rst
 
     whole = {"json": render_json, "md": render_markdown, "rst": render_rst, "csv": render_csv}
     if format != "html":

@@ -25,7 +25,7 @@ from edgerig.install import install_command
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.report import build_report
-from edgerig.report.markdown import render_markdown
+from edgerig.report.rendering.markdown import render_markdown
 from edgerig.simulator.cycles import cycle_model
 from edgerig.simulator.simulator import Simulator
 from edgerig.targets.base import Session, Target

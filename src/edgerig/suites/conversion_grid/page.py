@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.report.page import page_css, page_environment
+from edgerig.report.rendering.page import page_css, page_environment
 from edgerig.suites.conversion_grid.difference import Change
 from edgerig.suites.conversion_grid.tables import LEGEND, SWEEP, failures, sweep, versions
 from edgerig.suites.conversion_grid.types import GOOD, SILENT, Cell, Grid, Network

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.measure.kinds import Measurement, Quantity
-from edgerig.report.quality import class_table
+from edgerig.report.quality.views import class_table
+from edgerig.report.rendering.view_page import render_views
 from edgerig.report.units import show, show_interval
-from edgerig.report.view_page import render_views
 from edgerig.suites.mlperf_tiny.runner.published import published_table
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1
 from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSITIVES

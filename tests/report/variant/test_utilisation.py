@@ -13,7 +13,7 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
-from edgerig.report.utilisation import utilisation_notes, utilisation_views
+from edgerig.report.variant.utilisation import utilisation_notes, utilisation_views
 from edgerig.results.energy import energy_of, energy_rounds
 from edgerig.results.types import CellResult
 from edgerig.rig.types import Measure

@@ -1,11 +1,11 @@
 """A recommendation that follows from the numbers: quality against latency, size, memory and energy.
 
 The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where speed cannot tell several apart
-(`edgerig.report.candidates`), the smallest of those, then the one that needs less memory. Variants that are equal in
-all of these are reported as a tie. Energy counts on the Pareto front where it was measured for all variants of a
-device, by one rail. Only variants with the same data, device, unit and kind of number are compared. The
-recommended one is on the Pareto front. What it gives up in quality is stated in errors; where there is no
-recommendation, the report names the measurement that would decide it.
+(`candidates`), the smallest of those, then the one that needs less memory. Variants that are equal in all of these are
+reported as a tie. Energy counts on the Pareto front where it was measured for all variants of a device, by one rail.
+Only variants with the same data, device, unit and kind of number are compared. The recommended one is on the Pareto
+front. What it gives up in quality is stated in errors; where there is no recommendation, the report names the
+measurement that would decide it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from edgerig.report.candidates import (
+from edgerig.report.model import Recommendation
+from edgerig.report.recommend.candidates import (
     Candidate,
     choose,
     equals_of,
@@ -26,8 +27,7 @@ from edgerig.report.candidates import (
     uses_less,
     with_common_energy,
 )
-from edgerig.report.model import Recommendation
-from edgerig.report.recommend_words import (
+from edgerig.report.recommend.words import (
     latency_text,
     lost_text,
     margin_text,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.report.candidates import Candidate
 from edgerig.report.figures import number
 from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
-from edgerig.report.qualities import difference_words, on_shared_qualities
-from edgerig.report.recommend import Comparison
+from edgerig.report.quality.metrics import difference_words, on_shared_qualities
+from edgerig.report.recommend.candidates import Candidate
+from edgerig.report.recommend.rule import Comparison
 from edgerig.results.compare.shared_samples import (
     Answers,
     Paired,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgerig.report.charts import curve, legend_of
-from edgerig.report.page import page_css, page_environment
+from edgerig.report.rendering.page import page_css, page_environment
 from edgerig.report.views import page_table
 from edgerig.views import View
 

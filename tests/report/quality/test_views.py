@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.report.quality import class_table
+from edgerig.report.quality.views import class_table
 from edgerig.tasks.judgement import ClassQuality, Quality
 
 

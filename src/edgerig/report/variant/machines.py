@@ -6,9 +6,9 @@ import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.machine import MachineState
-from edgerig.report.under_load import load_facts
 from edgerig.report.units import compact, show, when
 from edgerig.report.values import Change, Fact
+from edgerig.report.variant.under_load import load_facts
 from edgerig.results.scenario import BatchAgreement
 from edgerig.results.types import CellResult
 from edgerig.text import counted

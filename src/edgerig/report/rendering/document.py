@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from edgerig.report import contents
 from edgerig.report.model import BundleView, Report, Variant
-from edgerig.report.qualities import QUALITY_LEGEND
-from edgerig.report.shared import SHARED_LEGEND
+from edgerig.report.quality.accuracies import SHARED_LEGEND
+from edgerig.report.quality.metrics import QUALITY_LEGEND
+from edgerig.report.rendering import contents
 from edgerig.report.tables import Table
 from edgerig.report.units import percent, show
 from edgerig.report.values import Fact

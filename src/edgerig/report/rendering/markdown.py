@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from edgerig.measure.kinds import Kind
-from edgerig.report.document import Block, Bullets, Code, Text, Title, document
 from edgerig.report.model import Report
+from edgerig.report.rendering.document import Block, Bullets, Code, Text, Title, document
 from edgerig.report.tables import Heading, Table
 from edgerig.report.values import Figure
 from edgerig.text import harmless

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from edgerig.report import render
 from edgerig.report.build import build
-from edgerig.report.document import Bullets, Code, Text, document
 from edgerig.report.load import Loaded
-from edgerig.report.markdown import render_markdown
-from edgerig.report.rst import escape
+from edgerig.report.rendering.document import Bullets, Code, Text, document
+from edgerig.report.rendering.markdown import render_markdown
+from edgerig.report.rendering.rst import escape
 
 HOSTILE = (
     "|a| b_ `c` *d* [1]_ <http://evil.example> ann@desk :role:`x` \\ .. raw:: html\n\n   <script>alert(1)</script>"

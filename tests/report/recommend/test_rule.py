@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.measure.intervals import t_interval
-from edgerig.report.candidates import TOLERANCE, Candidate, choose, is_faster, pareto, with_common_energy
-from edgerig.report.recommend import recommend
+from edgerig.report.recommend.candidates import TOLERANCE, Candidate, choose, is_faster, pareto, with_common_energy
+from edgerig.report.recommend.rule import recommend
 
 
 def candidate(label: str, quality: float | None, latency: float | None, size: int = 100_000, **more: Any) -> Candidate:

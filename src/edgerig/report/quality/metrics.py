@@ -1,6 +1,6 @@
 """The table of qualities that are no accuracy, on the samples that variants share: what was lost, or by chance alone.
 
-Accuracy has a table of errors: `edgerig.report.shared`.
+Accuracy has a table of errors: `edgerig.report.quality.accuracies`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
-from edgerig.report.candidates import Candidate
 from edgerig.report.figures import metric_figure
 from edgerig.report.load import Loaded
 from edgerig.report.model import QualityRow, QualityView, Variant
+from edgerig.report.recommend.candidates import Candidate
 from edgerig.report.values import Figure
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.judges import Judged, shared_evidence, task_of

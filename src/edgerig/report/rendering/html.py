@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from edgerig.report import contents
 from edgerig.report.charts import arena, distribution, histogram, operators, time_series
 from edgerig.report.limits import WHOLE, Limits
 from edgerig.report.model import Report, Variant
-from edgerig.report.page import asset
 from edgerig.report.plot import Plot, colours_of, plot_of
-from edgerig.report.qualities import QUALITY_LEGEND
-from edgerig.report.shared import SHARED_LEGEND
+from edgerig.report.quality.accuracies import SHARED_LEGEND
+from edgerig.report.quality.metrics import QUALITY_LEGEND
+from edgerig.report.rendering import contents
+from edgerig.report.rendering.page import asset
+from edgerig.report.rendering.view_page import view_environment
 from edgerig.report.units import percent
-from edgerig.report.view_page import view_environment
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -12,11 +12,11 @@ from edgerig.measure.firmware import ArenaBuffer, FirmwareReport, SymbolSize
 from edgerig.measure.judge import judge_firmware
 from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
-from edgerig.report.csv import render_csv_files
-from edgerig.report.html import render_html
-from edgerig.report.json import render_json
-from edgerig.report.markdown import escape, render_markdown
 from edgerig.report.model import Report
+from edgerig.report.rendering.csv import render_csv_files
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.json import render_json
+from edgerig.report.rendering.markdown import escape, render_markdown
 
 
 def counted(value: float, unit: str, kind: Any) -> Measurement:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from edgerig.report.document import Block, Bullets, Code, Text, Title, document
 from edgerig.report.model import Report
+from edgerig.report.rendering.document import Block, Bullets, Code, Text, Title, document
 from edgerig.report.tables import Heading, Table
 from edgerig.report.values import Figure
 from edgerig.text import harmless

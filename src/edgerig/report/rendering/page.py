@@ -13,7 +13,7 @@ from edgerig.text import harmless
 if TYPE_CHECKING:
     import jinja2
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def page_environment() -> jinja2.Environment:
     """
     import jinja2
 
-    from edgerig.report.compiled_templates import CompiledTemplates
+    from edgerig.report.rendering.compiled_templates import CompiledTemplates
 
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),

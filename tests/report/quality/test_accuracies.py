@@ -8,10 +8,10 @@ import pytest
 import edgerig
 from edgerig.cli.finish import shared_lines, show_cells
 from edgerig.report import build_report
-from edgerig.report.html import render_html
-from edgerig.report.markdown import render_markdown
 from edgerig.report.model import Report
-from edgerig.report.shared import verdict
+from edgerig.report.quality.accuracies import verdict
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.markdown import render_markdown
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.shared_samples import Paired
 from edgerig.results.types import RunResult

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from edgerig.report.timing import times_of
+from edgerig.report.variant.timing import times_of
 
 MANY = """
 import numpy as np
 from edgerig.measure.memory import peak_rss
-from edgerig.report.timing import times_of
+from edgerig.report.variant.timing import times_of
 times = np.random.default_rng(0).integers(90_000, 110_000, 4_000_000)
 before = peak_rss().value
 times_of(times, 2000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgerig.report.candidates import Candidate, high_of, is_faster, latency_of, low_of, needs_less
+from edgerig.report.recommend.candidates import Candidate, high_of, is_faster, latency_of, low_of, needs_less
 from edgerig.report.units import show, show_interval, times
 
 

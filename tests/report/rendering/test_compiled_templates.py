@@ -4,8 +4,8 @@ import jinja2
 import pytest
 
 from edgerig import files
-from edgerig.report import page
-from edgerig.report.compiled_templates import CompiledTemplates
+from edgerig.report.rendering import page
+from edgerig.report.rendering.compiled_templates import CompiledTemplates
 
 TEXT = "{% for name in names %}{{ name }};{% endfor %}"
 
@@ -64,7 +64,7 @@ def test_what_another_environment_compiled_is_not_taken(
 ) -> None:
     (tmp_path / "a").write_text(TEXT)
     compiled(tmp_path)
-    monkeypatch.setattr("edgerig.report.compiled_templates._how", lambda: "of another version")
+    monkeypatch.setattr("edgerig.report.rendering.compiled_templates._how", lambda: "of another version")
     assert compiled(tmp_path) == ["a"]
 
 

@@ -12,10 +12,10 @@ from tests.results.compare.test_quality import NOISE, N, dataset, judged
 from tests.results.conftest import write_run  # noqa: F401
 
 from edgerig.report.build import build
-from edgerig.report.html import render_html
 from edgerig.report.load import load_bundle
-from edgerig.report.markdown import render_markdown
 from edgerig.report.model import Report
+from edgerig.report.rendering.html import render_html
+from edgerig.report.rendering.markdown import render_markdown
 
 ERRORS = {"first": NOISE, "second": 1.2 * NOISE, "third": 1.0001 * NOISE}
 

@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from edgerig.report import contents
 from edgerig.report.model import Report
+from edgerig.report.rendering import contents
 from edgerig.report.tables import Heading, Table
 from edgerig.report.values import Figure
 from edgerig.text import LONGEST_TEXT, harmless, one_line

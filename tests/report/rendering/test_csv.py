@@ -11,8 +11,8 @@ import pytest
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report import write_report
 from edgerig.report.build import build
-from edgerig.report.csv import render_csv, render_csv_files
 from edgerig.report.load import Loaded
+from edgerig.report.rendering.csv import render_csv, render_csv_files
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -17,22 +17,22 @@ from edgerig.report.figures import (
     size_warnings,
     unavailable,
 )
-from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded, Samples
-from edgerig.report.machines import machine_changes, measurement_facts, version_facts
 from edgerig.report.model import AgreementView, Metric, Variant
-from edgerig.report.operator_times import operator_times
-from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
-from edgerig.report.placement import placement_view
-from edgerig.report.quality import agreement_view, primary, quality_views
-from edgerig.report.rounds import round_curve, round_facts
+from edgerig.report.quality.views import agreement_view, primary, quality_views
 from edgerig.report.row import Row
-from edgerig.report.timing import times_of
-from edgerig.report.under_load import load_quantities
 from edgerig.report.units import compact, exact, percent, show
-from edgerig.report.utilisation import utilisation_notes, utilisation_views
 from edgerig.report.values import Fact, Figure, NamedFigure
+from edgerig.report.variant.firmware import firmware_view
+from edgerig.report.variant.machines import machine_changes, measurement_facts, version_facts
+from edgerig.report.variant.operator_times import operator_times
+from edgerig.report.variant.origin import artifact_facts, origin_rows, preprocessing_facts
+from edgerig.report.variant.placement import placement_view
+from edgerig.report.variant.rounds import round_curve, round_facts
+from edgerig.report.variant.timing import times_of
+from edgerig.report.variant.under_load import load_quantities
+from edgerig.report.variant.utilisation import utilisation_notes, utilisation_views
 from edgerig.report.views import fit
 from edgerig.results.energy import energy_of
 from edgerig.results.types import CellResult, DatasetInfo

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edgerig.report import Report, render
 from edgerig.report.build import build
 from edgerig.report.load import Loaded
-from edgerig.report.markdown import _cell, _table, escape
+from edgerig.report.rendering.markdown import _cell, _table, escape
 
 HOSTILE = "a|b\n# c <script>alert(1)</script> [x](javascript:alert) `d` *e* http://evil.example"
 
