@@ -34,6 +34,8 @@ MEMORY, FREQUENCY = "memory of the process", "clock of the first core"
 #: Seconds without a sample, and how many times as long as usual, from which on nobody knows what was drawn meanwhile:
 #: the process was stopped, or the machine slept.
 _PAUSE, _TIMES_USUAL = 2.0, 10.0
+#: Seconds over which the machine's counter, which ticks each 10 ms, tells a load to about a fifth.
+_SHORTEST = 0.05
 #: Least CPU time, in seconds, after which a machine's counter that has not moved is taken to be broken.
 _NOTICEABLE = 0.1
 
@@ -201,12 +203,13 @@ class Sampler:
         """Watts of a rail that counts joules."""
         return self._rates(lambda sample: sample.joules.get(rail))
 
-    def _rates(self, counter: Callable[[_Sample], float | None]) -> tuple[float | None, ...]:
-        """The increase of a counter per second, over the time up to each sample; None for the first."""
+    def _rates(self, counter: Callable[[_Sample], float | None], shortest: float = 0.0) -> tuple[float | None, ...]:
+        """The increase of a counter per second, over the time up to each sample; None for the first, and for times that
+        are not longer than ``shortest`` seconds."""
         rates: list[float | None] = [None]
         for before, after in pairwise(self._samples):
             low, high, span = counter(before), counter(after), after.time - before.time
-            rates.append((high - low) / span if low is not None and high is not None and span > 0 else None)
+            rates.append((high - low) / span if low is not None and high is not None and span > shortest else None)
         return tuple(rates)
 
     def _machine(self) -> list[Series]:
@@ -220,7 +223,8 @@ class Sampler:
             self._unavailable[MACHINE] = "/proc/stat shows less work than this process alone did"
             return []
         cores = linux.cores_total() or 1
-        rates = self._rates(lambda sample: sample.machine)
+        # The last sample may follow closely upon another, in whose time the counter has ticked or has not.
+        rates = self._rates(lambda sample: sample.machine, _SHORTEST)
         # The counter ticks each 10 ms: over a short time it shows up to a tenth more than all cores can do.
         values = tuple(None if rate is None else min(1.0, rate / cores) for rate in rates)
         return [Series(MACHINE, "1", values)]

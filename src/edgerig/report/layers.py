@@ -105,10 +105,11 @@ def _view(group: Sequence[_Shown], groups: int, limits: Limits) -> LayersView:
 
 def _measured_apart(comparison: LayerComparison) -> tuple[str, ...]:
     """What the reader has to know of errors and of times by cutting, once for all cells of which it is true."""
-    notes: list[str] = []
+    ran_by: dict[str, dict[str, None]] = {}
     for index, cell in enumerate(comparison.cells):
-        if ran_by := comparison.placements(index):
-            notes.append(f"{cell.runtime} ran them by {', '.join(ran_by)}.")
+        ran_by.setdefault(cell.runtime, {}).update(dict.fromkeys(comparison.placements(index)))
+    notes = [f"{runtime} ran them by {' and '.join(names)}." for runtime, names in ran_by.items() if names]
+    for cell in comparison.cells:
         if isinstance(cell.errors, LayerErrors):
             errors = cell.errors
             notes += [f"Errors of {cell.id} against {errors.reference} on {errors.samples} samples, {errors.engine}."]

@@ -153,6 +153,16 @@ def test_a_layer_that_an_engine_folded_away_has_no_number_but_a_reason(cell: Cel
     assert times(comparison)["norm"] == [5.0, ABSENT]
 
 
+def test_a_constant_that_is_prepared_first_says_nothing_of_its_layers_place(cell: CellResult) -> None:
+    """Files of ONNX dequantize weights wherever they like, and an input has no layer that tells its place."""
+    each = mapped(cell, [("norm", 1.0, (4,), 0), ("input", 2.0, (1, 10, 10, 3), 0), ("norm", 3.0, (1, 8, 8, 4), 256)])
+    first, *others = each.layer_map.operators  # type: ignore[union-attr]
+    constant = msgspec.structs.replace(first, computes=False)
+    layer_map = msgspec.structs.replace(each.layer_map, operators=(constant, *others))
+    rows = compare_mapped([msgspec.structs.replace(each, layer_map=layer_map)]).rows
+    assert [row.name for row in rows] == ["input", "norm"]
+
+
 def test_layers_of_one_name_that_do_other_work_stand_in_rows_of_their_own(cell: CellResult) -> None:
     first = [("conv", 9.0, (1, 8, 8, 4), 6912)]
     second = [("conv", 70.0, (1, 8, 8, 32), 55296)]

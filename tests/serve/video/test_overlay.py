@@ -93,6 +93,17 @@ def test_a_box_is_drawn_in_the_colour_of_its_class() -> None:
     assert (image[100:, :] == 100).all()
 
 
+def test_a_small_frame_is_enlarged_so_that_texts_do_not_cover_it() -> None:
+    overlay = Overlay(("a", "b"), colour_table(2, "detection", {}))
+    boxes = np.array([[7.0, 14.0, 10.0, 8.0]])
+    answer = Answer(confidence=0.8, boxes=boxes, box_scores=np.float32([0.8]), box_labels=np.array([1]))
+    image = np.asarray(overlay(np.full((28, 28, 3), 100, np.uint8), answer, AT, ("infer 1 ms",)))
+    assert image.shape == (252, 252, 3)
+    assert (image[9 * 14 : 9 * 22, 9 * 7] == COLOURS[1]).all()
+    assert (image[9 * 17 : 9 * 20, 9 * 9 : 9 * 15] == 100).all()
+    assert (image[40:80] == 100).all()
+
+
 def test_texts_stand_on_a_dark_ground_in_their_corners() -> None:
     image = drawn(Answer(confidence=0.9, scores=np.float32([0.05, 0.9, 0.05])), "classification", ("infer 1 ms",))
     for corner in (image[:12, :30], image[-14:, :30]):

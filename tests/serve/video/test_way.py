@@ -221,11 +221,11 @@ def test_a_visitors_camera_is_answered_picture_by_picture(bright_net: Path) -> N
         with Socket(port, "/video/camera", origin="http://evil.example") as foreign:
             assert foreign.status == 403
         with Socket(port, "/video/camera", origin=f"http://127.0.0.1:{port}") as page:
-            for number, size in enumerate([(160, 120), (64, 200), (160, 120)]):
+            for number, (size, enlarged) in enumerate([((160, 120), 1), ((64, 200), 4), ((160, 120), 1)]):
                 page.send(jpeg(number, *size))
                 about, data = page.picture()
                 assert about["frame"] == number
-                assert pixels_of(data).shape == (size[1], size[0], 3)
+                assert pixels_of(data).shape == (enlarged * size[1], enlarged * size[0], 3)
             for bad, words in ((b"no jpeg", "is no JPEG"), (bytes(MOST_BYTES + 1), "at most")):
                 page.send(bad)
                 answer = page.receive()

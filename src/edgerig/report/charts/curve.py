@@ -58,7 +58,8 @@ def _scale(axis: Axis, values: list[float], start: float, end: float, room: floa
     low, high = min(values), max(values)
     if axis.log:
         return Log(low, high, start, end)
-    if 0 < low < 0.5 * high:
+    # Numbers of runs or rounds begin where they begin; quantities are seen from 0.
+    if 0 < low < 0.5 * high and not axis.whole:
         low = 0.0
     room *= high - low
     low, high = low - (room if low not in (0.0, 1.0) else 0.0), high + (room if high not in (0.0, 1.0) else 0.0)

@@ -136,8 +136,18 @@ def agreement_view(cell: CellResult, agreement: Agreement, dataset: DatasetInfo)
         what=f"of {agreement.samples:,} predictions are those of {agreement.reference}.",
         note=_agreement_note(agreement, dataset, total),
         errors=_errors(agreement),
-        views=(Gallery("Samples that are judged differently", labels, items, total),) if items else (),
+        views=(Gallery("Samples that are judged differently", labels, items, total, _pictured(items)),)
+        if items
+        else (),
     )
+
+
+def _pictured(items: Sequence[Item]) -> str:
+    """How many have a picture, where some have none."""
+    pictures = sum(item.picture is not None for item in items)
+    if not 0 < pictures < len(items):
+        return ""
+    return f"Pictures of the first {pictures} are in the bundle; measure.pictures in the rig file says how many."
 
 
 def _errors(agreement: Agreement) -> str:

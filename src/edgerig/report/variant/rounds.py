@@ -73,7 +73,7 @@ def round_curve(cell: CellResult) -> Curve | None:
         lines += [Line("its 95 % interval", (*ends, float("nan"), *ends), (steady.low,) * 3 + (steady.high,) * 2)]
     return Curve(
         "Rounds",
-        Axis("round"),
+        Axis("round", whole=True),
         Axis("median latency", "s"),
         tuple(lines),
         "Each round is a process of its own; the cells of a device take turns.",

@@ -48,7 +48,7 @@ class NamedFile:
 
     Attributes:
         keys: The layer of each operator, by its index in the file.
-        layers: Those that compute something of the input, in the order of the file.
+        layers: Those that compute something of the input, in the order in which they begin to.
     """
 
     def __init__(self, layer_map: LayerMap, source: SourceNetwork | None, *, as_run: bool = True) -> None:
@@ -63,11 +63,9 @@ class NamedFile:
         members: dict[LayerKey, list[FileOperator]] = {}
         for operator in layer_map.operators:
             members.setdefault(self.keys[operator.index], []).append(operator)
-        self.layers = tuple(
-            _layer(key, operators, sources)
-            for key, operators in members.items()
-            if any(operator.computes for operator in operators)
-        )
+        # What prepares a constant may stand anywhere before its use, so it says nothing of a layer's place.
+        computed = dict.fromkeys(self.keys[operator.index] for operator in layer_map.operators if operator.computes)
+        self.layers = tuple(_layer(key, members[key], sources) for key in computed)
         self._by_key = {layer.key: layer for layer in self.layers}
 
     def _join_fused(self) -> None:

@@ -94,7 +94,7 @@ class FrameInput:
         done = self.preprocessing
         assert done.resize is not None
         colour = "grey" if self.channels == GREY else "RGB"
-        values = f"(pixel * {done.scale:.6g} - {list(done.mean)}) / {list(done.std)}"
+        values = _formula(done)
         if done.standardize:
             values += ", each frame standardized"
         who = "the network's description says" if known else "its input's range suggests, for it has no description"
@@ -103,6 +103,28 @@ class FrameInput:
             f"Frames become {done.resize[0]}x{done.resize[1]} {colour} by {done.fit} ({whose}), {values}, as {who}; "
             f"preprocessing {done.hash}."
         )
+
+
+def _formula(done: Preprocessing) -> str:
+    """What becomes of a pixel's value, 0 to 255.
+
+    >>> _formula(Preprocessing(scale=1 / 255)), _formula(Preprocessing())
+    ('pixel / 255', 'pixel')
+    >>> _formula(Preprocessing(scale=1 / 255, mean=(0.5,), std=(0.25,)))
+    '(pixel / 255 - 0.5) / 0.25'
+    """
+    text = "pixel" if done.scale == 1 else f"pixel * {done.scale:.6g}"
+    if 0 < done.scale < 1:
+        text = f"pixel / {1 / done.scale:.6g}"
+    mean, std = _by_channel(done.mean), _by_channel(done.std)
+    text = text if mean == "0" else f"({text} - {mean})"
+    return text if std == "1" else f"{text} / {std}"
+
+
+def _by_channel(values: Sequence[float]) -> str:
+    """One number where it is that of all channels."""
+    texts = [f"{value:.6g}" for value in values]
+    return texts[0] if len({*texts}) == 1 else f"({', '.join(texts)})"
 
 
 def image_shape(spec: TensorSpec) -> tuple[int, int, int]:

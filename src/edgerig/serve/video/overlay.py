@@ -23,6 +23,8 @@ OUTSIDE = 255
 NAMED, SHARE = 6, 0.005
 #: Boxes that are drawn at most.
 MOST_BOXES = 100
+#: Pixels of a frame's shorter side below which it is enlarged, that it has then, and most of the longer one.
+SMALL, LEGIBLE, LARGEST = 120, 240, 1280
 WHITE = (255, 255, 255)
 
 
@@ -93,7 +95,7 @@ class Overlay:
         self._indices: dict[tuple[int, ...], tuple[Array, Array]] = {}
 
     def __call__(self, pixels: Pixels, answer: Answer, at: Placement, lines: Sequence[str]) -> Any:
-        """A Pillow image of the frame with everything drawn on it.
+        """A Pillow image of the frame with everything drawn on it; a small one is enlarged by a whole factor.
 
         Args:
             pixels: The frame, (H, W, 3). answer: Of the network.
@@ -106,9 +108,12 @@ class Overlay:
         if answer.class_map is not None:
             pixels, texts = self._mask(pixels, answer.class_map, at)
         image = Image.fromarray(pixels)
+        factor = enlargement(image.height, image.width)
+        if factor > 1:
+            image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
         font = self._texts.font(image.height)
         if answer.boxes is not None:
-            self._boxes(image, font, answer)
+            self._boxes(image, font, answer, factor)
         if answer.scores is not None:
             texts = [(self._scored(answer.scores, int(i)), WHITE) for i in np.argsort(-answer.scores)[:3]]
         step = round(font.size * 1.35)
@@ -137,14 +142,14 @@ class Overlay:
         texts = [(f"{self._name(n)}: {100 * shares[n]:.0f} %", self._colour(n)) for n in seen if self.colours[n].any()]
         return blend(pixels, class_map, self.colours, self._places(class_map, at, *pixels.shape[:2])), texts
 
-    def _boxes(self, image: Any, font: FreeTypeFont, answer: Answer) -> None:
+    def _boxes(self, image: Any, font: FreeTypeFont, answer: Answer, factor: int) -> None:
         from PIL import ImageDraw
 
         assert answer.boxes is not None
         assert answer.box_scores is not None
         assert answer.box_labels is not None
         draw, thickness = ImageDraw.Draw(image), max(2, round(font.size / 8))
-        rows = zip(answer.boxes, answer.box_scores, answer.box_labels, strict=True)
+        rows = zip(answer.boxes * factor, answer.box_scores, answer.box_labels, strict=True)
         for (left, top, width, height), score, label in list(rows)[:MOST_BOXES]:
             colour = self._colour(int(label))
             corners = [left, top, left + max(1, width - 1), top + max(1, height - 1)]
@@ -161,6 +166,17 @@ class Overlay:
     def _colour(self, number: int) -> tuple[int, int, int]:
         red, green, blue = (int(value) for value in self.colours[number % 256])
         return (red, green, blue) if red or green or blue else WHITE
+
+
+def enlargement(height: int, width: int) -> int:
+    """How many pixels along each side a pixel of a small frame is drawn as, so that texts do not cover it.
+
+    >>> enlargement(28, 28), enlargement(120, 160), enlargement(2, 4000)
+    (9, 1, 1)
+    """
+    if min(height, width) >= SMALL:
+        return 1
+    return max(1, min(-(-LEGIBLE // min(height, width)), LARGEST // max(height, width)))
 
 
 def jpeg_of(image: Any, quality: int = 80) -> bytes:

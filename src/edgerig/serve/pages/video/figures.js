@@ -1,5 +1,6 @@
 // What the server says of itself, as text.
 const number = (value) => value.toLocaleString("en");
+const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 export function showStatus(figures, by) {
   const { source, frames } = figures;
@@ -14,6 +15,6 @@ export function showStatus(figures, by) {
   by("kept").hidden = figures.keep === null;
   if (figures.keep) {
     const { stored, bytes, message } = figures.keep;
-    by("keep").textContent = message || `${number(stored)} frames; the folder has ${(bytes / 1e6).toFixed(1)} MB`;
+    by("keep").textContent = message || `${number(stored)} frames; the folder has ${size(bytes)}`;
   }
 }
