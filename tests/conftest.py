@@ -13,6 +13,7 @@ from tests.environments_made import AGENT, LITERT, made_environment
 from tests.heard import Heard
 from tests.needs import need_module
 from tests.xla import QUICK_TO_COMPILE
+from tests.zygote import Nursery
 
 from edgerig.testing import networks
 
@@ -90,6 +91,9 @@ hypothesis.settings.register_profile("edgerig", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("random", deadline=None)
 hypothesis.settings.load_profile("edgerig")
 
+#: What starts processes as copies of others, where a test allows it.
+nursery = Nursery()
+
 # The suite starts thousands of processes: were what is compiled not written, each would compile edgerig anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -103,6 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _count_failures_here(config)
+    nursery.install()
+    config.add_cleanup(nursery.close)
 
 
 def _count_failures_here(config: pytest.Config) -> None:
@@ -116,6 +122,12 @@ def _count_failures_here(config: pytest.Config) -> None:
     if isinstance(asked, pytest_rerunfailures.ClientStatusDB):
         asked.sock.close()
         config.failures_db = pytest_rerunfailures.StatusDB()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    nursery.serve(item)
+    return (yield)
 
 
 def pytest_collection() -> None:

@@ -30,6 +30,8 @@ from edgerig.targets.remote import session as wired
 from edgerig.targets.remote.session import WireSession
 from edgerig.testing.faults import NAME as FAULTY
 
+pytestmark = pytest.mark.fresh_processes("devices and runs are killed")
+
 SAMPLES = 300
 
 

@@ -22,6 +22,8 @@ from edgerig.targets.remote.session import WireSession
 from edgerig.testing.faults import MISCLOCKED, any_artifact
 from edgerig.testing.faults import NAME as FAULTY
 
+pytestmark = pytest.mark.fresh_processes("both of a pair are to be fresh, and their times are compared")
+
 INPUTS = np.ones((8, 4), np.float32)
 
 
