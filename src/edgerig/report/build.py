@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
@@ -15,11 +16,14 @@ from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import REPORT_VERSION, Compared, Report, Variant
 from edgerig.report.privacy import anonymous
-from edgerig.report.quality.accuracies import comparison, on_shared_samples, shared_views
+from edgerig.report.quality.accuracies import shared_views
+from edgerig.report.quality.comparisons import Comparisons
 from edgerig.report.quality.metrics import quality_tables
 from edgerig.report.quality.views import primary, why_void
 from edgerig.report.recommend.candidates import Candidate
+from edgerig.report.recommend.differences import difference_words
 from edgerig.report.recommend.rule import recommend
+from edgerig.report.recommend.shared_samples import on_shared_samples
 from edgerig.report.relative import device_of, words_of_change
 from edgerig.report.row import Row
 from edgerig.report.tables import fill, make_table
@@ -45,37 +49,19 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     full, short = labels(cells)
     rows = _rows(bundles, cells, full, names)
     figures = fill(VARIANTS, rows)
-    budget = Budget(limits.picture_bytes)
-    variants = tuple(
-        build_variant(
-            VariantContext(
-                row=row,
-                figures={column.name: entries[index] for column, entries in zip(VARIANTS, figures, strict=True)},
-                loaded=bundles[number],
-                bundle=number,
-                anchor=ids[index],
-                short=short[index],
-                limits=limits,
-                budget=budget,
-            )
-        )
-        for index, ((number, _), row) in enumerate(zip(cells, rows, strict=True))
-    )
-    candidates = [
-        _candidate(cell, variant, bundles[number].result, names[number] if len(bundles) > 1 else "")
-        for (number, cell), variant in zip(cells, variants, strict=True)
-    ]
-    candidates = on_shared_samples(candidates, cells, bundles)
+    variants = _variants(bundles, cells, rows, figures, ids, short, limits)
+    comparisons = Comparisons(cells, bundles, ids)
     finished = all(bundle.result.finished is not None for bundle in bundles)
-    recommendation = recommend(candidates, finished=finished, compare=comparison(cells, bundles, ids))
+    candidates = on_shared_samples(_candidates(bundles, cells, variants, names), comparisons)
+    difference = partial(difference_words, comparisons=comparisons)
+    recommendation = recommend(candidates, finished=finished, compare=difference)
     layers, unlayered = layer_views(cells, bundles, names, ids, limits)
-    views = tuple(bundle_view(number, names[number], bundle) for number, bundle in enumerate(bundles))
     report = Report(
         version=REPORT_VERSION,
         title=" and ".join(names) if len(names) < 4 else f"{len(names)} runs",
         edgerig=__version__,
         finished=finished,
-        bundles=views,
+        bundles=tuple(bundle_view(number, names[number], bundle) for number, bundle in enumerate(bundles)),
         variants=variants,
         recommendation=recommendation,
         compared=_compared(variants, len(bundles)),
@@ -90,12 +76,57 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
             anchors=ids,
             marked=recommendation.chosen,
         ),
-        shared=shared_views(cells, bundles, variants),
-        qualities=quality_tables(cells, bundles, variants),
+        shared=shared_views(variants, comparisons),
+        qualities=quality_tables(variants, comparisons),
         layers=layers,
         unlayered=unlayered,
     )
     return anonymous(report)
+
+
+def _variants(
+    bundles: Sequence[Loaded],
+    cells: Sequence[tuple[int, CellResult]],
+    rows: Sequence[Row],
+    figures: Sequence[Sequence[Figure | None]],
+    ids: Sequence[str],
+    short: Sequence[str],
+    limits: Limits,
+) -> tuple[Variant, ...]:
+    """The sections of all cells, which share the room for pictures.
+
+    Args:
+        figures: Of each column, for each of the ``rows``. ids: The sections' anchors. short: Short names.
+    """
+    budget = Budget(limits.picture_bytes)
+    return tuple(
+        build_variant(
+            VariantContext(
+                row=row,
+                figures={column.name: entries[index] for column, entries in zip(VARIANTS, figures, strict=True)},
+                loaded=bundles[number],
+                bundle=number,
+                anchor=ids[index],
+                short=short[index],
+                limits=limits,
+                budget=budget,
+            )
+        )
+        for index, ((number, _), row) in enumerate(zip(cells, rows, strict=True))
+    )
+
+
+def _candidates(
+    bundles: Sequence[Loaded],
+    cells: Sequence[tuple[int, CellResult]],
+    variants: Sequence[Variant],
+    names: Sequence[str],
+) -> list[Candidate]:
+    """What a recommendation can be made of, for each cell."""
+    return [
+        _candidate(cell, variant, bundles[number].result, names[number] if len(bundles) > 1 else "")
+        for (number, cell), variant in zip(cells, variants, strict=True)
+    ]
 
 
 def _rows(

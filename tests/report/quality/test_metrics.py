@@ -14,8 +14,10 @@ from tests.results.conftest import write_run  # noqa: F401
 from edgerig.report.build import build
 from edgerig.report.load import load_bundle
 from edgerig.report.model import Report
+from edgerig.report.quality import comparisons
 from edgerig.report.rendering.html import render_html
 from edgerig.report.rendering.markdown import render_markdown
+from edgerig.results.compare.quality import quality_verdicts
 
 ERRORS = {"first": NOISE, "second": 1.2 * NOISE, "third": 1.0001 * NOISE}
 
@@ -55,6 +57,16 @@ def test_each_variant_is_compared_with_the_first_in_the_unit_of_the_metric(repor
     assert third.verdict == "same"
 
 
+def test_variants_are_compared_with_the_first_whose_numbers_nobody_has_shortened(write_run: Any) -> None:  # noqa: F811
+    cells = [
+        (msgspec.structs.replace(cell, artifact=msgspec.structs.replace(cell.artifact, scheme=scheme)), arrays)
+        for (cell, arrays), scheme in zip(variants({"first": N, "second": N}), ("int8", "float64"), strict=True)
+    ]
+    (view,) = build([load_bundle(write_run("run", *cells, dataset=dataset()))]).qualities
+    first, second = view.rows
+    assert (first.verdict, second.verdict) == ("better", "compared with")
+
+
 def test_pages_show_it_and_no_percentage_of_an_error(report: Any) -> None:
     made = report(first=N, second=N)
     for text in (render_html(made), render_markdown(made)):
@@ -74,7 +86,19 @@ def test_qualities_of_other_samples_are_recommended_by_those_that_all_ran(report
     assert rest != pytest.approx(np.abs(NOISE).mean())
 
 
-def test_what_a_choice_gives_up_is_said_in_the_unit_with_its_interval(report: Any) -> None:
-    reasons = " ".join(report(first=N, second=N).recommendation.reasons)
+def test_what_a_choice_gives_up_is_said_in_the_unit_with_its_interval_by_the_verdict_of_the_table(
+    report: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = []
+
+    def counted(runs: Any, cells: Any, arrays: Any, options: Any) -> Any:
+        pairs.append((cells[0].id, cells[1].id))
+        return quality_verdicts(runs, cells, arrays, options)
+
+    monkeypatch.setattr(comparisons, "quality_verdicts", counted)
+    built = report(first=N, second=N)
+    reasons = " ".join(built.recommendation.reasons)
     assert "°C" in reasons
     assert "which is not by chance" in reasons
+    assert built.qualities[0].rows[1].change.text in reasons
+    assert pairs == [("first-litert-local", "second-litert-local")], "one verdict for the table and the words"

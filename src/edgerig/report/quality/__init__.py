@@ -1,3 +1,5 @@
-"""The qualities of variants: `views` of each by itself; between variants on the samples that both ran `accuracies`, by
-right and wrong answers, and `metrics`, for all other metrics.
+"""The qualities of variants.
+
+`views` shows each by itself. Two at a time they are compared on the samples that both ran (`comparisons`), in a table
+of right and wrong answers (`accuracies`), or of any other metric (`metrics`).
 """

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from edgerig.report.figures import number
-from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
-from edgerig.report.quality.metrics import difference_words, on_shared_qualities
-from edgerig.report.recommend.candidates import Candidate
-from edgerig.report.recommend.rule import Comparison
-from edgerig.results.compare.shared_samples import (
-    Answers,
-    Paired,
-    answers_of,
-    compare_with,
-    right_answers,
-    shared_samples,
-)
+from edgerig.report.quality.comparisons import Comparisons, baseline_of
+from edgerig.results.compare.shared_samples import Answers, Paired
 from edgerig.results.compare.texts import times_as_many
-from edgerig.results.types import CellResult
 from edgerig.tasks.caveats import VACUOUS, why_no_evidence
-from edgerig.tasks.metrics.functions import wilson_interval
-from edgerig.tensors import ORIGINAL_SCHEMES
 
 #: Explanations of the columns of the table.
 SHARED_LEGEND = (
@@ -33,75 +18,15 @@ SHARED_LEGEND = (
 )
 
 
-def shared_views(
-    cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], variants: Sequence[Variant]
-) -> tuple[SharedView, ...]:
+def shared_views(variants: Sequence[Variant], comparisons: Comparisons) -> tuple[SharedView, ...]:
     """One table for each dataset on which at least two variants were scored."""
-    groups: dict[tuple[str, str], list[tuple[CellResult, Variant, Answers]]] = {}
-    for (index, cell), variant in zip(cells, variants, strict=True):
-        answers = _answers(bundles[index], cell, variant.anchor)
-        if answers is not None:
-            dataset = bundles[index].result.dataset
-            groups.setdefault((dataset.name, dataset.fingerprint), []).append((cell, variant, answers))
-    views = (_view(name, members) for (name, _), members in groups.items())
+    groups: dict[tuple[str, str], list[Variant]] = {}
+    for variant in variants:
+        if variant.anchor in comparisons.answers:
+            dataset = comparisons.cells[variant.anchor][0].result.dataset
+            groups.setdefault((dataset.name, dataset.fingerprint), []).append(variant)
+    views = (_view(name, members, comparisons) for (name, _), members in groups.items() if len(members) > 1)
     return tuple(view for view in views if view is not None)
-
-
-def on_shared_samples(
-    candidates: Sequence[Candidate], cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded]
-) -> list[Candidate]:
-    """The candidates with comparable qualities: where some of a group ran fewer samples, on those that all of the
-    group ran. Without raw samples they are returned unchanged."""
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, candidate in enumerate(candidates):
-        if candidate.usable and candidate.metric == "accuracy":
-            groups.setdefault(candidate.group, []).append(index)
-    result = on_shared_qualities(candidates, cells, bundles)
-    for members in groups.values():
-        series = [_answers(bundles[cells[i][0]], cells[i][1], candidates[i].key) for i in members]
-        known = [answers for answers in series if answers is not None]
-        if len(known) < len(members) or len(members) < 2:
-            continue
-        shared = shared_samples(known)
-        if not len(shared) or all(len(answers.indices) == len(shared) for answers in known):
-            continue
-        for index, answers in zip(members, known, strict=True):
-            right = int(right_answers(answers, shared).sum())
-            low, high = wilson_interval(right, len(shared))
-            result[index] = msgspec.structs.replace(
-                candidates[index],
-                quality=right / len(shared),
-                quality_low=low,
-                quality_high=high,
-                samples=len(shared),
-                shared=True,
-            )
-    return result
-
-
-def comparison(
-    cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], anchors: Sequence[str]
-) -> Comparison:
-    """A function that compares two candidates' qualities, both named by their anchors, on the samples that both ran."""
-    members = {anchor: (bundles[number], cell) for (number, cell), anchor in zip(cells, anchors, strict=True)}
-    known = {
-        anchor: answers
-        for (number, cell), anchor in zip(cells, anchors, strict=True)
-        if (answers := _answers(bundles[number], cell, anchor)) is not None
-    }
-
-    def compare(candidate: Candidate, other: Candidate) -> str | None:
-        if candidate.metric != "accuracy":
-            return difference_words(candidate, other, members)
-        if candidate.key not in known or other.key not in known:
-            return None
-        rows = compare_with([known[candidate.key]], known[other.key])
-        if not rows:
-            return None
-        few = f" of {rows[0].samples:,} samples"
-        return f"{rows[0].errors:,} errors{few} where that makes {rows[0].baseline_errors:,}, {verdict(rows[0], False)}"
-
-    return compare
 
 
 def verdict(row: Paired, baseline: bool) -> str:
@@ -123,30 +48,23 @@ def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def _answers(bundle: Loaded, cell: CellResult, key: str) -> Answers | None:
-    samples = bundle.samples.get(cell.id)
-    return None if samples is None or not cell.quality.metrics else answers_of(key, samples)
-
-
-def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) -> SharedView | None:
-    """The float variant is the baseline of the others, or else the first."""
-    if len(members) < 2:
+def _view(dataset: str, members: Sequence[Variant], comparisons: Comparisons) -> SharedView | None:
+    baseline = baseline_of(members)
+    rows = [(comparisons.accuracy(variant.anchor, baseline.anchor), variant) for variant in members]
+    shown = [(row, variant) for row, variant in rows if row is not None]
+    if len(shown) < 2:
         return None
-    floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme in ORIGINAL_SCHEMES]
-    _, first, baseline = members[floats[0] if floats else 0]
-    rows = compare_with([answers for _, _, answers in members], baseline)
-    if len(rows) < 2:
-        return None
-    shown = {variant.anchor: variant for _, variant, _ in members}
-    counts = [len(answers.indices) for _, _, answers in members]
+    answers = [comparisons.answers[variant.anchor] for variant in members]
+    counts = [len(entry.indices) for entry in answers]
+    same = all(row.samples == counts[0] for row, _ in shown)
     return SharedView(
         dataset=dataset,
         fewest=min(counts),
         most=max(counts),
-        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in rows), first.label)
-        + _doubts([(variant.label, answers) for _, variant, answers in members]),
-        baseline=first.label,
-        rows=tuple(_row(row, shown[row.cell], first) for row in rows),
+        note=_note(min(counts), max(counts), same, baseline.label)
+        + _doubts([(variant.label, entry) for variant, entry in zip(members, answers, strict=True)]),
+        baseline=baseline.label,
+        rows=tuple(_row(row, variant, baseline) for row, variant in shown),
     )
 
 
