@@ -1,17 +1,21 @@
 """Of several runs that want one folder, one has it; the others are told, and leave it as it is."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-from tests.results.conftest import begin
+from tests.report.conftest import make_run
+from tests.results.conftest import begin, make_measured
 
+from edgerig.engine.rounds.journal import Journal
 from edgerig.errors import EdgerigError, StorageError, UsageError
 from edgerig.results import lock
 from edgerig.results.bundle import Bundle
 from edgerig.results.lock import FolderLock
+from edgerig.results.types import CellFailure
 
 
 def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
@@ -25,6 +29,46 @@ def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
     second.lock()
     second.unlock()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "another-run"])
+@pytest.mark.parametrize("moved", [False, True], ids=["removed", "moved"])
+def test_a_run_whose_folder_was_taken_away_writes_nothing_into_what_is_there_now(
+    tmp_path: Path, moved: bool, again: bool
+) -> None:
+    out = tmp_path / "run"
+    first = begin(out)
+    first.lock()
+    cell, arrays = make_measured([0.001])
+    first.write_cell(cell, arrays)
+    if moved:
+        out.rename(tmp_path / "moved")
+    else:
+        shutil.rmtree(out)
+    second = begin(out) if again else Bundle(out)
+    if again:
+        second.lock()
+    there = sorted(tmp_path.rglob("*"))
+    journal = Journal(first.scratch("b"), "key", check=first.check_place)
+    for write in (
+        lambda: first.write_cell(cell, arrays),
+        lambda: first.write_round(cell, arrays["times_ns"]),
+        lambda: first.write_load(cell.id, 2, {}),
+        lambda: first.write_header(first.header()) if again else first.check_place(),
+        lambda: first.write_failure(CellFailure(id="b", error="E", message="m", time="t")),
+        lambda: first.write_result(make_run(()).result),
+        lambda: journal.append(times_ns=arrays["times_ns"]),
+        journal.load,
+    ):
+        with pytest.raises(StorageError, match="was moved or removed while the run wrote to it"):
+            write()
+    assert not first.locked
+    first.unlock()
+    assert sorted(tmp_path.rglob("*")) == there, "the other run's lock stands, too"
+    assert second.locked == again
+    second.unlock()
+    if moved:
+        assert Bundle(tmp_path / "moved").read_cell(cell.id) == cell
 
 
 #: Races of four processes each; prints what each said, and what lies in the folder at the end.

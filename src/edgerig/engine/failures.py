@@ -48,6 +48,7 @@ class Failures:
         where = f"Round {round} failed: " if round > 1 else ""
         message = where + message
         note = CellFailure(id=cell, error=type(error).__name__, message=message, time=now(), round=round)
+        self.bundle.check_place()
         trace = foreign_trace(error)
         if trace is not None:
             files.write_text(self.bundle.cell(cell) / "traceback.txt", trace)

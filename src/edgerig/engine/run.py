@@ -293,6 +293,7 @@ class _Run:
                 reference=reference,
                 measure=self.plan.rig.measure,
                 scratch=self.bundle.scratch(cell.id),
+                check_place=self.bundle.check_place,
                 commands=self._commands(cell),
                 progress=self.progress,
             )

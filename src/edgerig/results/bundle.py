@@ -146,8 +146,16 @@ class Bundle:
 
     @property
     def locked(self) -> bool:
-        """Whether this object holds the lock."""
+        """Whether this object holds the lock of the folder that is there now."""
         return self._lock.held
+
+    def check_place(self) -> None:
+        """Check that the folder that this object has locked, if any, is still there.
+
+        Raises:
+            StorageError: It was moved or removed meanwhile.
+        """
+        self._lock.check()
 
     def archive(self) -> Path:
         """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns its new path.
@@ -168,6 +176,7 @@ class Bundle:
 
     def write_header(self, header: Header) -> None:
         """Write ``bundle.json``."""
+        self.check_place()
         files.write_json(self.path / "bundle.json", header)
 
     def header(self) -> Header:
@@ -186,9 +195,10 @@ class Bundle:
 
         Raises:
             InferenceError: The result has such a number where no replacement is possible; nothing is stored.
-            StorageError: The disk is full, or the folder cannot be written.
+            StorageError: The disk is full, or the folder cannot be written, or was moved or removed meanwhile.
         """
         result = finite(result)
+        self.check_place()
         folder = self.cell(result.id)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -205,6 +215,7 @@ class Bundle:
             As `write_cell`.
         """
         result = finite(result)
+        self.check_place()
         folder = self.cell(result.id)
         write_round_times(folder, result.rounds[-1].number, times_ns)
         files.write_json(folder / "result.json", result)
@@ -213,6 +224,7 @@ class Bundle:
 
     def write_load(self, identity: str, number: int, arrays: dict[str, NDArray[np.int64]]) -> None:
         """Store the raw times under load of round ``number`` of a cell, before the round itself is written."""
+        self.check_place()
         write_load_times(self.cell(identity), number, arrays)
 
     def round_times(self, cell: CellResult, limit: int | None = None) -> tuple[NDArray[np.int64], ...]:
@@ -230,6 +242,7 @@ class Bundle:
 
     def write_failure(self, failure: CellFailure) -> None:
         """Store why a cell could not be measured."""
+        self.check_place()
         files.write_json(self.cell(failure.id) / "failure.json", failure)
 
     def read_cell(self, identity: str) -> CellResult | None:
@@ -291,6 +304,7 @@ class Bundle:
 
     def write_result(self, result: RunResult) -> None:
         """Write ``results.json``; the bundle is finished."""
+        self.check_place()
         files.write_json(self.path / "results.json", result)
 
     def result(self) -> RunResult:

@@ -44,8 +44,22 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds the lock."""
-        return self._handle is not None
+        """Whether this object holds the lock of the folder that is there now."""
+        return self._handle is not None and _is_same(self._handle, self.path / LOCK)
+
+    def check(self) -> None:
+        """Check, before anything is written, that the folder which this object has locked is still there.
+
+        Where nothing is locked nothing is checked.
+
+        Raises:
+            StorageError: The folder was moved or removed meanwhile; another run may have begun in its place.
+        """
+        if self._handle is not None and not self.held:
+            raise StorageError(
+                f"{self.path} was moved or removed while the run wrote to it; what is there now is left as it is.",
+                "Where it was moved, go on there: --resume --out FOLDER.",
+            )
 
     def acquire(self) -> None:
         """Create the folder, if need be, and lock it until `release` or the end of the process.
@@ -65,7 +79,8 @@ class FolderLock:
     def release(self) -> None:
         """Release the lock."""
         if self._handle is not None:
-            (self.path / LOCK).unlink(missing_ok=True)
+            if self.held:
+                (self.path / LOCK).unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
 

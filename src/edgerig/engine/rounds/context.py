@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         samples: The test samples that it runs. reference: What its predictions are compared with.
         measure: How it is measured.
         scratch: Folder with the partial results of an unfinished first round.
+        check_place: Refuses to write there if the bundle was moved or removed meanwhile.
         commands: The commands that repeat it.
         progress: Receives progress.
         offline: How a batch goes through the network; None where samples come one by one.
@@ -65,6 +67,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...]
     progress: Progress
     offline: BatchPlan | None = None
+    check_place: Callable[[], None] = lambda: None
 
     @property
     def file(self) -> Artifact:

@@ -66,7 +66,8 @@ def first_session(context: CellContext) -> FirstSession:
         context.cell, artifact, context.target, measure, context.progress, context.check_deployed
     ) as deployment:
         series = context.series(deployment.identity)
-        journal = Journal(context.scratch, series, inputs_of(artifact).batch, samples.task.kept, samples.windows)
+        batch, kept = inputs_of(artifact).batch, samples.task.kept
+        journal = Journal(context.scratch, series, batch, kept, samples.windows, context.check_place)
         journal.load()
         resumed = journal.samples
         machine = deployment.ask("before the first inference", machine_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Journal:
         batch: Samples per inference.
         kept: Names of the arrays that the task keeps.
         windows: Of each sample, shape (n,), where it takes an inference for each.
+        check: Called before anything in ``folder`` is changed, to refuse that.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class Journal:
         batch: int = 1,
         kept: tuple[str, ...] = ("scores",),
         windows: NDArray[np.int64] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.key, self.batch, self.windows = folder, key, batch, windows
+        self._check = check
         self.kept, self.names = kept, (*OWN, *kept)
         self._pieces: list[dict[str, NDArray[Any]]] = []
 
@@ -53,10 +57,12 @@ class Journal:
             while (piece := self._read(self._path(len(self._pieces)))) is not None:
                 self._pieces.append(piece)
             return
+        self._check()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, **arrays: NDArray[Any]) -> None:
         """Store a portion of n samples: the arrays of `OWN`, and those that the task keeps, each (n, ...)."""
+        self._check()
         with storing(self.folder):
             if not self._pieces:
                 files.write_text(self.folder / "key", self.key)
