@@ -15,6 +15,7 @@ from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.float32 import Float32
+from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.openvino import OpenVinoInt8
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int16x8
@@ -95,11 +96,11 @@ def test_bounds_may_be_infinite(op: str, onnx_net: Artifact, blobs: Dataset, tmp
     assert np.abs(outputs(OnnxInt8().compile(network, tmp_path / "out", blobs)) - outputs(network)).max() < 0.1
 
 
-def outputs(network: Artifact) -> np.ndarray:
+def outputs(network: Artifact, x: np.ndarray | None = None) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(network.path)
-    x = np.random.default_rng(0).random((1, *network.inputs[0].shape[1:]), np.float32)
+    x = np.random.default_rng(0).random((1, *network.inputs[0].shape[1:]), np.float32) if x is None else x
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
 
 
@@ -129,17 +130,26 @@ def test_nncf_takes_masks_as_they_are(value: float, onnx_net: Artifact, blobs: D
 
 @pytest.fixture(scope="module")
 def infinite_nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
-    """Keras networks with -inf, in whose place the converter writes the lowest number: a mask that is added before a
-    softmax or chosen there, and the padding of a maximum."""
+    """Keras networks with numbers that no scale fits: masks that are constants, for which the converter writes the
+    lowest number, or computed, added before a softmax or chosen there; one before a sigmoid, which takes something of
+    it; and the padding of a maximum."""
     from edgerig.models.keras.engine import import_keras, seeded
 
     keras = import_keras()
     ops = keras.ops
     folder, keep = tmp_path_factory.mktemp("infinite"), np.arange(8) % 3 > 0
     mask, sides = np.where(keep, 0, -np.inf).astype(np.float32), ((0, 0), (1, 1), (1, 1), (0, 0))
+
+    def covered(x: Any) -> Any:
+        """1 where scores are covered: those below 0, as 1 - relu(1 - relu(-1000 x)) tells."""
+        return 1 - ops.relu(1 - ops.relu(x * -1000))
+
     ends: dict[str, Callable[[Any], Any]] = {
         "added": lambda x: ops.softmax(x + mask),
         "chosen": lambda x: ops.softmax(ops.where(keep, x, -np.inf)),
+        "computed": lambda x: ops.softmax(x + covered(x) * -1e9),
+        "largest": lambda x: ops.softmax(x - covered(x) * 1e38),
+        "needed": lambda x: ops.sigmoid(x + covered(x) * -1e9),
         "padded": lambda x: ops.max_pool(ops.pad(x, sides, constant_values=-np.inf), 3, 1),
     }
     for name, end in ends.items():
@@ -150,17 +160,41 @@ def infinite_nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifac
     return {name: open_artifact(folder / f"{name}.keras", preprocessing=Preprocessing(scale=1 / 255)) for name in ends}
 
 
-@pytest.mark.parametrize("name", ["added", "chosen"])
-def test_a_mask_is_named_though_its_converter_writes_the_lowest_number(
-    name: str, infinite_nets: dict[str, Artifact], blobs: Dataset, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "compiler"),
+    [("added", Int8), ("chosen", Int16x8), ("computed", Int8), ("computed", Int16x8), ("largest", Int8)],
+)
+def test_a_mask_before_a_softmax_costs_no_score_its_scale(
+    name: str,
+    compiler: type[ModelCompiler],
+    infinite_nets: dict[str, Artifact],
+    blobs: Dataset,
+    run_litert: Any,
+    tmp_path: Path,
 ) -> None:
-    network = infinite_nets[name]
-    with pytest.raises(
-        CompileError, match=rf"{name}\.keras cannot be quantized: .* as good as infinite \(-3\.4e\+38\)"
-    ):
-        Int8().compile(network, tmp_path / "out", blobs)
-    # Weights alone are quantized, and the mask is none.
-    Dynamic().compile(network, tmp_path / "dynamic")
+    x = blobs.split("test").inputs(slice(0, 16), blobs.preprocessing)
+    wanted = run_litert(Path(Float32().compile(infinite_nets[name], tmp_path / "float").path), x)
+    got = run_litert(Path(compiler().compile(infinite_nets[name], tmp_path / "out", blobs).path), x)
+    assert np.abs(got - wanted).max() < 0.1 * np.ptp(wanted)
+
+
+def test_a_computed_mask_in_onnx_costs_no_score_its_scale(
+    infinite_nets: dict[str, Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    network = Onnx().compile(infinite_nets["computed"], tmp_path / "float")
+    x = blobs.split("test").inputs(slice(0, 1), blobs.preprocessing)
+    wanted, got = outputs(network, x), outputs(OnnxInt8().compile(network, tmp_path / "out", blobs), x)
+    assert np.abs(got - wanted).max() < 0.1 * np.ptp(wanted)
+
+
+def test_numbers_that_another_tensors_scale_makes_one_are_named(
+    infinite_nets: dict[str, Artifact], blobs: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(CompileError, match=r"reaches from -1e\+09 to .* becomes one number"):
+        Int8().compile(infinite_nets["needed"], tmp_path / "tflite", blobs)
+    network = Onnx().compile(infinite_nets["needed"], tmp_path / "float")
+    with pytest.raises(CompileError, match=r"reaches from -1e\+09 to .* becomes one number"):
+        OnnxInt8().compile(network, tmp_path / "onnx", blobs)
 
 
 @pytest.mark.parametrize("value", [np.finfo(np.float32).min, -np.inf], ids=["lowest", "infinite"])

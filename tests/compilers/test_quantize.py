@@ -15,6 +15,7 @@ import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer, quantize
 from edgerig.compilers.c_source import CSource
+from edgerig.compilers.calibrated_tflite import calibrate
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8, Int16x8Settings
 from edgerig.datasets.npz import Npz
 from edgerig.errors import CompileError, IncompatibleError, UsageError
@@ -180,7 +181,7 @@ def test_all_samples_count_in_the_calibration(float_net: Artifact, blobs) -> Non
     (name,) = flatbuffer.ensure_signature(model)
     samples = np.zeros((5, 1, 12, 12, 1), np.float32)
     samples[0, 0, 0, 0, 0], samples[3, 0, 5, 5, 0] = 9.0, -4.0
-    ranges = quantize.calibrate(flatbuffer.pack(model), Int8()._recipe(), {name: samples})
+    ranges = calibrate(flatbuffer.pack(model), Int8()._recipe(), {name: samples})
     assert (float(ranges["input"]["min"].min()), float(ranges["input"]["max"].max())) == (-4.0, 9.0)
 
 
@@ -207,7 +208,7 @@ def test_ranges_are_those_of_the_library_with_each_rule_looked_up_once(
         return look_up(manager, operator, scope)
 
     monkeypatch.setattr(recipe_manager.RecipeManager, "get_quantization_configs", noted)
-    ranges = quantize.calibrate(data, recipe, {name: samples})
+    ranges = calibrate(data, recipe, {name: samples})
     assert len(looked_up) == len(set(looked_up)) > 3
     assert ranges.keys() == expected.get_model_qsvs().keys()
     for tensor, values in expected.get_model_qsvs().items():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgerig import formats
 from edgerig.artifact import Artifact
+from edgerig.compilers.masks import masks_of
 from edgerig.errors import CompileError, EdgerigError
 from edgerig.measure.census import family
 from edgerig.models.graph.read import read_graph
@@ -39,6 +40,8 @@ _TABLES = frozenset({"EMBEDDING_LOOKUP", "GATHER", "Gather"})
 #: Compilers that make scales of weights and of ranges, which they bound themselves, and none of other constants: with
 #: them a mask may be infinite.
 _OF_WEIGHTS = frozenset({"dynamic", "openvino-int8"})
+#: Compilers that make masks as small as they may be, see `edgerig.compilers.masks`.
+_BOUNDS_MASKS = frozenset({"int8", "int16x8", "mixed", "qat-int8", "onnx-int8", "qat-onnx-int8"})
 
 
 def check_finite(artifact: Artifact, scheme: str, compiler: str) -> None:
@@ -79,8 +82,9 @@ def finite_tflite(data: bytes, artifact: Artifact, scheme: str | None, compiler:
 
 
 def _check(graph: Graph, weights: Mapping[int, NDArray[Any]], compiler: str, file: str) -> None:
+    masks = masks_of(graph, weights).constants if compiler in _BOUNDS_MASKS else frozenset()
     for index, values in weights.items():
-        if _is_finite(values) or _makes_no_scale(graph, index, values, compiler):
+        if _is_finite(values) or index in masks or _makes_no_scale(graph, index, values, compiler):
             continue
         bad = values[~_within(values)]
         raise CompileError(

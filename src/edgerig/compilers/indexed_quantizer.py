@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from edgerig.compilers.finite_weights import check_ranges
-
 _logger = logging.getLogger(__name__)
+#: From the least and the largest value of each tensor to those that its scale is made of.
+Check = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @contextmanager
-def indexed(file: str) -> Iterator[None]:
+def indexed(check: Check) -> Iterator[None]:
     """Within it, ``onnxruntime.quantization.quantize_static`` with QDQ and MinMax looks things up in dictionaries.
 
-    It raises a `CompileError` that names ``file`` where a tensor is not finite in calibration, which ONNX Runtime
-    makes a scale of.
+    Args:
+        check: Makes the ranges to quantize with of those that were calibrated, by tensor, or raises.
     """
     from onnxruntime.quantization import base_quantizer, calibrate, qdq_quantizer
 
@@ -34,7 +34,7 @@ def indexed(file: str) -> Iterator[None]:
     quantize = import_module("onnxruntime.quantization.quantize")
     with ExitStack() as stack:
         for owner, name, make in (
-            (calibrate, "MinMaxCalibrater", partial(_checked, file=file)),
+            (calibrate, "MinMaxCalibrater", partial(_checked, check=check)),
             (calibrate, "MinMaxCalibrater", _calibrater),
             (quantize, "QDQQuantizer", _quantizer),
         ):
@@ -221,15 +221,15 @@ def _quantizer(base: type[Any]) -> type[Any]:
     return _known(IndexedQuantizer, base)
 
 
-def _checked(base: type[Any], file: str) -> type[Any]:
+def _checked(base: type[Any], check: Check) -> type[Any]:
     class CheckedCalibrater(base):  # type: ignore[misc]
         def compute_data(self) -> Any:
             with warnings.catch_warnings():
-                # Of ranges that are no numbers, which `check_ranges` tells.
+                # Of ranges that are no numbers, which ``check`` tells.
                 warnings.simplefilter("ignore", RuntimeWarning)
                 ranges = super().compute_data()
-            check_ranges({name: ranges[name].range_value for name in ranges}, file)
-            return ranges
+            checked = check({name: ranges[name].range_value for name in ranges})
+            return type(ranges)(ranges.calibration_method, checked)
 
     return _known(CheckedCalibrater, base)
 

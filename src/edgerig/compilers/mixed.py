@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.calibrated_tflite import Recipe
 from edgerig.compilers.checks import check_mixed
 from edgerig.compilers.io_types import set_io_types
 from edgerig.compilers.mixed_search import Mixture, Search
-from edgerig.compilers.quantize import EndsSettings, FullInteger, Int8, Recipe
+from edgerig.compilers.quantize import EndsSettings, FullInteger, Int8
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import IncompatibleError, SpecError
 from edgerig.models.graph.types import Graph

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.calibrated_tflite import Recipe, calibrated
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.layer_errors import LayerGroup, NetworkFile, layer_errors, layer_groups
-from edgerig.compilers.quantize import Recipe, calibrate, quantize
+from edgerig.compilers.quantize import quantize
 from edgerig.compilers.scales import SHARED
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.datasets.network_inputs import inputs_of
@@ -94,11 +95,13 @@ class Search:
         settings: Any,
         progress: Progress,
     ) -> None:
-        self._artifact, self._data, self._recipe, self._progress = artifact, data, recipe, progress
+        self._artifact, self._recipe, self._progress = artifact, recipe, progress
         arrays = calibration_inputs(dataset, artifact.preprocessing, artifact.inputs, settings.calibration_samples)
         count = len(arrays[0])
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
-            self._ranges = calibrate(data, recipe, dict(zip(inputs, arrays, strict=True)), task.advance)
+            samples = dict(zip(inputs, arrays, strict=True))
+            file = Path(artifact.path).name
+            self._data, self._ranges = calibrated(data, recipe, samples, "int8", file, task.advance)
         self._calls = list(zip(*(array[:ERROR_SAMPLES] for array in arrays), strict=True))
         validation = dataset.split("validation")
         indices = np.sort(calibration_indices(validation, settings.validation_samples))

@@ -5,9 +5,7 @@ Dynamic quantization is left out on purpose: ONNX Runtime runs it many times slo
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,9 +14,11 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
+from edgerig.compilers.calibrated_onnx import Ends, checked_ends, with_masks
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.indexed_quantizer import indexed
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
+from edgerig.compilers.onnx_prepared import prepare, quiet
 from edgerig.compilers.qdq import computing, in_float, is_float, steep, unquantized
 from edgerig.compilers.result import with_layouts
 from edgerig.datasets.base import Dataset
@@ -33,15 +33,6 @@ from edgerig.progress import Progress
 from edgerig.text import cause_of
 
 Described = msgspec.Meta
-
-#: First version of the operator set with scales per channel.
-OLDEST_OPSET = 13
-
-#: First version of the file format in which constants need not be inputs.
-FIRST_IR_OF_HIDDEN_CONSTANTS = 4
-
-#: The file in the working folder that is quantized, its operators folded.
-PREPARED = "prepared.onnx"
 
 
 class OnnxInt8Settings(CompilerSettings, frozen=True, kw_only=True):
@@ -95,10 +86,12 @@ class OnnxInt8(ModelCompiler):
         prepared = prepare(model, work, file)
         before = read_onnx(prepared.read_bytes(), prepared)
         self._check_operators(before, file)
+        floors = with_masks(prepared, samples)
         # To be refused, or to be kept in float as a whole.
         excluded = [operator.index for operator in steep(before)] if settings.float_operators == "keep" else []
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
-            data = quantize_qdq(prepared, samples, settings, task.advance, excluded, file)
+            check = checked_ends(prepared, floors, excluded, file)
+            data = quantize_qdq(prepared, samples, settings, task.advance, excluded, file, check)
         graph = read_onnx(data, prepared)
         self._in_float = in_float(graph)
         if self._in_float and settings.float_operators == "keep":
@@ -153,6 +146,7 @@ def quantize_qdq(
     advance: Callable[[], object],
     excluded: Sequence[int] = (),
     file: str = "the network",
+    check: Callable[[Mapping[str, Ends]], dict[str, Ends]] = dict,
 ) -> bytes:
     """Quantize a file that `prepare` made; ranges are the minimum and maximum over the samples.
 
@@ -163,6 +157,7 @@ def quantize_qdq(
         advance: Called after each sample.
         excluded: The positions of operators that stay in float.
         file: The name of the user's file, for messages.
+        check: Makes the ranges to quantize with of those that were calibrated, or raises.
 
     Raises:
         CompileError: ONNX Runtime failed; its message is included.
@@ -184,7 +179,7 @@ def quantize_qdq(
     quantized = prepared.with_name("quantized.onnx")
     activations = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[settings.activation_type]
     try:
-        with _quiet(), indexed(file):
+        with quiet(), indexed(check):
             quantize_static(
                 str(prepared),
                 str(quantized),
@@ -228,44 +223,6 @@ def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSp
     return names, specs
 
 
-def prepare(model: bytes, work: Path, file: str = "the network") -> Path:
-    """Infer shapes, and fold batch normalization into convolutions, which would stay float otherwise.
-
-    Args:
-        model: Float ONNX. work: An empty folder. file: The name of the user's file, for messages.
-
-    Raises:
-        CompileError: ONNX Runtime failed; its message is included.
-    """
-    try:
-        with _quiet():
-            return _prepare(model, work)
-    except (OSError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise CompileError(f"ONNX Runtime cannot quantize {file}: {cause_of(error)}.") from error
-
-
-def _prepare(model: bytes, work: Path) -> Path:
-    import onnx
-    import onnxruntime
-
-    loaded = onnx.load_model_from_string(model)
-    _constants_are_no_inputs(loaded)
-    opset = next((item.version for item in loaded.opset_import if item.domain in ("", "ai.onnx")), OLDEST_OPSET)
-    if opset < OLDEST_OPSET:
-        loaded = onnx.version_converter.convert_version(loaded, OLDEST_OPSET)
-    folded, prepared = work / "folded.onnx", work / PREPARED
-    options = onnxruntime.SessionOptions()
-    # Basic level: stay within the standard operators.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folded)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(loaded.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    onnx.save(onnx.shape_inference.infer_shapes(onnx.load(folded)), prepared)
-    return prepared
-
-
 def _names(prepared: Path, positions: Sequence[int]) -> list[str]:
     """What the operators at some positions are called in the file, in which all have names of their own from now on."""
     import onnx
@@ -276,34 +233,3 @@ def _names(prepared: Path, positions: Sequence[int]) -> list[str]:
     if positions:
         onnx.save(model, prepared)
     return [model.graph.node[position].name for position in positions]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop ONNX Runtime's advice, which it gives on the root logger, unless more than warnings is asked for there.
-
-    Records of anybody else pass, as do errors.
-    """
-    root = logging.getLogger()
-
-    def passes(record: logging.LogRecord) -> bool:
-        is_advice = record.levelno < logging.ERROR and "onnxruntime" in Path(record.pathname).parts
-        return not is_advice or root.isEnabledFor(logging.INFO)
-
-    root.addFilter(passes)
-    try:
-        yield
-    finally:
-        root.removeFilter(passes)
-
-
-def _constants_are_no_inputs(model: Any) -> None:
-    """Remove constants from the inputs, where files of IR version 3 list them as well; later versions need not.
-
-    A constant that is an input could be overridden at run time; so it would be neither folded nor quantized.
-    """
-    constants = {proto.name for proto in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    model.ir_version = max(model.ir_version, FIRST_IR_OF_HIDDEN_CONSTANTS)

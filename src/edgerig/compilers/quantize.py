@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import io
-import warnings
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import CompilerSettings, ModelCompiler
+from edgerig.compilers.calibrated_tflite import Recipe, calibrated, no_memory_warning
 from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.finite_weights import finite_tflite
 from edgerig.compilers.float32 import float_tflite
@@ -29,7 +26,6 @@ from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
-Recipe = list[dict[str, Any]]
 #: Operators whose weights may have fewer bits than 8, or one scale.
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 Described = msgspec.Meta
@@ -153,10 +149,10 @@ class FullInteger(Quantizer):
         arrays = calibration_inputs(dataset, artifact.preprocessing, artifact.inputs, settings.calibration_samples)
         # The network in TFLite has the inputs in the order of its source.
         samples, count = dict(zip(inputs, arrays, strict=True)), len(arrays[0])
-        recipe = self._recipe()
-        check_operators(data, recipe, self.scheme or "int8", Path(artifact.path).name)
+        recipe, file = self._recipe(), Path(artifact.path).name
+        check_operators(data, recipe, self.scheme or "int8", file)
         with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
-            ranges = calibrate(data, recipe, samples, task.advance)
+            data, ranges = calibrated(data, recipe, samples, self.scheme or "int8", file, task.advance)
         integers = self._trained(quantize(data, recipe, ranges), data, artifact, dataset, progress)
         return set_io_types(integers, settings.input_type, settings.output_type)
 
@@ -252,49 +248,10 @@ def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> byte
     # The library's own progress bars for large networks would interleave with ours.
     # Where all weights of a channel are 0, it divides by 0: `with_biases` puts that right.
     divided = np.errstate(divide="ignore", invalid="ignore")
-    with _no_memory_warning(), divided, contextlib.redirect_stderr(io.StringIO()):
+    with no_memory_warning(), divided, contextlib.redirect_stderr(io.StringIO()):
         result = quantizer.Quantizer(data, recipe).quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
     # From 256 KiB on the library writes the buffers outside the FlatBuffer.
     quantized = flatbuffer.pack(flatbuffer.unpack(bytes(result.quantized_model)))
     return quantized if ranges is None else with_biases(quantized, data, "the quantized network")
-
-
-def calibrate(
-    data: bytes, recipe: Recipe, samples: Mapping[str, NDArray[Any]], advance: Any = lambda: None
-) -> dict[str, Any]:
-    """The minimum and maximum of each tensor over all samples.
-
-    The library's default is a moving average over samples, whose error was five times larger on small networks.
-
-    Args:
-        data: Float TFLite with the signature ``serving_default``.
-        recipe: A recipe of litert_quantizer.
-        samples: For each input, by its name in the signature, an array (n, *input shape) in its dtype.
-        advance: Called after each sample.
-    """
-    from litert_quantizer import calibrator, recipe_manager
-    from litert_quantizer.utils import progress_utils, qsv_utils
-
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe)
-    # The library looks up the rules of each operator anew for each sample, which takes a third of all.
-    manager.get_quantization_configs = functools.cache(manager.get_quantization_configs)
-    with _no_memory_warning():
-        calibration = calibrator.Calibrator(data, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
-        silent = progress_utils.ProgressBar(0, enable=False)
-        for sample in zip(*samples.values(), strict=True):
-            inputs = dict(zip(samples, sample, strict=True))
-            calibration._calibrate_step(flatbuffer.SIGNATURE, inputs, manager, False, silent)
-            advance()
-    ranges: dict[str, Any] = calibration.get_model_qsvs()
-    return ranges
-
-
-@contextlib.contextmanager
-def _no_memory_warning() -> Iterator[None]:
-    """Silences the library's warning, at each call, that keeping all tensors of an interpreter takes memory."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield

@@ -108,6 +108,7 @@ def test_a_weight_used_twice_counts_once() -> None:
 @pytest.mark.parametrize("compiler", ["float16", "dynamic", "int8"])
 def test_quantized_forms_have_the_same_parameters_and_macs(compiler: str, mnist_tflite: Path, tmp_path: Path) -> None:
     from edgerig.compilers import quantize
+    from edgerig.compilers.calibrated_tflite import calibrate
     from edgerig.compilers.quantize import Dynamic, Float16
     from edgerig.models.files import open_artifact
     from edgerig.models.graph import scheme_of
@@ -122,7 +123,7 @@ def test_quantized_forms_have_the_same_parameters_and_macs(compiler: str, mnist_
         data = flatbuffer.pack(model)
         recipe = quantize.Int8()._recipe()
         samples = np.random.default_rng(0).random((3, 1, 28, 28, 1)).astype(np.float32)
-        ranges = quantize.calibrate(data, recipe, {name: samples}, lambda: None)
+        ranges = calibrate(data, recipe, {name: samples}, lambda: None)
         path = tmp_path / "int8.tflite"
         path.write_bytes(quantize.quantize(data, recipe, ranges))
     else:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import WARNING, Artifact
+from edgerig.compilers.calibrated_tflite import Recipe
 from edgerig.compilers.compression.settings import CLUSTER, parts_clusters
 from edgerig.compilers.qat.network import QuantizedNetwork
 from edgerig.compilers.qat.settings import (
@@ -23,7 +24,7 @@ from edgerig.compilers.qat.settings import (
     TrainingSettings,
     Validation,
 )
-from edgerig.compilers.quantize import FullInteger, Int8Settings, Recipe, int8_recipe
+from edgerig.compilers.quantize import FullInteger, Int8Settings, int8_recipe
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import ArtifactCheckError
 from edgerig.models.graph.tflite_file import read_tflite_network

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.compression.settings import parts_clusters
-from edgerig.compilers.onnx_int8 import PREPARED, OnnxInt8, OnnxInt8Settings
+from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
+from edgerig.compilers.onnx_prepared import PREPARED
 from edgerig.compilers.qat.int8 import trained
 from edgerig.compilers.qat.onnx_operators import check_trainable
 from edgerig.compilers.qat.settings import BatchSize, Epochs, KeepClusters, KeepZeros, Rate, Seed, Validation
