@@ -19,8 +19,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 ORDER = [
     "collector", "late_imports",
     "freed_memory", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
-    "progress", "linked_folders", "computed_names", "named_files", "plugin_code", "setting_values", "plugins",
-    "environments", "tensors",
+    "progress", "linked_folders", "own_folder", "computed_names", "named_files", "plugin_code", "setting_values",
+    "plugins", "environments", "tensors",
     "formats", "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets",
     "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator",
     "targets", "rig", "engine", "api", "serve", "suites", "testing", "cli",

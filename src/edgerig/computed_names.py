@@ -11,11 +11,12 @@ import fnmatch
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from edgerig import files
 from edgerig.linked_folders import folders_below
+from edgerig.own_folder import OWN_FILES, OWN_TREE
 
 #: Calls that join paths, besides the operator ``/``.
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
@@ -84,6 +85,9 @@ def matching(patterns: Iterable[str], folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for pattern in sorted(patterns):
         for where, base in folders:
+            if pattern in (OWN_FILES, OWN_TREE):
+                paths |= _own(pattern, folder)
+                break
             matches = [match for match in _matches(pattern, base) if not _is_made(base / match)]
             if len(matches) > MOST_FILES:
                 matches = [pattern.partition("*")[0].rpartition("/")[0]]
@@ -91,6 +95,15 @@ def matching(patterns: Iterable[str], folder: Path) -> dict[str, Path]:
                 paths |= {f"{where}{match}" or ".": base / match for match in matches}
                 break
     return paths
+
+
+def _own(pattern: str, folder: Path) -> dict[str, Path]:
+    """The files of a module's own folder, or the folder with all below it; not what runs log there."""
+    if pattern == OWN_TREE:
+        return {".": folder}
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    names = [name for name in names if not name.startswith(".") and not name.endswith((".pyc", ".log"))]
+    return {name: folder / name for name in names} if len(names) <= MOST_FILES else {".": folder}
 
 
 def _matches(pattern: str, base: Path) -> list[str]:
@@ -106,12 +119,23 @@ def files_below(path: Path) -> list[Path]:
     return [path / name for name in sorted(_below(path))] if path.is_dir() else [path]
 
 
+def content_sums(named: Mapping[str, Path]) -> dict[str, str | None]:
+    """`content_sum` of each path; once they have read much data together, of the sizes and times of the others."""
+    sums: dict[str, str | None] = {}
+    left = MOST_BYTES
+    for name, path in named.items():
+        size = path.stat().st_size if path.is_file() else 0
+        left -= size
+        sums[name] = content_sum(path) if left >= 0 else _state(path)
+    return sums
+
+
 def content_sum(path: Path) -> str | None:
     """A digest of a file, or of all below a folder, links followed; of much data of the sizes and times of its files.
     None where there is nothing that can be read."""
     try:
         if not path.is_dir():
-            return files.sha256_file(path)
+            return files.sha256_file(path) if path.stat().st_size <= MOST_BYTES else _state(path)
         inside = sorted(_below(path))
         states = [(name, os.stat(path / name)) for name in inside]  # noqa: PTH116
         if len(states) > MOST_FILES or sum(state.st_size for _, state in states) > MOST_BYTES:
@@ -119,6 +143,17 @@ def content_sum(path: Path) -> str | None:
         return files.digest([[name, files.sha256_file(path / name)] for name in inside])
     except OSError:
         return None
+
+
+def _state(path: Path) -> str | None:
+    """A digest of a file's size and times, or of a folder as `content_sum` has it."""
+    if path.is_dir():
+        return content_sum(path)
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return files.digest([state.st_size, state.st_mtime_ns, state.st_ctime_ns])
 
 
 def _below(folder: Path) -> Iterator[str]:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig import computed_names, files
+from edgerig import computed_names, files, own_folder
 from edgerig.computed_names import JOINS, matching, pattern_at, writes
+from edgerig.own_folder import MARKS, own_patterns
 
 #: Longer texts are not names of files.
 LONGEST = 400
@@ -91,7 +92,7 @@ def _place(package: Path) -> tuple[str, str]:
     Raises:
         OSError: This code cannot be read, as from an archive.
     """
-    own = [files.sha256_file(Path(module)) for module in (__file__, computed_names.__file__)]
+    own = [files.sha256_file(Path(module)) for module in (__file__, computed_names.__file__, own_folder.__file__)]
     return "names", files.digest([str(package), own, sys.version])
 
 
@@ -113,7 +114,8 @@ def _scan(source: bytes) -> Names:
     written: set[int] = set()
     variables: set[str] = set()
     computed, reads = False, any(word in source for word in _READS_VARIABLES)
-    for node in _nodes(tree):
+    nodes = list(_nodes(tree))
+    for node in nodes:
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -132,6 +134,8 @@ def _scan(source: bytes) -> Names:
         value = getattr(node, "value", None) if reads and isinstance(node, ast.Constant) else None
         if isinstance(value, str) and _VARIABLE.fullmatch(value):
             variables.add(value)
+    if any(mark in source for mark in MARKS):
+        patterns |= own_patterns(nodes, written, lambda node: pattern_at(node) is not None)
     tops = frozenset(name.partition(".")[0] for name in imports)
     return Names(tops, computed, frozenset(texts), frozenset(patterns), frozenset(variables))
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgerig import __version__, files
-from edgerig.computed_names import content_sum, files_below
+from edgerig.computed_names import content_sums, files_below
 from edgerig.errors import SpecError, nearest
 from edgerig.installed import version
 from edgerig.linked_folders import folders_below
@@ -241,7 +241,7 @@ def _follow(first: str, waiting: list[str]) -> _Loaded:
                 named |= existing(names, path.parent)
                 variables |= names.variables
     named = {name: path for name, path in sorted(named.items()) if str(path) not in paths}
-    sums = {name: content_sum(path) or "" for name, path in named.items()}
+    sums = {name: digest or "" for name, digest in content_sums(named).items()}
     code = Code(dict(sorted(hashes.items())), _versions(installed), sums)
     return _Loaded(code, paths, named, tuple(sorted(variables)))
 

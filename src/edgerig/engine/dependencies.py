@@ -21,7 +21,7 @@ import numpy as np
 from edgerig import files
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
-from edgerig.computed_names import content_sum
+from edgerig.computed_names import content_sums
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.environments.choice import SETTING, interpreter_for, python_of
 from edgerig.errors import DatasetError
@@ -136,7 +136,7 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         **identity,
         "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
         # Read now: the module may have read these files when it was loaded, or may read them later.
-        "named": {name: content_sum(path) for name, path in named_files(cls).items()},
+        "named": content_sums(named_files(cls)),
         "variables": variables_of(cls),
     }
 
