@@ -17,7 +17,7 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
-from edgerig.tasks.evidence import Evidence, weighted
+from edgerig.tasks.evidence import ComparedMetric, Evidence, weighted
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.detection_curves import (
@@ -31,6 +31,7 @@ from edgerig.tasks.metrics.detection_curves import (
     precision_recall,
     roc,
     weighted_areas,
+    weighted_at_threshold,
 )
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples
@@ -45,6 +46,8 @@ TOLERANCE = 0.01
 #: Bins of a histogram, and most points of a curve.
 BINS, MOST_POINTS = 40, 400
 NAMES = ("normal", "anomalous")
+#: The array that says which samples reach the threshold, as bundles store it.
+REPORTED = "reported"
 
 
 class AnomalySettings(Settings, frozen=True, kw_only=True):
@@ -250,15 +253,27 @@ class Anomaly(Task):
             alike = f"samples on the same side of the threshold {threshold:.4g}"
         return agreement_of(difference, reference, same, alike)
 
+    def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
+        """What was kept, and which samples are reported where there is a threshold: the run's own, as it was chosen."""
+        threshold = self._threshold
+        if threshold is None:
+            return dict(kept)
+        return {**kept, REPORTED: np.asarray(kept["anomaly"] >= threshold, np.uint8)}
+
     def known(self, stored: Kept) -> NDArray[np.bool_]:
         return np.asarray((stored["anomalous"] >= 0) & np.isfinite(stored["anomaly"]))
 
     def evidence(self, stored: Kept) -> Evidence | None:
         scores, anomalous = stored["anomaly"], stored["anomalous"] == 1
-        metrics = (
+        metrics: tuple[ComparedMetric, ...] = (
             weighted("auc", len(scores), partial(weighted_areas, scores, anomalous)),
             weighted("partial_auc", len(scores), partial(partial_areas, scores, anomalous, MAX_FPR), cost=5),
         )
+        if REPORTED in stored:
+            metrics += tuple(
+                weighted(name, len(scores), partial(weighted_at_threshold, name, stored[REPORTED] > 0, anomalous))
+                for name in ("precision", "recall", "f1")
+            )
         return Evidence(truth=stored["anomalous"], answers=scores, metrics=metrics)
 
 

@@ -7,7 +7,7 @@ samples of both kinds. A sample is reported where its score is at or above the t
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,22 @@ def area_interval(scores: NDArray[Any], anomalous: Flags) -> tuple[float, float]
     deviation = math.sqrt(below.var(ddof=1) / m + above.var(ddof=1) / n)
     middle, reach = math.log(area / (1 - area)), Z * deviation / (area * (1 - area))
     return tuple(1 / (1 + math.exp(-x)) for x in (middle - reach, middle + reach))  # type: ignore[return-value]
+
+
+def weighted_at_threshold(
+    metric: Literal["precision", "recall", "f1"], reported: Flags, anomalous: Flags, weights: Floats
+) -> Floats:
+    """Precision, recall or F1 with each sample counted as often as ``weights``, shape (m, n), says: shape (m,), NaN
+    where it is not defined.
+
+    >>> flags = np.array([True, True, False]), np.array([True, False, True])
+    >>> weighted_at_threshold("precision", *flags, np.array([[1.0, 1.0, 1.0], [3.0, 1.0, 0.0]])).tolist()
+    [0.5, 0.75]
+    """
+    true = weights @ (reported & anomalous).astype(np.float64)
+    count, right = weights @ reported.astype(np.float64), weights @ anomalous.astype(np.float64)
+    above, below = {"precision": (true, count), "recall": (true, right), "f1": (2 * true, count + right)}[metric]
+    return np.asarray(np.divide(above, below, out=np.full(len(weights), np.nan), where=below > 0))
 
 
 def f1_interval(true: int, false: int, missed: int) -> tuple[float, float]:
