@@ -41,6 +41,20 @@ def in_flight(descriptor: int) -> int:
     return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
+def undelivered(transport: Any) -> int:
+    """Bytes that were written to a transport, of asyncio or not, and that the client's system has not confirmed."""
+    if hasattr(transport, "undelivered"):
+        return int(transport.undelivered)
+    connection = transport.get_extra_info("socket")
+    sent = in_flight(connection.fileno()) if connection is not None else 0
+    return int(transport.get_write_buffer_size()) + sent
+
+
+def delivered(transport: Any) -> bool:
+    """Whether a transport has ended here, and the client's system is known to have confirmed that it has everything."""
+    return bool(getattr(transport, "delivered", False))
+
+
 class Receiver(Protocol):
     """What an `asyncio.Protocol` is called with; the transport is a `SocketTransport`."""
 

@@ -1,7 +1,10 @@
 """The digits' protocol: the original's bytes, in order, whatever other clients do."""
 
 import json
+import os
 import socket
+import ssl
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from tests.needs import need
 
+from edgerig.agent.keys import make_keys
 from edgerig.errors import IncompatibleError, UsageError
 from edgerig.serve import Server
 from edgerig.serve.ways.digits import Digits
@@ -27,6 +31,7 @@ from edgerig.wire.digits import (
     encode_inference_request,
 )
 from edgerig.wire.digits.layout import REQUEST_HEAD
+from edgerig.wire.tls import host_context
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +260,42 @@ def test_metrics_and_the_log_tell_of_requests(served: Server, log: Path) -> None
     last = json.loads(log.read_text().splitlines()[-1])
     assert {"way": "digits", "result": "ok", "samples": 1}.items() <= last.items()
     assert 0 < last["network_ms"] < last["handler_ms"]
+
+
+def test_in_tls_replies_that_are_due_reach_who_has_said_all_and_outlast_a_stop(digit_net: Path, tmp_path: Path) -> None:
+    make_keys(tmp_path, ["localhost"], ["laptop"])
+    context, seeds = host_context(tmp_path / "client-laptop"), range(120)
+    requests = b"".join(encode_inference_request(digit(seed)) for seed in seeds)
+    ways, keys = [Digits("127.0.0.1:0")], tmp_path / "agent-localhost"
+    with Server(digit_net, listen=None, ways=ways, sessions=1, tls=keys) as server:
+
+        def encrypted() -> ssl.SSLSocket:
+            return context.wrap_socket(connect(server), server_hostname="localhost")
+
+        with encrypted() as client:
+            client.sendall(requests + b"\xff" * (1 << 20))
+            half_closed(client)
+            replies = receive(client, len(seeds) * REPLY_SIZE + 1)
+        assert len(replies) == len(seeds) * REPLY_SIZE
+        for seed in seeds:
+            check(replies[seed * REPLY_SIZE : (seed + 1) * REPLY_SIZE], digit(seed))
+        with encrypted() as client:
+            client.sendall(requests)
+            assert len(receive(client, REPLY_SIZE)) == REPLY_SIZE
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+            replies = receive(client, len(requests))
+            stopping.join()
+        # Whole replies, and then the end: what had not been read yet is not accepted.
+        assert len(replies) % REPLY_SIZE == 0
+        for seed, start in enumerate(range(0, len(replies), REPLY_SIZE), 1):
+            check(replies[start : start + REPLY_SIZE], digit(seed))
+
+
+def half_closed(client: ssl.SSLSocket) -> None:
+    """End the client's side of the TCP connection alone; `ssl.SSLSocket` would forget its keys with it."""
+    with socket.socket(fileno=os.dup(client.fileno())) as plain:
+        plain.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.slow

@@ -8,12 +8,13 @@ import math
 import socket
 import time
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edgerig.errors import IncompatibleError
 from edgerig.serve.listening import BACKLOG, Access
 from edgerig.serve.service import Service
 from edgerig.serve.sockets import SocketServer, available
+from edgerig.serve.tls_sockets import TlsTransport
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.digits_connections import IDLE_SECONDS, REQUEST_SECONDS, Clients, Connection
 from edgerig.serve.ways.digits_front import Front, takes
@@ -76,12 +77,15 @@ class Digits(Way):
         _logger.info("connections of digits are looked after in Python")
         self._clients = clients = Clients(service.pool, service.records, stats, shape, output)
         loop = asyncio.get_running_loop()
-        if access.context is None and available():
-            self._server = SocketServer(listener, lambda: Connection(clients))
+
+        def receiver() -> Any:
+            connection = Connection(clients)
+            return connection if access.context is None else TlsTransport(access.context, connection)
+
+        if available():
+            self._server = SocketServer(listener, receiver)
         else:
-            self._server = await loop.create_server(
-                lambda: Connection(clients), sock=listener, backlog=BACKLOG, ssl=access.context
-            )
+            self._server = await loop.create_server(receiver, sock=listener, backlog=BACKLOG)
         self._sweeper = loop.create_task(_sweep(clients))
 
     async def stop(self, deadline: float) -> None:

@@ -10,7 +10,7 @@ from typing import cast
 from edgerig.errors import EdgerigError, WireError
 from edgerig.serve.pool import Pool
 from edgerig.serve.records import Records, Times
-from edgerig.serve.sockets import SocketTransport, in_flight
+from edgerig.serve.sockets import delivered, undelivered
 from edgerig.serve.ways.digits_groups import NAME, Groups
 from edgerig.wire.digits.bulk import request_digits
 from edgerig.wire.digits.decode import decode_request
@@ -88,9 +88,8 @@ class Connection(asyncio.Protocol):
 
     def end_delivered(self) -> None:
         """End it if all of it was finished, and the client has all replies."""
-        transport: object = self.transport
-        if isinstance(transport, SocketTransport) and transport.delivered:
-            transport.abort()
+        if delivered(self.transport):
+            self.transport.abort()
 
     @property
     def awaits_replies(self) -> bool:
@@ -213,17 +212,6 @@ class Connection(asyncio.Protocol):
             self.paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
-
-
-def undelivered(transport: asyncio.Transport) -> int:
-    """Bytes that were written and that the client's system has not confirmed."""
-    # A `SocketTransport` is none of asyncio's.
-    own: object = transport
-    if isinstance(own, SocketTransport):
-        return own.undelivered
-    connection = transport.get_extra_info("socket")
-    sent = in_flight(connection.fileno()) if connection is not None else 0
-    return transport.get_write_buffer_size() + sent
 
 
 def _may_become_request(data: bytes) -> bool:
