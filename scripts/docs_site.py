@@ -34,7 +34,7 @@ API = {
     "edgerig": ("edgerig.api", "edgerig.engine.api", "edgerig.progress", "edgerig.errors"),
     "artifacts": ("edgerig.artifact", "edgerig.tensors", "edgerig.models.files"),
     "formats": tuple(f"edgerig.formats.{name}" for name in ("base", "registry", "payload")),
-    "plugins": ("edgerig.plugins",),
+    "plugins": ("edgerig.plugins", "edgerig.settings"),
     "datasets": tuple(f"edgerig.datasets.{name}" for name in ("base", "samples", "preprocess", "sources.cache")),
     "metrics": tuple(f"edgerig.tasks.metrics.{name}" for name in ("functions", "objects", "chance")),
     "models": ("edgerig.models.base", "edgerig.models.keras.base"),

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgerig.models.base import TrainSettings
-from edgerig.plugins import NOUNS, Plugin, Settings, describe, find, group_of, names, plural
+from edgerig.plugin_names import NOUNS, group_of, names, plural
+from edgerig.plugins import Plugin, Settings, describe, find
 from edgerig.rig.schema import rig_schema
 from edgerig.rig.types import Measure
 from edgerig.suites.workflow.schema import workflow_schema

@@ -23,7 +23,8 @@ from edgerig.deprecation import (
     release,
 )
 from edgerig.errors import SpecError, UnknownNameError
-from edgerig.plugins import OldName, Settings, convert_settings, renamed
+from edgerig.plugins import OldName, Settings, renamed
+from edgerig.settings import convert_settings
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from tests.needs import need_module
 from tests.xla import QUICK_TO_TRAIN
 
-from edgerig.plugins import NOUNS, group_of
+from edgerig.plugin_names import NOUNS, group_of
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -20,7 +20,7 @@ ORDER = [
     "collector", "late_imports",
     "freed_memory", "installed", "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache",
     "progress", "linked_folders", "own_folder", "computed_names", "named_files", "plugin_code", "setting_values",
-    "plugins", "environments", "tensors",
+    "settings", "plugin_names", "plugins", "environments", "tensors",
     "formats", "external_data", "artifact", "measure", "views", "wire", "power", "store", "tasks", "datasets",
     "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent", "simulator",
     "targets", "rig", "engine", "api", "serve", "suites", "testing", "cli",

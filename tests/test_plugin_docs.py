@@ -28,7 +28,8 @@ from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
 from edgerig.models.graph.types import Operator
 from edgerig.models.training.hooks import TrainingHooks
-from edgerig.plugins import NOUNS, Plugin, group_of
+from edgerig.plugin_names import NOUNS, group_of
+from edgerig.plugins import Plugin
 from edgerig.power.base import PowerMonitor
 from edgerig.runtimes.base import Runtime
 from edgerig.suites.conversion_grid.conversion import ONNXConversion

@@ -7,7 +7,8 @@ import pytest
 from edgerig import plugins
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError, UnknownNameError
-from edgerig.plugins import Settings, convert_settings, is_there
+from edgerig.plugins import Settings, is_there
+from edgerig.settings import convert_settings
 
 
 class ListSettings(Settings, frozen=True, kw_only=True):

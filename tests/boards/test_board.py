@@ -10,7 +10,7 @@ from edgerig.boards import board as boards
 from edgerig.boards.board import board_names, firmware_folder, load_board, read_board
 from edgerig.boards.firmware import BuildSettings
 from edgerig.errors import SpecError, StorageError, UnknownNameError
-from edgerig.plugins import convert_settings
+from edgerig.settings import convert_settings
 from edgerig.targets.emulated.base import BoardSettings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.compilers.on_float_tflite import OnFloatTflite
 
-from edgerig import plugins
+from edgerig import plugin_names, plugins
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import CArray
@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(float_net: Artifact, tmp_path: P
 
 def test_the_guide_names_every_compiler_and_every_setting_it_uses() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "compilers.md").read_text()
-    for name in plugins.names("compiler"):
+    for name in plugin_names.names("compiler"):
         assert f"| `{name}` |" in guide
     for setting in ("calibration_samples", "input_type", "output_type"):
         assert setting in {key for key, _, _ in plugins.describe(Int8.Settings)}

@@ -24,7 +24,7 @@ from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.models.keras.engine import import_keras, seeded
-from edgerig.plugins import convert_settings
+from edgerig.settings import convert_settings
 from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.several_ends import two_in_three_out_tflite
 

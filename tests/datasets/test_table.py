@@ -12,7 +12,8 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.table import CsvTable
 from edgerig.datasets.table_file import TableForm, open_table
 from edgerig.errors import DatasetError
-from edgerig.plugins import by_address, make
+from edgerig.plugin_names import by_address
+from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.rig.document import read_document
 from edgerig.rig.parse import parse_rig

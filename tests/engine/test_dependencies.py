@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig import plugins
+from edgerig import plugin_names, plugins
 from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
@@ -197,7 +197,7 @@ def test_versions_of_all_that_edgerigs_own_plugins_need_count(noun: str) -> None
         "compiler": ModelCompiler, "runtime": Runtime, "format": Format, "model": ModelWrapper
     }  # fmt: skip
     needed = set()
-    for name in plugins.names(noun):
+    for name in plugin_names.names(noun):
         plugin = plugins.find(noun, name, bases[noun])
         if plugin.__module__.startswith("edgerig."):
             needed |= {plugin.extra} - {None}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig import formats, plugins
+from edgerig import formats, plugin_names
 from edgerig.errors import ModelError, SpecError, UnknownNameError
 from edgerig.formats import Format
 from edgerig.formats.base import LOADED
@@ -20,7 +20,7 @@ def forget() -> None:
     yield
     LOADED.clear()
     LOADED.update(before)
-    plugins.look_again()
+    plugin_names.look_again()
 
 
 def install(folder: Path, module: str, text: str, entries: str) -> None:
@@ -33,7 +33,7 @@ def install(folder: Path, module: str, text: str, entries: str) -> None:
 
 
 def test_every_registered_format_is_called_what_it_is_registered_as() -> None:
-    for name in plugins.names("format"):
+    for name in plugin_names.names("format"):
         assert formats.named(name).name == name
 
 

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig import plugins
+from edgerig import plugin_names
 from edgerig.artifact import Origin
 from edgerig.compilers.steps import State
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
@@ -263,8 +263,8 @@ def test_a_mistake_in_the_list_of_models_is_named(nets: Path, changes: dict[str,
 
 
 def forget() -> None:
-    plugins._points_on.cache_clear()
-    plugins._all_points_on.cache_clear()
+    plugin_names._points_on.cache_clear()
+    plugin_names._all_points_on.cache_clear()
 
 
 class Elsewhere(PathFinder):
@@ -286,7 +286,7 @@ def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(
     finders: list[Any], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = 0
-    scan = plugins.entry_points
+    scan = plugin_names.entry_points
 
     def counted(**which: Any) -> Any:
         nonlocal calls
@@ -294,7 +294,7 @@ def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(
         return scan(**which)
 
     find_packages_by(finders, monkeypatch)
-    monkeypatch.setattr(plugins, "entry_points", counted)
+    monkeypatch.setattr(plugin_names, "entry_points", counted)
     forget()
     with pytest.raises(SpecError, match="Unknown runtime 'none0'"):
         plan({"compilers": ["none"], "runtimes": [f"none{n}" for n in range(40)], "targets": ["nowhere"] * 40})
@@ -303,14 +303,14 @@ def test_what_is_installed_is_not_read_again_for_each_name_that_is_not_there(
 
 def test_what_one_part_is_asked_does_not_grow_with_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    scan = plugins.entry_points
+    scan = plugin_names.entry_points
 
     def counted(**which: Any) -> Any:
         nonlocal calls
         calls += 1
         return scan(**which)
 
-    monkeypatch.setattr(plugins, "entry_points", counted)
+    monkeypatch.setattr(plugin_names, "entry_points", counted)
     forget()
     compilers = [{"use": "int8", "calibration_samples": n} for n in range(1, 41)]
     runtimes = [{"use": "litert", "name": f"r{n}"} for n in range(40)]

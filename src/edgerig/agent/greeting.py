@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgerig import __version__, plugins
+from edgerig import __version__, plugin_names
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.machine import observe
 from edgerig.wire.frame import VERSION, Frame, Kind, Limits
@@ -46,7 +46,7 @@ def describe_device(runtimes: Sequence[str], limits: Limits, grant: Grant | None
         max_header=limits.header,
         max_payload=max(limits.payload, limits.model or 0),
         kinds=KINDS,
-        runtimes=tuple(runtimes) or tuple(plugins.names("runtime")),
+        runtimes=tuple(runtimes) or tuple(plugin_names.names("runtime")),
         clock=str(inference_clock()),
         grant=grant,
     )

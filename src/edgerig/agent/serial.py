@@ -18,7 +18,7 @@ from edgerig.agent.greeting import answer_hello
 from edgerig.agent.scratch import own_folder
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import EdgerigError, TargetError, WireError
-from edgerig.plugins import names
+from edgerig.plugin_names import names
 from edgerig.wire import messages
 from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
 from edgerig.wire.lossy import FILLER, following

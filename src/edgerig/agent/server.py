@@ -22,7 +22,7 @@ from edgerig.agent.scratch import own_folder
 from edgerig.agent.visit import SessionHost, Visit
 from edgerig.agent.worker_process import WorkerLimits
 from edgerig.errors import EdgerigError, IncompatibleError, LeaseError, UsageError
-from edgerig.plugins import names
+from edgerig.plugin_names import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
 from edgerig.wire.link import DeadlineLink, SocketLink

@@ -74,7 +74,8 @@ def output_of(entry: Any, format: str) -> str | None:
 
 def able_runtimes(format: str) -> str:
     """A sentence that proposes the runtimes which run files of ``format``, without its full stop."""
-    from edgerig.plugins import find, names
+    from edgerig.plugin_names import names
+    from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
 
     able = [name for name in names("runtime") if format in find("runtime", name, Runtime).formats]

@@ -44,7 +44,8 @@ def list_(as_json: bool) -> None:
       edgerig engines list --json
     """
     from edgerig.cli.tables import Column, render_table
-    from edgerig.plugins import find, names
+    from edgerig.plugin_names import names
+    from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
 
     rows = [_row(find("runtime", name, Runtime, keyed=False)) for name in names("runtime")]
@@ -217,7 +218,8 @@ def _engine(name: str) -> Engine:
     from edgerig.environments import catalogue
     from edgerig.errors import UsageError
     from edgerig.install import install_command
-    from edgerig.plugins import find, names
+    from edgerig.plugin_names import names
+    from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
 
     if name in catalogue.ENGINES or name not in names("runtime"):

@@ -31,7 +31,8 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
       edgerig list formats
     """
     from edgerig.environments import choice
-    from edgerig.plugins import Plugin, describe, find, names
+    from edgerig.plugin_names import names
+    from edgerig.plugins import Plugin, describe, find
     from edgerig.setting_values import REQUIRED
 
     find_here(name or "")

@@ -119,7 +119,7 @@ def find_here(*names: str) -> None:
     Raises:
         SpecError: Another module of that name is loaded already.
     """
-    from edgerig.plugins import import_beside
+    from edgerig.plugin_names import import_beside
 
     for name in names:
         if ":" in name and "/" not in name:
@@ -133,7 +133,8 @@ def custom_layers(module: str | None) -> dict[str, str]:
         SpecError: There is no such module, or another one of that name is loaded already.
     """
     from edgerig.errors import SpecError
-    from edgerig.plugins import import_beside, is_there
+    from edgerig.plugin_names import import_beside
+    from edgerig.plugins import is_there
 
     if module is None:
         return {}

@@ -44,7 +44,7 @@ def _is_plugins(file: str, module: str) -> bool:
 
 def _packages_of_plugins() -> set[str]:
     """The packages, beside edgerig, that entry points of plugins are in."""
-    from edgerig.plugins import NOUNS, group_of, points
+    from edgerig.plugin_names import NOUNS, group_of, points
 
     modules = {point.value.partition(":")[0].partition(".")[0] for noun in NOUNS for point in points(group_of(noun))}
     return modules - {"edgerig"}

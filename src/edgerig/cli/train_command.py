@@ -87,14 +87,15 @@ def command(
       edgerig train mobilenetv2 --dataset folder --dataset-root photos --model-option alpha=0.5
       edgerig train mlp --dataset houses.csv --task regression --model-option values=8
     """
-    from edgerig import plugins
     from edgerig.models.base import ModelWrapper, TrainSettings
+    from edgerig.plugins import make
+    from edgerig.settings import convert_settings
 
     find_here(model, dataset, *([task] if task else []))
-    wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
+    wrapper = make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = make_dataset(dataset, dataset_option, dataset_root, task)
     chosen = {**wrapper.usual, **{key: value for key, value in settings.items() if value is not None}}
-    training = plugins.convert_settings(TrainSettings, chosen, "edgerig train")
+    training = convert_settings(TrainSettings, chosen, "edgerig train")
     assert isinstance(training, TrainSettings)
     artifact = wrapper.train(data, training, out, resume=resume, logdir=logdir, progress=ConsoleProgress())
     if as_json:

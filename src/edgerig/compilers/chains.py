@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edgerig import files, formats, plugins
+from edgerig import files, formats, plugin_names
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.result import output_path
@@ -221,7 +221,7 @@ def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:
 def _expand(target: str) -> list[str]:
     if target != ALL:
         return [target]
-    known = [name for name in plugins.names("compiler") if name not in NOT_IN_ALL]
+    known = [name for name in plugin_names.names("compiler") if name not in NOT_IN_ALL]
     return [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
 
 

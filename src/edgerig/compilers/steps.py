@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from edgerig import plugins
+from edgerig import plugin_names
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.errors import IncompatibleError, UsageError
@@ -133,7 +133,7 @@ def label_of(steps: Sequence[Step]) -> str:
 def followers(state: State, make: Make) -> list[str]:
     """The registered compilers that take a network in ``state``."""
     able = []
-    for name in plugins.names("compiler"):
+    for name in plugin_names.names("compiler"):
         # A plugin that cannot be loaded is no proposal, either.
         with contextlib.suppress(Exception):
             if _joined([make(name)], state, make)[1] is None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.errors import DatasetError
-from edgerig.plugins import Plugin, convert_settings, find
+from edgerig.plugins import Plugin, find
 from edgerig.progress import Progress
+from edgerig.settings import convert_settings
 from edgerig.tasks.base import Task
 from edgerig.tasks.metrics import Metric, classification_metrics
 from edgerig.tasks.samples import TargetVariable

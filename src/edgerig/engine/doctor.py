@@ -15,7 +15,8 @@ from edgerig.environments import choice
 from edgerig.errors import EdgerigError, MissingExtraError
 from edgerig.measure.judge import judge_machine
 from edgerig.measure.machine import MachineState, observe
-from edgerig.plugins import NOUNS, Plugin, find, names, plural
+from edgerig.plugin_names import NOUNS, names, plural
+from edgerig.plugins import Plugin, find
 
 #: Free space below which training and a few bundles may not fit.
 ENOUGH_BYTES = 2 << 30

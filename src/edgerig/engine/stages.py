@@ -26,9 +26,10 @@ from edgerig.models.declared import (
 )
 from edgerig.models.files import open_artifact
 from edgerig.models.training import checkpoint as checkpoints
-from edgerig.plugins import convert_settings, make
+from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.rig.types import ModelPart, Part
+from edgerig.settings import convert_settings
 
 
 class Stages:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgerig import plugins
+from edgerig import plugin_names, plugins
 from edgerig.errors import ModelError, SpecError, UnknownNameError
 from edgerig.files import hint_for_missing
 from edgerig.formats.base import LOADED, Format
 from edgerig.formats.others import BY_SUFFIX, Other, other_file
+from edgerig.settings import convert_settings
 
 #: The group of suffixes, without the dot, that differ from their format's name.
 SUFFIX_GROUP = "edgerig.suffixes"
@@ -35,19 +36,19 @@ def named(name: str, options: Mapping[str, Any] | None = None) -> Format:
     """
     classes = _called(name)
     if not classes:
-        plugins.look_again()
+        plugin_names.look_again()
         classes = _called(name)
     if not classes:
-        known = {*plugins.names("format"), *(cls.name for cls in LOADED.values())}
+        known = {*plugin_names.names("format"), *(cls.name for cls in LOADED.values())}
         raise UnknownNameError("format", name, known)
     format = _only(classes, f"called {name!r}")
     if not options:
         return format
-    return type(format)(plugins.convert_settings(format.Settings, dict(options), f"format {name!r}"))
+    return type(format)(convert_settings(format.Settings, dict(options), f"format {name!r}"))
 
 
 def _called(name: str) -> list[type[Format]]:
-    if ":" not in name and name in plugins.names("format"):
+    if ":" not in name and name in plugin_names.names("format"):
         plugins.find("format", name, Format)
     return [cls for cls in LOADED.values() if cls.name == name]
 
@@ -61,7 +62,7 @@ def load(reference: str, folder: Path | None = None) -> Format:
     if ":" not in reference:
         return named(reference)
     if folder is not None:
-        plugins.import_beside(reference, folder)
+        plugin_names.import_beside(reference, folder)
     return named(plugins.find("format", reference, Format).name)
 
 
@@ -73,7 +74,7 @@ def format_of(path: Path) -> Format:
         SpecError: It is of two formats.
     """
     # A SavedModel is a folder of any name.
-    if (path / SAVED_MODEL).is_file() and "savedmodel" in plugins.names("format"):
+    if (path / SAVED_MODEL).is_file() and "savedmodel" in plugin_names.names("format"):
         return named("savedmodel")
     _refuse_description(path)
     format = with_suffix(path.suffix)
@@ -94,9 +95,9 @@ def with_suffix(suffix: str) -> Format | None:
     name = suffix.removeprefix(".")
     if not name:
         return None
-    if name in plugins.names("format"):
+    if name in plugin_names.names("format"):
         plugins.find("format", name, Format)
-    for point in plugins.points(SUFFIX_GROUP):
+    for point in plugin_names.points(SUFFIX_GROUP):
         if point.name == name:
             point.load()
     classes = [cls for cls in LOADED.values() if suffix in cls.suffixes and cls.is_model]
@@ -111,7 +112,7 @@ def _only(classes: list[type[Format]], what: str) -> Format:
 
 
 def _known() -> str:
-    installed = {point.name: point.value for point in plugins.points("edgerig.formats")}
+    installed = {point.name: point.value for point in plugin_names.points("edgerig.formats")}
     loaded = {cls.name: cls.__module__ for cls in LOADED.values() if cls.is_model}
     others = sorted(name for name, module in (installed | loaded).items() if not module.startswith("edgerig."))
     return f"{_OWN} " + (f"Formats of plugins: {', '.join(others)}. " if others else "") + _ANOTHER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgerig.plugins import ADDRESSED, by_address
+from edgerig.plugin_names import ADDRESSED, by_address
 
 
 def resolve_address(

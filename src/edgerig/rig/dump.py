@@ -8,7 +8,7 @@ import msgspec
 import yaml
 
 from edgerig.plugin_code import folder_of
-from edgerig.plugins import is_class
+from edgerig.plugin_names import is_class
 from edgerig.results.gate.limits import Limit
 from edgerig.rig.types import Block, CompilerChain, Measure, ModelPart, Part, Rig
 

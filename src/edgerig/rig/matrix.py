@@ -11,13 +11,14 @@ import msgspec
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.steps import State, steps_to
 from edgerig.errors import EdgerigError, IncompatibleError, SpecError
-from edgerig.plugins import convert_settings, find, make
+from edgerig.plugins import find, make
 from edgerig.results.variant_names import id_part
 from edgerig.rig.content import Contents
 from edgerig.rig.load import refuses_load
 from edgerig.rig.types import Block, CompilerChain, ModelPart, Part, Rig
 from edgerig.rig.usual_way import format_of_model, is_as_it_is
 from edgerig.runtimes.base import Runtime, RuntimeSettings
+from edgerig.settings import convert_settings
 from edgerig.targets.resolve import default_runtime, plugin_of
 
 #: Largest number of cells: at five minutes each they take more than a year.

@@ -10,7 +10,8 @@ import msgspec
 from edgerig import formats
 from edgerig.errors import EdgerigError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Settings, is_class
+from edgerig.plugin_names import is_class
+from edgerig.plugins import Settings
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Location
 from edgerig.rig.part_reader import MAX_NAME, PartReader, is_name

@@ -8,11 +8,13 @@ from typing import Any
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.steps import PLUS, names_of
 from edgerig.errors import EdgerigError, UnknownNameError, nearest
-from edgerig.plugins import Plugin, Settings, checked_settings, find, import_beside, is_class, is_there
+from edgerig.plugin_names import import_beside, is_class
+from edgerig.plugins import Plugin, Settings, find, is_there
 from edgerig.rig.addresses import resolve_address
 from edgerig.rig.document import Document, Location
 from edgerig.rig.types import CompilerChain, Part
 from edgerig.rig.usual_way import AS_IT_IS
+from edgerig.settings import checked_settings
 from edgerig.targets.resolve import plugin_of
 from edgerig.text import cut
 

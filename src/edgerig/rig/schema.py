@@ -8,7 +8,8 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.models.formats import KerasFileSettings
-from edgerig.plugins import ADDRESSED, READ_BY_SUFFIX, Plugin, Settings, find, names
+from edgerig.plugin_names import ADDRESSED, READ_BY_SUFFIX, names
+from edgerig.plugins import Plugin, Settings, find
 from edgerig.results.gate.limits import METRICS, QUALITY
 from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure

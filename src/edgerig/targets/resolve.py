@@ -9,7 +9,9 @@ from edgerig.agent.address import PORT
 from edgerig.artifact import Artifact
 from edgerig.errors import IncompatibleError, UnknownNameError, nearest
 from edgerig.formats import named
-from edgerig.plugins import convert_settings, find, look_again, names
+from edgerig.plugin_names import look_again, names
+from edgerig.plugins import find
+from edgerig.settings import convert_settings
 from edgerig.targets.base import Target
 
 

@@ -22,7 +22,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, EdgerigError, IncompatibleError
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras
-from edgerig.plugins import convert_settings
+from edgerig.settings import convert_settings
 
 
 def arrays_of(artifact: Artifact) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import read_graph
 from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.models.keras.files import load_keras
-from edgerig.plugins import convert_settings
+from edgerig.settings import convert_settings
 
 INPUTS = np.random.default_rng(0).random((5, 12, 12, 1), np.float32)
 

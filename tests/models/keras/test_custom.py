@@ -16,7 +16,7 @@ from edgerig.files import digest
 from edgerig.models.files import open_artifact
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras
-from edgerig.plugins import import_beside
+from edgerig.plugin_names import import_beside
 from edgerig.rig.document import read_document
 from edgerig.rig.dump import rig_to_yaml
 from edgerig.rig.parse import parse_rig

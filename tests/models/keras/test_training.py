@@ -12,8 +12,9 @@ from edgerig.errors import DatasetError, IncompatibleError, ModelError, SpecErro
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras.files import load_keras
 from edgerig.models.training.phase import Phase
-from edgerig.plugins import convert_settings, describe
+from edgerig.plugins import describe
 from edgerig.progress import Progress, Task
+from edgerig.settings import convert_settings
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from edgerig.boards.firmware import BuildSettings
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.errors import SpecError, UnknownNameError
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
-from edgerig.plugins import convert_settings
+from edgerig.settings import convert_settings
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.device.console import HELP, DeviceConsole
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network

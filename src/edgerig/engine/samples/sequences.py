@@ -20,7 +20,8 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.samples.evaluation import EvaluationSamples
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.graph.read import read_graph
-from edgerig.plugins import find, names
+from edgerig.plugin_names import names
+from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import DeviceRun, Session
 

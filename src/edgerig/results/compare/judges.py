@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import EdgerigError
-from edgerig.plugins import convert_settings, find, is_class
+from edgerig.plugin_names import is_class
+from edgerig.plugins import find
 from edgerig.results.reading import KEPT
 from edgerig.results.types import DatasetInfo
+from edgerig.settings import convert_settings
 from edgerig.tasks.base import Task
 from edgerig.tasks.evidence import Evidence
 from edgerig.text import cause_of

@@ -9,7 +9,8 @@ import msgspec
 from edgerig.environments.choice import interpreter_for
 from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import EdgerigError, UnknownNameError, UsageError
-from edgerig.plugins import find, names
+from edgerig.plugin_names import names
+from edgerig.plugins import find
 from edgerig.suites.conversion_grid.conversion import ONNXConversion
 
 

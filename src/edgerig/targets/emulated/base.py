@@ -25,8 +25,9 @@ from edgerig.errors import (
     UsageError,
 )
 from edgerig.measure.machine import MachineState
-from edgerig.plugins import convert_settings, find
+from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime, RuntimeSettings
+from edgerig.settings import convert_settings
 from edgerig.targets.base import Session, Target
 from edgerig.targets.settings import ProtocolSetting, TimeoutSetting
 
