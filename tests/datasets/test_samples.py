@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.named_samples import NamedArraySamples
+from edgerig.datasets.network_inputs import network_inputs
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.datasets.samples import ArraySamples, FileSamples
 from edgerig.errors import DatasetError
@@ -102,9 +104,19 @@ def test_large_whole_numbers_reach_an_input_of_integers_exactly(dtype: Any) -> N
     assert scaled.dtype == np.float32
 
 
-@pytest.mark.parametrize(
-    "array", [np.arange(8), np.array([0.5, 2.0**30]), np.array([np.nan, 2.0**30]), np.arange(8) > 3]
-)
+@pytest.mark.parametrize("array", [np.arange(8), np.array([0.5, 2.0**30], np.float32), np.arange(8) > 3])
 def test_all_other_numbers_are_float32(array: Any) -> None:
     (fed,) = ArraySamples(array[:, None]).named_inputs(slice(0, 2), Preprocessing()).values()
     assert fed.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", [ArraySamples, lambda array: NamedArraySamples({"x": array})])
+def test_an_input_of_float64_gets_its_numbers_as_they_are_stored_and_all_others_float32(kind: Any) -> None:
+    stored = np.array([[1 / 3], [1 + 2.0**-40], [np.nan]])
+    values = kind(stored).named_inputs(slice(0, 3), Preprocessing())
+    (wide,), (single,) = (
+        network_inputs("net", [TensorSpec("x", (1, 1), dtype)]).fitted(values, "d") for dtype in ("float64", "float32")
+    )
+    np.testing.assert_array_equal(wide, stored)
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(single, stored.astype(np.float32))

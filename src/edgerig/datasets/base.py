@@ -65,8 +65,8 @@ class Samples(ABC):
     def named_inputs(
         self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing
     ) -> Mapping[str, NDArray[Any]]:
-        """What a network is fed, by the names of `names`, each of shape (n, ...): float32 after preprocessing, or
-        integers and booleans for inputs that take such; by default `inputs` under the name ``""``.
+        """What a network is fed, by the names of `names`, each of shape (n, ...): float32 after preprocessing;
+        integers, booleans and float64 for inputs that take such; by default `inputs` under the name ``""``.
 
         Raises:
             DatasetError: As for `inputs`.

@@ -26,7 +26,8 @@ class NamedSamples(Samples):
     """Samples with an array for each of several names.
 
     The preprocessing is that of pictures: it applies to uint8 of shape (H, W, C), and other inputs go in as they are,
-    real ones in float32. Subclasses fill in `stored` and `take`, and set ``names``, ``labels`` and ``fingerprint``.
+    real ones in float32, or in float64 where they are stored so. Subclasses fill in `stored` and `take`, and set
+    ``names``, ``labels`` and ``fingerprint``.
     """
 
     @abstractmethod
@@ -115,4 +116,6 @@ def _is_picture(dtype: np.dtype[Any], axes: int) -> bool:
 def _prepared(values: Array, preprocessing: Preprocessing) -> Array:
     if _is_picture(values.dtype, values.ndim - 1):
         return preprocess.apply(values, preprocessing)
-    return values.astype(np.float32, copy=False) if values.dtype.kind == "f" else values
+    # Float64 for networks that take it.
+    keeps = values.dtype.kind != "f" or values.dtype == np.float64
+    return values if keeps else values.astype(np.float32, copy=False)

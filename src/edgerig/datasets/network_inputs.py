@@ -65,7 +65,8 @@ class NetworkInputs(msgspec.Struct, frozen=True):
         """
         sources = matched(self.names, list(values), dataset)
         return [
-            fit(values[source], spec, dataset, judged=judged) for source, spec in zip(sources, self.specs, strict=True)
+            fit(_as_taken(values[source], spec), spec, dataset, judged=judged)
+            for source, spec in zip(sources, self.specs, strict=True)
         ]
 
     def quantized(self, values: Sequence[Array]) -> list[Array]:
@@ -80,6 +81,12 @@ class NetworkInputs(msgspec.Struct, frozen=True):
         """Counts of how n samples fit the inputs, those of `measure_fit` one input after another, shape (n, counts)."""
         counts = [measure_fit(*entry) for entry in zip(values, quantized, self.specs, strict=True)]
         return counts[0] if len(counts) == 1 else np.concatenate(counts, axis=1)
+
+
+def _as_taken(values: Array, spec: TensorSpec) -> Array:
+    """Real values in float32, from which those of all other types are made, but for an input of float64."""
+    narrow = values.dtype == np.float64 and spec.dtype != "float64"
+    return values.astype(np.float32) if narrow else values
 
 
 def inputs_of(artifact: Artifact) -> NetworkInputs:

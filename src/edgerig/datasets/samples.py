@@ -76,6 +76,9 @@ class ArraySamples(Samples):
         # Numbers of words or of customers: float32 would make neighbours of them one.
         if self._large_integers is not None and preprocess.changes_nothing(preprocessing):
             return {"": self._large_integers[indices]}
+        # Float64 for networks that take it; all others get float32 of it.
+        if self.array.dtype == np.float64 and preprocess.changes_nothing(preprocessing):
+            return {"": self.array[indices]}
         return {"": self.inputs(indices, preprocessing)}
 
     @cached_property

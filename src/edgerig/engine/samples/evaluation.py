@@ -103,8 +103,8 @@ class EvaluationSamples:
 
     def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Preprocessed inputs, in chunks, from sample ``start`` on: for each input of the network an array
-        (rows, *input shape without batch), float32, or integers and booleans where the dataset gives such. A row is a
-        sample, or a window of one.
+        (rows, *input shape without batch), float32, or integers, booleans and float64 where such are given and taken.
+        A row is a sample, or a window of one.
 
         Raises:
             IncompatibleError: The dataset does not give an input, or does not fit it.

@@ -95,7 +95,7 @@ class DatasetContract:
             assert tuple(inputs) == (samples.names or ("",))
             for name, values in inputs.items():
                 assert len(values) == 1, name
-                assert values.dtype.kind in "iub" or values.dtype == np.float32, name
+                assert values.dtype.kind in "iub" or values.dtype in (np.float32, np.float64), name
             if len(samples.names) > 1:
                 with pytest.raises(DatasetError):
                     samples.inputs(slice(0, 1), dataset.preprocessing)
