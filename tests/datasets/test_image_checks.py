@@ -7,13 +7,14 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from edgerig.datasets.image_checks import examine_image, usable
-from edgerig.datasets.images import read_image
+from edgerig.datasets.images import dark_pictures, read_image
 from edgerig.datasets.labels.problems import Problems
 from edgerig.errors import DatasetError, MissingExtraError
 from edgerig.progress import Progress
@@ -116,6 +117,60 @@ def test_pixels_of_no_known_range_are_refused(tmp_path: Path, pixels: np.ndarray
     with pytest.raises(DatasetError, match=values):
         read_image(tmp_path / "x.tif", 3)
     assert examine_image(tmp_path / "x.tif").error is not None
+
+
+def tiff(bits: int, data: bytes, **tags: int) -> bytes:
+    """A TIFF file of 4 x 1 grey values, not compressed (TIFF 6.0); 0 is black unless ``photometric`` is 0."""
+    entries = {
+        256: 4,
+        257: 1,
+        258: bits,
+        259: 1,
+        262: tags.get("photometric", 1),
+        273: 8,
+        277: 1,
+        278: 1,
+        279: len(data),
+    }
+    entries |= {number: tags[name] for name, number in (("largest", 281), ("format", 339)) if name in tags}
+    body = data + b"\0" * (len(data) % 2)
+    table = b"".join(struct.pack("<HHII", number, 3, 1, value) for number, value in sorted(entries.items()))
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(entries)) + table + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "bits", "tags"),
+    [
+        (np.array([0, 0x4000, 0x8000, 0xFFFF], "<u2").tobytes(), 16, {}),
+        (np.array([0xFFFF, 0xBFFF, 0x7FFF, 0], "<u2").tobytes(), 16, {"photometric": 0}),
+        (np.array([0, 0x400, 0x800, 0xFFF], "<u2").tobytes(), 16, {"largest": 4095}),
+        (bytes([0x00, 0x04, 0x00, 0x80, 0x0F, 0xFF]), 12, {}),
+    ],
+    ids=["16", "0-is-white", "12-in-16", "12"],
+)
+def test_a_tiff_s_values_are_as_bright_as_its_tags_say(tmp_path: Path, data: bytes, bits: int, tags: dict) -> None:  # type: ignore[type-arg]
+    (tmp_path / "x.tif").write_bytes(tiff(bits, data, **tags))
+    assert read_image(tmp_path / "x.tif", 1).ravel().tolist() == [0, 64, 128, 255]
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.int8), (16, "<i2")])
+def test_values_with_a_sign_are_refused(tmp_path: Path, bits: int, dtype: Any) -> None:
+    (tmp_path / "x.tif").write_bytes(tiff(bits, np.array([-100, -1, 0, 100], dtype).tobytes(), format=2))
+    with pytest.raises(DatasetError, match="not known"):
+        read_image(tmp_path / "x.tif", 3)
+
+
+def test_pictures_of_12_bits_in_16_are_told_as_dark(tmp_path: Path) -> None:
+    names = {"dark": 4095, "darker": 1023, "bright": 0xFFFF}
+    for name, most in names.items():
+        (tmp_path / f"{name}.tif").write_bytes(tiff(16, np.array([0, 1, 2, most], "<u2").tobytes()))
+    (tmp_path / "dark.png").write_bytes(png_16(np.full((2, 2, 3), 4095, ">u2")))
+    Image.fromarray(np.full((2, 2), 9, np.uint8)).save(tmp_path / "night.png")
+    dark = [tmp_path / name for name in ("dark.tif", "darker.tif", "dark.png")]
+    assert "no pixel is brighter than 15 of 255: their values have 12 bits" in (dark_pictures(dark) or "")
+    for other in ("bright.tif", "night.png", "none.png"):
+        assert dark_pictures([*dark, tmp_path / other]) is None
+    assert dark_pictures([]) is None
 
 
 @pytest.mark.parametrize("channels", [1, 3])

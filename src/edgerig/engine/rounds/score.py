@@ -6,6 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.images import dark_pictures
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
@@ -73,13 +74,18 @@ def _judge_real_inputs(context: CellContext, quality: Quality) -> list[str]:
     values = network.fitted(
         samples.named_inputs(few, context.artifact.preprocessing), context.samples.dataset.name, judged=False
     )
+    dark = dark_pictures(getattr(samples, "paths", ())[:LOOKED_AT])
     codes = judge_codes(context.artifact, values[0]) if len(values) == 1 else []
     guesses = bool(quality.confusion) and not beats_majority(np.array(quality.confusion, np.int64))
-    return codes + judge_real_inputs(
-        dict(zip(network.names, values, strict=True)),
-        samples.raw(0),
-        dict(zip(network.names, network.specs, strict=True)),
-        guesses=guesses,
+    return (
+        ([] if dark is None else [dark])
+        + codes
+        + judge_real_inputs(
+            dict(zip(network.names, values, strict=True)),
+            samples.raw(0),
+            dict(zip(network.names, network.specs, strict=True)),
+            guesses=guesses,
+        )
     )
 
 
