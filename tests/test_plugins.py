@@ -7,7 +7,7 @@ import pytest
 from edgerig import plugins
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError, UnknownNameError
-from edgerig.plugins import Settings, is_there
+from edgerig.plugins import Plugin, Settings, is_there
 from edgerig.settings import convert_settings
 
 
@@ -125,6 +125,20 @@ def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:
 def test_a_setting_that_is_missing_is_named_with_its_meaning() -> None:
     with pytest.raises(SpecError, match=r"the setting 'root' is missing \(folder that holds one folder of images"):
         plugins.make("dataset", "folder", Dataset)
+
+
+def test_what_no_extra_brings_is_not_told_as_one_of_edgerig() -> None:
+    class Sound(Plugin):
+        name, modules = "sound", ("edgerig_test_absent",)
+
+    class Named(Sound):
+        packages = ("absent-sound", "absent-codec")
+
+    missing = Sound.missing(), Named.missing()
+    assert [str(error.hint) for error in missing if error] == [
+        "Install the package that brings the module edgerig_test_absent, with pip, beside edgerig.",
+        "pip install absent-sound absent-codec",
+    ]
 
 
 def test_a_module_whose_package_fails_is_there_and_one_that_is_missing_is_not(

@@ -130,19 +130,27 @@ class MissingExtraError(NotInstalledError):
 
     Args:
         what: The part that needs it, such as ``"runtime 'onnxruntime'"``.
-        extra: The extra that installs it, such as ``"onnx"``.
+        extra: The extra that installs it, such as ``"onnx"``; empty where none does.
         package: The module that could not be imported.
         engine: The engine that an environment of its own can be made for, if it is one.
+        packages: What pip installs to bring it, where no extra does and that is known.
     """
 
-    def __init__(self, what: str, extra: str, package: str, engine: str | None = None) -> None:
-        self.what, self.extra, self.package, self.engine = what, extra, package, engine
-        beside = install_command(extra)
+    def __init__(
+        self, what: str, extra: str, package: str, engine: str | None = None, packages: tuple[str, ...] = ()
+    ) -> None:
+        self.what, self.extra, self.package, self.engine, self.packages = what, extra, package, engine, packages
+        if extra:
+            beside = install_command(extra)
+        elif packages:
+            beside = f"pip install {' '.join(packages)}"
+        else:
+            beside = f"Install the package that brings the module {package}, with pip, beside edgerig."
         hint = f"edgerig engines install {engine}, in an environment of its own; or beside edgerig: {beside}"
         super().__init__(f"{what} needs {package}, which is not installed.", hint if engine else beside)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str | None]]:
-        return type(self), (self.what, self.extra, self.package, self.engine)
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str | None, tuple[str, ...]]]:
+        return type(self), (self.what, self.extra, self.package, self.engine, self.packages)
 
 
 class IncompatibleError(UsageError):

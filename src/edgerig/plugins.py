@@ -28,6 +28,7 @@ class Plugin:
         summary: One line for ``edgerig list``.
         extra: The extra that installs the engine, or None if the base install does.
         modules: The modules that must be importable for the plugin to work.
+        packages: What pip installs to bring these, where no extra of edgerig does.
         engine: The engine that `edgerig engines install` makes an environment for, in which these are, too; None where
             it makes none.
         Settings: The settings struct.
@@ -42,6 +43,7 @@ class Plugin:
     summary: ClassVar[str]
     extra: ClassVar[str | None] = None
     modules: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
     engine: ClassVar[str | None] = None
     Settings: ClassVar[type[Settings]] = Settings
 
@@ -57,7 +59,7 @@ class Plugin:
         """The error that using this plugin would raise, or None if its engine is installed."""
         for module in cls.modules:
             if not is_there(module):
-                return MissingExtraError(cls.name, cls.extra or "all", module, cls.engine)
+                return MissingExtraError(cls.name, cls.extra or "", module, cls.engine, cls.packages)
         return None
 
     @classmethod

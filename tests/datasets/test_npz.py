@@ -142,7 +142,7 @@ def test_not_a_number_is_allowed_and_told(tmp_path: Path, heard: Any) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"none\.npz does not exist"):
+    with pytest.raises(DatasetError, match=r"none\.npz does not exist"):
         npz(tmp_path / "none.npz").prepare()
 
 

@@ -129,7 +129,10 @@ class Admission:
 
 
 _TOKEN_HINT = "Give the target's setting `token_file`, or EDGERIG_TOKEN, with what is in the agent's --token-file."
-_TLS_HINT = "Give the target's setting `tls`: a folder of keys for a host; with bench --target-option tls=DIR."
+_TLS_HINT = (
+    "Give the target's setting `tls`: a folder of keys for a host; with bench --target-option tls=DIR. EDGERIG_TLS is "
+    "taken for other machines only, not for one that is reached as localhost."
+)
 
 
 def _why_refused(error: ssl.SSLError) -> str:

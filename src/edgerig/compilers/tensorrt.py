@@ -41,6 +41,7 @@ class TensorRt(ModelCompiler):
     name = "tensorrt"
     summary = "TensorRT engine, float32; on the NVIDIA device that runs it (not run by edgerig's own tests)"
     modules = ("tensorrt", "cuda")
+    packages = ("tensorrt", "cuda-python")
     takes = frozenset({"onnx"})
     makes = "tensorrt"
     scheme = "float32"

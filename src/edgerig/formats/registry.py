@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,9 @@ def _unknown(path: Path, other: Other | None) -> ModelError:
     if near:
         return ModelError(f"There is no file {path}.", near)
     if other is None:
-        return ModelError(f"{path.name}: not a model file that edgerig knows.", _known())
+        there = os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a folder is closed
+        absent = "" if there else "there is no such file, and by its name it is "
+        return ModelError(f"{path.name}: {absent}not a model file that edgerig knows.", _known())
     return ModelError(f"{path.name}: {other.what}.", other.hint)
 
 

@@ -32,8 +32,10 @@ def require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        extras = sorted({error.extra for error in errors if isinstance(error, MissingExtraError)})
-        others = [error.hint for error in errors if not isinstance(error, MissingExtraError) and error.hint]
+        extras = sorted({error.extra for error in errors if isinstance(error, MissingExtraError) and error.extra})
+        others = [
+            error.hint for error in errors if error.hint and not (isinstance(error, MissingExtraError) and error.extra)
+        ]
         raise SpecError(
             "The rig needs what is not installed:\n" + "\n".join(f"  - {error.message}" for error in errors),
             "; ".join([*([install_command(*extras)] if extras else []), *dict.fromkeys(others)]),

@@ -55,6 +55,7 @@ class LiteRt(Runtime):
     name = "litert"
     summary = "LiteRT (TensorFlow Lite): TFLite files, XNNPACK or reference kernels"
     modules = ("ai_edge_litert.interpreter",)
+    packages = ("ai-edge-litert",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "Interpreter.invoke only; set_tensor before, get_tensor after"
     resizes_batch = True

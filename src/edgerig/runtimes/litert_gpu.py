@@ -41,6 +41,7 @@ class LiteRtGpu(Runtime):
     name = "litert-gpu"
     summary = "LiteRT on a GPU, by WebGPU on Vulkan; emulated where that is software"
     modules = ("ai_edge_litert.compiled_model",)
+    packages = ("ai-edge-litert",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     one_thread = True
     invoke_method = "CompiledModel.run and reading the outputs, which waits for the GPU; inputs written before"

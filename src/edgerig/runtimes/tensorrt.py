@@ -37,6 +37,7 @@ class TensorRtRuntime(Runtime):
     name = "tensorrt"
     summary = "TensorRT: engines of compiler tensorrt, on NVIDIA GPUs (not run by edgerig's own tests)"
     modules = ("tensorrt", "cuda")
+    packages = ("tensorrt", "cuda-python")
     formats: ClassVar[frozenset[str]] = frozenset({"tensorrt"})
     one_thread = True
     invoke_method = "execute_async_v3 and waiting for its stream; inputs copied to the GPU before, outputs back after"

@@ -14,7 +14,7 @@ import pytest
 
 from edgerig import files
 from edgerig.datasets.sources import Source, cached_path, fetch, fetch_all, packages, parse_address
-from edgerig.errors import SourceError, StorageError
+from edgerig.errors import DatasetError, SourceError, StorageError
 
 TARBALL = "npm:tinydata@1.0.0!package/a.bin"
 
@@ -55,15 +55,16 @@ def test_a_users_file_with_a_wrong_sum_is_refused_and_left_alone(tmp_path: Path)
 
 
 def test_a_missing_path_and_a_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="does not exist"):
+    with pytest.raises(DatasetError, match="does not exist") as caught:
         fetch(str(tmp_path / "none"))
-    with pytest.raises(SourceError, match="is a folder"):
+    assert caught.value.exit_code == 2, "the same command fails again"
+    with pytest.raises(DatasetError, match="is a folder"):
         fetch(str(tmp_path))
 
 
 def test_bundled_files_are_found() -> None:
     assert fetch("bundled:mnist.npz").stat().st_size > 1_000_000
-    with pytest.raises(SourceError, match="does not exist"):
+    with pytest.raises(DatasetError, match="does not exist"):
         fetch("bundled:none.npz")
 
 

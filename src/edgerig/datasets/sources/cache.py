@@ -13,7 +13,7 @@ import msgspec
 
 from edgerig import files
 from edgerig.datasets.sources.address import Address, parse_address
-from edgerig.errors import EdgerigError, SourceError, StorageError, storing
+from edgerig.errors import DatasetError, EdgerigError, SourceError, StorageError, storing
 from edgerig.progress import Progress
 
 DATA = Path(__file__).parent.parent / "data"
@@ -41,7 +41,7 @@ def fetch_all(sources: Sequence[Source], progress: Progress | None = None) -> li
     Bundled files and paths are used in place; all others are stored in the cache folder.
 
     Raises:
-        SpecError: An address is malformed.
+        SpecError: An address is malformed. DatasetError: A path is none of a file.
         SourceError: A file is not available, or its SHA-256 is not the expected one (both are named). Nothing is
             deleted, and the wrong file is not kept.
         StorageError: The cache folder cannot be written.
@@ -170,7 +170,7 @@ def _sum_path(path: Path) -> Path:
 def _check_local(path: Path, address: Address, expected: str | None) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise SourceError(f"{path} {what}.", f"Check the path; it was given as {address}.")
+        raise DatasetError(f"{path} {what}.", f"Check the path; it was given as {address}.")
     if expected is not None:
         try:
             digest = files.sha256_file(path)
