@@ -19,7 +19,6 @@ from edgerig.report.columns import (
     PARTS,
     PLACEMENT,
     SYMBOLS,
-    TOTALS,
     compared_columns,
     error_columns,
     quality_columns,
@@ -109,12 +108,6 @@ def facts_table(facts: Sequence[Fact], warnings: tuple[str, ...] = ()) -> Table:
         if fact.kind and figure is not None:
             figures[1][row] = msgspec.structs.replace(figure, warnings=warnings)
     return make_table(FACTS, facts, figures=figures, name="facts", title="Facts")
-
-
-def totals_table(firmware: FirmwareView) -> Table:
-    """Flash and RAM against what the board has."""
-    title = f"Memory of the {firmware.board}"
-    return make_table(TOTALS, firmware.totals, name="firmware-totals", title=title, warnings=firmware.warnings)
 
 
 def boards_table(report: Report) -> Table:

@@ -45,16 +45,3 @@ def two_in_two_out_pt2(path: Path) -> Path:
     torch.manual_seed(2)
     save_program(torch.export.export(Several().eval(), (torch.zeros(1, 8), torch.zeros(1, 6))), path)
     return path
-
-
-def dense_pt2(path: Path, features: int, classes: int) -> Path:
-    """A dense layer with a softmax."""
-    from torch import nn
-
-    from edgerig.models.torch.engine import deterministic
-    from edgerig.models.torch.files import program_of, save_program
-
-    with deterministic(0):
-        network = nn.Sequential(nn.Linear(features, classes), nn.Softmax(-1))
-    save_program(program_of(network, (1, features)), path)
-    return path
