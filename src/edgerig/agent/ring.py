@@ -7,9 +7,10 @@ import select
 import socket
 from collections.abc import Callable, Sequence
 
+from edgerig.agent.held_network import HeldNetwork
 from edgerig.agent.loading import out_of_memory
 from edgerig.errors import InferenceError, WireError
-from edgerig.runtimes.base import Array, RunResult, Runtime
+from edgerig.runtimes.base import Array, Runtime
 from edgerig.runtimes.inferences import copy_output
 from edgerig.tensors import TensorSpec
 from edgerig.wire import messages
@@ -41,25 +42,17 @@ class RingRequests:
     """Grants a ring, and answers through it until its host ends it.
 
     Args:
-        link: To the host. loaded: Gives the network that is loaded.
-        infer: Runs samples, arrays (n, *call_shape) for each input.
-        count: Called with the number of inferences that did not go through ``infer``, and the last one's time in ns.
+        link: To the host. held: Gives the network that is loaded, or raises `InferenceError`.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        loaded: Callable[[], Runtime],
-        infer: Callable[[list[Array]], RunResult],
-        count: Callable[[int, int], None],
-    ) -> None:
-        self._link, self._loaded, self._infer, self._count = link, loaded, infer, count
+    def __init__(self, link: Link, held: Callable[[], HeldNetwork]) -> None:
+        self._link, self._held = link, held
         self._granted: RingHeader | None = None
 
     def grant(self, frame: Frame) -> tuple[bytes, Sequence[memoryview]]:
         """The answer to RING, after which `serve` is to be called."""
         header: RingHeader = messages.unpack(frame.header, RingHeader)
-        check_ring(header, self._loaded(), self._link)
+        check_ring(header, self._held().runtime, self._link)
         self._granted = header
         return b"", ()
 
@@ -74,7 +67,7 @@ class RingRequests:
         assert isinstance(self._link, PairLink)
         header, self._granted = self._granted, None
         try:
-            ring = RingServer(self._link, header, self._loaded(), self._infer, self._count)
+            ring = RingServer(self._link, header, self._held())
         except (OSError, ValueError) as error:
             raise WireError(f"No memory is shared: {error}.") from error
         try:
@@ -102,23 +95,14 @@ class RingServer:
 
     Args:
         link: Over which the host sends the descriptors now. header: Its request, checked by `check_ring`.
-        runtime: With a network loaded.
-        infer: Runs samples, arrays (n, *call_shape) for each input.
-        count: Called with the number of inferences that did not go through ``infer``, and the last one's time in ns.
+        network: What runs the samples.
 
     Raises:
         OSError, ValueError: The descriptors, or the memory, are not as they must be.
     """
 
-    def __init__(
-        self,
-        link: PairLink,
-        header: RingHeader,
-        runtime: Runtime,
-        infer: Callable[[list[Array]], RunResult],
-        count: Callable[[int, int], None],
-    ) -> None:
-        self._runtime, self._infer, self._count = runtime, infer, count
+    def __init__(self, link: PairLink, header: RingHeader, network: HeldNetwork) -> None:
+        self._network, runtime = network, network.runtime
         wanted = DESCRIPTORS * header.rings
         _, descriptors, _, _ = socket.recv_fds(link.socket, 1, wanted)
         if len(descriptors) != wanted:
@@ -180,9 +164,9 @@ class RingServer:
             if self._warm:
                 # Each by itself, to and from where it lies: without the checks and copies of `Runtime.run`.
                 self._placed[slot](count)
-                self._count(count, int(slot.times[count - 1]))
+                self._network.count(count, int(slot.times[count - 1]))
             else:
-                result = self._infer([array[:count] for array in slot.inputs])
+                result = self._network.run([array[:count] for array in slot.inputs])
                 slot.times[:count], outputs, self._warm = result.times_ns, result.outputs, True
                 _put(slot, count, outputs)
             slot.write_head(number, count)

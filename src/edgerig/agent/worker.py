@@ -23,20 +23,18 @@ from pathlib import Path
 from edgerig import child_logs, plugins
 from edgerig.agent.elsewhere import HandedOver, hand_over, interpreter_of, taken_over
 from edgerig.agent.greeting import answer_hello
+from edgerig.agent.held_network import HeldNetwork
 from edgerig.agent.loading import (
     check_libraries,
     check_machine_code,
     errors_name,
-    import_engine,
     last_output,
-    network_memory,
     out_of_memory,
-    specification_of,
     unknown_runtime,
 )
 from edgerig.agent.ring import RingRequests
 from edgerig.agent.sampling import Sampling
-from edgerig.agent.single_sample import SingleSampleRunner, as_bytes, samples_in
+from edgerig.agent.single_sample import as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import end, watch
 from edgerig.agent.worker_options import argument_parser, inherited_link, limit_resources
@@ -44,23 +42,19 @@ from edgerig.agent.worker_process import ERRORS
 from edgerig.environments.interpreter import Interpreter
 from edgerig.errors import EdgerigError, InferenceError, WireError
 from edgerig.logs import Levels
-from edgerig.measure.clocks import inference_clock
-from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import observe
-from edgerig.measure.memory import current_rss, peak_rss, reset_peak
+from edgerig.measure.memory import current_rss
 from edgerig.measure.power import sensors
-from edgerig.runtimes.base import Array, RunResult, Runtime
+from edgerig.runtimes.base import Array, Runtime
 from edgerig.wire import messages
 from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Link
-from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
+from edgerig.wire.messages import Failure, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.pace import TooSlow
 
 # Not by __name__: this module is the main one of its process.
 _logger = logging.getLogger("edgerig.agent.worker")
 
-#: Requests that a host may pipeline: they wait in the socket's buffer.
-WINDOW = 32
 #: Bytes from the end of the output of engine and process that LOG returns.
 LOG_BYTES = 4096
 _LAST_WORDS_SECONDS = 1.0
@@ -97,17 +91,11 @@ class Worker:
         self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
         self.libraries, self.machine_code, self.engines = libraries, machine_code, engines
         self._there: Interpreter | None = None
-        self.runtime: Runtime | None = None
+        self._network: HeldNetwork | None = None
         self._reader = FrameReader(link, limits, grace=grace)
         self._writer = FrameWriter(link, checked=link.checked)
-        self._inputs: list[Array] | None = None
-        self._result: RunResult | None = None
-        self._single: SingleSampleRunner | None = None
         self._sampling = Sampling()
-        self._inferences = self._last_ns = 0
-        self._memory: dict[str, Quantity] = {}
-        self._specification: Loaded | None = None
-        self._ring = RingRequests(link, self._loaded, self._infer, self._count_more)
+        self._ring = RingRequests(link, self._held)
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
@@ -119,7 +107,7 @@ class Worker:
             Kind.OUTPUT: self._output,
             Kind.STATS: self._stats,
             Kind.PROFILE: self._profile,
-            Kind.MEMORY: self._report_memory,
+            Kind.MEMORY: self._memory,
             Kind.IO: self._io,
             Kind.RESET: self._reset,
             Kind.LOG: self._log,
@@ -151,8 +139,8 @@ class Worker:
             self._fail(0, messages.failure_of(out_of_memory()))
         finally:
             self.link.close()
-            if self.runtime is not None:
-                self.runtime.close()
+            if self._network is not None:
+                self._network.close()
 
     def _answer(self, frame: Frame) -> None:
         answer = self._answers.get(frame.kind)
@@ -205,8 +193,8 @@ class Worker:
         self._reader.release()
         self._forget()
         with errors_name(path, header.name):
-            self._load(runtime, path, header)
-        return b"", [memoryview(pack(self._specification))]
+            self._network = HeldNetwork(runtime, path, header)
+        return b"", [memoryview(pack(self._network.specification))]
 
     def take_over(self, handed: HandedOver) -> None:
         """Load a network that another interpreter has received, and answer for it."""
@@ -216,31 +204,19 @@ class Worker:
         self._upload.holds(path)
         try:
             with errors_name(path, header.name):
-                self._load(self._make(header), path, header)
+                self._network = HeldNetwork(self._make(header), path, header)
         except Exception as error:
             why = out_of_memory() if isinstance(error, MemoryError) else error
             self._fail(handed.request, messages.failure_of(why))
         else:
-            self._send(Kind.OK, handed.request, b"", [memoryview(pack(self._specification))])
-
-    def _load(self, runtime: Runtime, path: Path, header: ModelHeader) -> None:
-        import_engine(runtime, path)
-        clock = str(inference_clock())
-        since = "just before loading" if reset_peak() else "the start of the process"
-        self._memory = {"rss_before_load": current_rss()}
-        runtime.load(path)
-        self.runtime, self._since = runtime, since
-        _logger.info("%s %s has loaded %s", header.runtime, runtime.version(), header.name or header.sha256[:12])
-        self._specification = specification_of(runtime, header, clock, WINDOW)
+            self._send(Kind.OK, handed.request, b"", [memoryview(pack(self._network.specification))])
 
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""
-        if self.runtime is not None:
-            self.runtime.close()
+        network, self._network = self._network, None
+        if network is not None:
+            network.close()
         self._sampling.forget()
-        self.runtime = self._specification = self._inputs = self._result = self._single = None
-        self._inferences = self._last_ns = 0
-        self._memory = {}
 
     def _make(self, header: ModelHeader) -> Runtime:
         if self.runtimes and header.runtime not in self.runtimes:
@@ -254,41 +230,42 @@ class Worker:
         return runtime
 
     def _run(self, frame: Frame) -> Answer:
-        single = self._single
+        network = self._held()
+        single = network.single
         if single is not None and frame.header == single.header:
             answer = single.run(frame.payload)
-            self._inferences += 1
-            self._last_ns = single.elapsed
+            network.count(1, single.elapsed)
             return answer
-        result = self._infer(self._tensors(frame))
+        result = network.run(self._tensors(frame))
         sizes = [array.nbytes for array in result.outputs]
         header = messages.pack_tensors(len(result.times_ns), sizes)
         return header, [as_bytes(array) for array in (result.times_ns, *result.outputs)]
 
     def _data(self, frame: Frame) -> Answer:
         # Copied, as the payload's view ends with the next message, before the inputs are used.
-        self._inputs = [array.copy() for array in self._tensors(frame)]
+        self._held().inputs = [array.copy() for array in self._tensors(frame)]
         return b"", ()
 
     def _process(self, frame: Frame) -> Answer:
-        if self._inputs is None:
+        network = self._network
+        if network is None or network.inputs is None:
             raise InferenceError("PROCESS came before DATA.", "Send the inputs first.")
-        self._loaded()
         self._send(Kind.OK, frame.request, flags=MORE)
-        self._result = self._infer(self._inputs)
+        network.result = network.run(network.inputs)
         return b"", ()
 
     def _output(self, frame: Frame) -> Answer:
-        if self._result is None:
+        result = None if self._network is None else self._network.result
+        if result is None:
             raise InferenceError("OUTPUT came before PROCESS.", "Have the inputs processed first.")
-        outputs, count = self._result.outputs, len(self._result.times_ns)
+        outputs, count = result.outputs, len(result.times_ns)
         return messages.pack_tensors(count, [array.nbytes for array in outputs]), [as_bytes(array) for array in outputs]
 
     def _stats(self, frame: Frame) -> Answer:
         header: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
         machine = observe() if header.machine else None
         statistics = Statistics(
-            self._last_ns,
+            0 if self._network is None else self._network.last_ns,
             self._inferences,
             time.process_time_ns(),
             machine,
@@ -299,23 +276,16 @@ class Worker:
         return b"", [memoryview(pack(statistics))]
 
     def _profile(self, frame: Frame) -> Answer:
-        return b"", [memoryview(pack(self._loaded().profile(self._tensors(frame))))]
+        return b"", [memoryview(pack(self._held().runtime.profile(self._tensors(frame))))]
 
     def _census(self, frame: Frame) -> Answer:
-        return b"", [memoryview(pack(self._loaded().census(self._tensors(frame))))]
+        return b"", [memoryview(pack(self._held().runtime.census(self._tensors(frame))))]
 
-    def _count_more(self, inferences: int, elapsed: int) -> None:
-        self._inferences += inferences
-        self._last_ns = elapsed
-
-    def _report_memory(self, frame: Frame) -> Answer:
-        engine = self._loaded().memory()
-        own = {**self._memory, "peak_rss": peak_rss(since=f"{self._since}, messages included")}
-        return b"", [memoryview(pack({**own, **engine}))]
+    def _memory(self, frame: Frame) -> Answer:
+        return b"", [memoryview(pack(self._held().memory()))]
 
     def _io(self, frame: Frame) -> Answer:
-        self._loaded()
-        return b"", [memoryview(pack(self._specification))]
+        return b"", [memoryview(pack(self._held().specification))]
 
     def _reset(self, frame: Frame) -> Answer:
         self._upload.drop()
@@ -323,48 +293,23 @@ class Worker:
         return b"", ()
 
     def _begin(self, frame: Frame) -> Answer:
-        self._loaded().begin_sequence()
+        self._held().runtime.begin_sequence()
         return b"", ()
 
     def _log(self, frame: Frame) -> Answer:
         return b"", [memoryview(last_output(self.folder / ERRORS, LOG_BYTES).encode())]
 
-    def _loaded(self) -> Runtime:
-        if self.runtime is None:
+    def _held(self) -> HeldNetwork:
+        if self._network is None:
             raise InferenceError("No network is loaded.", "Send MODEL first.")
-        return self.runtime
-
-    def _infer(self, inputs: list[Array]) -> RunResult:
-        result = self._loaded().run(inputs)
-        if not self._inferences:
-            self._memory |= network_memory(self._memory["rss_before_load"], self._since)
-            # Not for the first inference, which also measures memory.
-            self._single = SingleSampleRunner(self._loaded())
-        self._inferences += len(result.times_ns)
-        self._last_ns = int(result.times_ns[-1])
-        return result
+        return self._network
 
     def _tensors(self, frame: Frame) -> list[Array]:
-        """The inputs in a message, as views of it: arrays (n, *call_shape)."""
-        specs = self._loaded().inputs
-        count, views = messages.unpack_tensors(frame.header, frame.payload)
-        if len(views) != len(specs):
-            raise InferenceError(f"The network has {len(specs)} inputs, {len(views)} came.")
-        self._check_answer(count)
-        return [samples_in(view, spec, count) for view, spec in zip(views, specs, strict=True)]
+        return self._held().tensors(frame, self._reader.limits.payload)
 
-    def _check_answer(self, count: int) -> None:
-        """Refuse a request whose answer would exceed the message limit, before it is computed.
-
-        The answer for a single sample is always allowed, up to what a message can hold.
-        """
-        size = 8 + sum(max(spec.nbytes, 0) for spec in self._loaded().outputs)
-        limit = min(max(self._reader.limits.payload, size), 0xFFFFFFFF)
-        if count * size > limit:
-            raise InferenceError(
-                f"{count} samples would be answered by {count * size} B; the limit is {limit} B.",
-                "Send fewer at once, or raise --max-message of the agent.",
-            )
+    @property
+    def _inferences(self) -> int:
+        return 0 if self._network is None else self._network.inferences
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -48,7 +48,7 @@ class Statistics(msgspec.Struct, frozen=True, array_like=True):
 def answer(self, frame):
     header = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
     statistics = Statistics(
-        self._last_ns,
+        self._network.last_ns if self._network else 0,
         self._inferences,
         time.process_time_ns(),
         observe() if header.machine else None,
