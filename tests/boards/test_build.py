@@ -201,11 +201,16 @@ def test_just_fitting_ram_leaves_room_for_one_sample_in_the_network_itself(write
 @pytest.mark.slow
 def test_an_error_in_a_network_is_told_in_the_compilers_words(write_network: Any, tmp_path: Path) -> None:
     network = write_network()
+    code = (Path(network.folder) / "model.c").read_text()
     (Path(network.folder) / "model.c").write_text("#include <nowhere.h>\n")
     with pytest.raises(CompileError, match=r"cannot compile model\.c:\n.*nowhere\.h"):
         build_firmware(BOARD, network, tmp_path / "fw")
     (Path(network.folder) / "model.c").write_text("int x;\n")
     with pytest.raises(CompileError, match="model_run"):
+        build_firmware(BOARD, network, tmp_path / "fw")
+    constructor = "static volatile int is; __attribute__((constructor)) static void early(void) { is = 1; }\n"
+    (Path(network.folder) / "model.c").write_text(code + constructor)
+    with pytest.raises(CompileError, match=r" bytes of the firmware are to be loaded to 0x2\w+, where .* no flash"):
         build_firmware(BOARD, network, tmp_path / "fw")
     assert not (tmp_path / "fw").exists()
 
@@ -356,7 +361,6 @@ def test_sources_that_a_board_shares_with_others_count_wherever_they_lie(
     (shared / "clock.h").write_text("#define MINE 1u\n")
     (shared / "code.c").write_text(
         '#include "clock.h"\nextern volatile unsigned er_mine;\nvolatile unsigned er_mine = MINE;\n'
-        "__attribute__((used, constructor)) static void mine(void) { er_mine = MINE; }\n"
     )
     text = (mine / "board.toml").read_text()
     (mine / "board.toml").write_text(text.replace("sources = [", 'sources = ["../shared/code.c", '))

@@ -112,11 +112,21 @@ def _build_into(work: Path, parts: _Parts) -> None:
 
 
 def image(elf_file: Path, board: Board) -> bytes:
-    """The bytes of the flash, from its beginning to the last one that is used."""
-    data = bytearray()
+    """The bytes of the flash, from its beginning to the last one that is used.
+
+    Raises:
+        CompileError: Something is to be loaded to where the board has no flash.
+    """
+    data, flash = bytearray(), board.memory.flash
     for segment in open_elf(elf_file).iter_segments():
         if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
-            start = segment["p_paddr"] - board.memory.flash.origin
+            start = segment["p_paddr"] - flash.origin
+            if not 0 <= start <= flash.length - segment["p_filesz"]:
+                raise CompileError(
+                    f"{segment['p_filesz']:,} bytes of the firmware are to be loaded to {segment['p_paddr']:#x}, where "
+                    f"{board.title} has no flash.",
+                    "Nothing calls constructors or fills sections of your own: take plain functions and variables.",
+                )
             data.extend(b"\xff" * (start + segment["p_filesz"] - len(data)))
             data[start : start + segment["p_filesz"]] = segment.data()
     return bytes(data)
