@@ -72,11 +72,25 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.slow
-def test_a_reader_that_goes_away_is_no_error() -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m edgerig schema | head -c 1", shell=True, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
+@pytest.mark.parametrize("words", ["schema", "list targets", "bench --help"])
+def test_a_reader_that_goes_away_is_no_error(words: str) -> None:
+    """Also where it has gone before the first line, which click would tell as a failure."""
+    line = f'{sys.executable} -m edgerig {words} | true; exit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_terminal_gets_colours_unless_its_user_wants_none(colours: bool) -> None:
+    main_side, terminal = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    if not colours:
+        environment["NO_COLOR"] = "1"
+    command = [sys.executable, "-m", "edgerig", "list", "targets", "nosuch"]
+    subprocess.run(command, stderr=terminal, env=environment, check=False)
+    os.close(terminal)
+    assert (b"\x1b[" in os.read(main_side, 4096)) == colours
+    os.close(main_side)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import itertools
 import re
 import xml.etree.ElementTree as ET
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -197,6 +198,18 @@ def test_a_variant_that_failed_stands_at_the_edge_with_its_value() -> None:
     heights = sorted(float(one.get("cy", "nan")) for one in tree.iter("circle"))
     assert heights[-1] <= 354
     assert heights[-2] - heights[0] > 150, "the others must use the height of the chart"
+
+
+def test_an_interval_of_a_point_that_others_intervals_reach_lies_within_the_frame() -> None:
+    """Four qualities nearly alike with wide intervals, and one apart whose interval ends beyond theirs."""
+    known = [(0.9940, 0.9907, 0.9962), (0.9942, 0.9908, 0.9963), (0.9941, 0.9908, 0.9963), (0.9968, 0.9941, 0.9982)]
+    points = [
+        msgspec.structs.replace(point(f"p{n}", 1e-4 * (n + 1), y), y_low=low, y_high=high)
+        for n, (y, low, high) in enumerate(known)
+    ]
+    tree = parsed(scatter(points, width=640, height=400, x_unit="s", y_unit="1", y_title="auc"))
+    whiskers = next(one for one in tree.iter("g") if one.get("class") == "whiskers")
+    assert min(float(line.get("y2", "nan")) for line in whiskers) >= 34
 
 
 def test_the_histogram_has_a_bar_for_each_bin_that_holds_samples() -> None:

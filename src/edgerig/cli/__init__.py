@@ -11,7 +11,7 @@ import click
 
 from edgerig import __version__
 from edgerig.bounded import bounded
-from edgerig.cli.failures import exit_code
+from edgerig.cli.failures import colour, exit_code, told_by_us
 from edgerig.cli.lazy_group import LazyCommands
 from edgerig.cli.log_options import add_log_options, apply_log_options, log_failure
 from edgerig.cli.signals import end_at_once, stop_on_termination
@@ -61,9 +61,14 @@ Examples:
 class Edgerig(LazyCommands):
     """The command ``edgerig``. What one of its commands raises is logged, where a log is kept."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with told_by_us():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with told_by_us():
+                return super().invoke(ctx)
         except BaseException as error:
             log_failure(error)
             raise
@@ -102,7 +107,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         try:
             with bounded():
-                code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
+                code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False, color=colour())
             sys.stdout.flush()
         finally:
             if own:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,6 +20,24 @@ from edgerig.text import harmless, one_line
 _REFUSED_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS)
 #: Exit codes as shells and sysexits.h have them: ended by SIGPIPE, and a fault of the program.
 _BROKEN_PIPE, _FAULT = 141, 70
+
+
+class ReaderGoneError(Exception):
+    """The reader of standard output has ended, as in `edgerig list datasets | head -1`."""
+
+
+@contextlib.contextmanager
+def told_by_us() -> Iterator[None]:
+    """Keep click from ending the process with code 1 where the reader of standard output has gone."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
+def colour() -> bool | None:
+    """Whether to colour: False where the user wants none (https://no-color.org), else None, as the terminal can."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def exit_code(error: BaseException, arguments: list[str]) -> int:
@@ -33,8 +53,7 @@ def exit_code(error: BaseException, arguments: list[str]) -> int:
         return _fail(error, arguments)
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         return _fail(_no_text(error), arguments)
-    if isinstance(error, BrokenPipeError):
-        # The reader of standard output has ended, as in `edgerig list datasets | head -1`.
+    if isinstance(error, BrokenPipeError | ReaderGoneError):
         _drop_output()
         return _BROKEN_PIPE
     refused = _refused_by_system(error) if isinstance(error, OSError) else None
@@ -88,7 +107,8 @@ def _fail(error: EdgerigError, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {harmless(error.message)}", err=True)
+    label = click.style("error:", fg="red", bold=True)
+    click.echo(f"{label} {harmless(error.message)}", err=True, color=colour())
     if error.hint:
         click.echo(f"       {harmless(error.hint)}", err=True)
     return error.exit_code

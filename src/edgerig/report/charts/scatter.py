@@ -92,9 +92,14 @@ def _named_at_the_edge(point: Point, y: Linear, unit: str) -> Point:
 
 def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tuple[Linear | Log, Linear]:
     xs = [value for point in points for value in (point.x, point.x_low, point.x_high) if value is not None]
-    least, most = robust_bounds([point.y for point in points])
-    near = [point for point in points if least <= point.y <= most]
-    ys = [value for point in near for value in (point.y, point.y_low, point.y_high) if value is not None]
+    bottom, top = robust_bounds([point.y for point in points])
+    near: list[Point] = []
+    while len(reached := [point for point in points if bottom <= point.y <= top]) > len(near):
+        # Intervals may reach as far as an outlier, which is drawn whole then.
+        near = reached
+        ys = [value for point in near for value in (point.y, point.y_low, point.y_high) if value is not None]
+        room = 0.1 * (max(ys) - min(ys)) or 0.02
+        bottom, top = min(ys) - room, max(ys) + room
     low, high = min(xs), max(xs)
     x: Linear | Log
     if low > 0 and high / low > _LOG_FROM:
@@ -103,8 +108,6 @@ def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tu
     else:
         room = 0.12 * (high - low) or 0.1 * abs(high)
         x = Linear(max(0.0, low - room), high + room, box.left, box.right)
-    room = 0.1 * (max(ys) - min(ys)) or 0.02
-    bottom, top = min(ys) - room, max(ys) + room
     if y_unit == "1":
         bottom, top = max(0.0, bottom), min(1.0, top)
     return x, Linear(bottom, top, box.bottom - margin * 0.4, box.top + margin * 0.6)
