@@ -178,21 +178,24 @@ void front_resume(front *f)
     accept_more(f, 1);
 }
 
-void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns)
+void front_sweep(front *f, uint64_t begun_ns, uint64_t taking_ns, uint64_t idle_ns)
 {
     uint64_t now = state_now();
     connection *c, *next;
 
     for (c = f->first; c != NULL; c = next) {
         int blocked = c->unsent != NULL;
-        uint64_t longest = c->partial_count != 0 || blocked || c->draining ? begun_ns : idle_ns;
-        int drained = f->finishing && c->draining && !connection_in_flight(c);
+        uint64_t longest = c->partial_count != 0 || c->draining ? begun_ns : idle_ns;
 
         next = c->next;
         if ((blocked || c->draining) && connection_takes(c)) {
             c->since = now;
         }
-        if (drained || ((blocked || c->count == 0) && now - c->since > longest)) {
+        if (blocked || (c->draining && c->in_flight != 0)) {
+            longest = taking_ns;
+        }
+        if ((f->finishing && c->draining && c->in_flight == 0) ||
+            ((blocked || c->count == 0) && now - c->since > longest)) {
             connections_lose(f, c);
         }
     }

@@ -106,11 +106,12 @@ void front_reachable(front *f, int32_t reachable);
 /* Lets in those who wait, after there was no descriptor for them. */
 void front_resume(front *f);
 
-/* Hangs up on clients that have begun a request, or take no replies, or do not end a connection that has ended here, and
- * do not go on; and on those that are silent. Who takes replies, however slowly, goes on: that is seen from one call to
- * the next, of which there are to be several within `begun_ns`. After `front_finish` it is to be called now and then: it
- * ends connections whose clients have all. */
-void front_sweep(front *f, uint64_t begun_ns, uint64_t idle_ns);
+/* Hangs up on clients that have begun a request, or do not end a connection that has ended here, and do not go on for
+ * `begun_ns`; on those that take none of their replies for `taking_ns`; and on those that are silent. Who takes replies
+ * goes on: that is seen from one call to the next, of which there are to be several within `taking_ns`, and that must be
+ * long, as a system tells of what its program has taken once that is some 64 KB. After `front_finish` it is to be called
+ * now and then: it ends connections whose clients have all. */
+void front_sweep(front *f, uint64_t begun_ns, uint64_t taking_ns, uint64_t idle_ns);
 
 /* Lets in nobody any more, takes no more requests, and hangs up as soon as those that came are answered. */
 void front_finish(front *f);

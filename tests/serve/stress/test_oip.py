@@ -63,8 +63,10 @@ def test_every_request_is_answered(server: Server, protocol: str, settings: dict
 
 @pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc"])
 def test_mistakes_are_told_before_the_load(server: Server, protocol: str) -> None:
-    with pytest.raises(TargetError, match="nothing"):
+    with pytest.raises(TargetError, match="nothing") as error:
         stress(load_of(server, protocol, model="nothing"))
+    # It runs: nobody is sent to look for that.
+    assert "Is it running" not in (error.value.hint or "")
     with pytest.raises(TargetError, match=r"[Tt]oken"):
         stress(load_of(server, protocol, token="wrong", model=None))
     with pytest.raises(TargetError, match=r"[Tt]oken"):
@@ -118,9 +120,12 @@ def test_encrypted_connections_are_loaded_and_strangers_refused(
         stress(msgspec.structs.replace(load, keys=None, ca=str(tmp_path / "ca.pem")))
 
 
-def test_a_server_of_grpc_is_no_server_of_http(server: Server) -> None:
-    with pytest.raises((WireError, TargetError)):
-        stress(load_of(server, "oip-http", port=server.addresses["oip-grpc"].port, timeout=2.0))
+@pytest.mark.parametrize(
+    ("protocol", "other", "hint"), [("oip-http", "oip-grpc", "port of HTTP"), ("oip-grpc", "http", "port of gRPC")]
+)
+def test_who_asks_the_port_of_another_protocol_is_told(server: Server, protocol: str, other: str, hint: str) -> None:
+    with pytest.raises((WireError, TargetError), match=hint):
+        stress(load_of(server, protocol, port=server.addresses[other].port, timeout=2.0))
 
 
 def test_a_reply_is_whole_however_it_is_cut() -> None:

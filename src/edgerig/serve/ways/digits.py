@@ -16,7 +16,13 @@ from edgerig.serve.service import Service
 from edgerig.serve.sockets import SocketServer, available
 from edgerig.serve.tls_sockets import TlsTransport
 from edgerig.serve.ways.base import Way
-from edgerig.serve.ways.digits_connections import IDLE_SECONDS, REQUEST_SECONDS, Clients, Connection
+from edgerig.serve.ways.digits_connections import (
+    IDLE_SECONDS,
+    REQUEST_SECONDS,
+    TAKING_SECONDS,
+    Clients,
+    Connection,
+)
 from edgerig.serve.ways.digits_front import Front, takes
 from edgerig.serve.ways.digits_groups import NAME
 from edgerig.serve.ways.digits_library import front_library, quantizer_in_c
@@ -114,7 +120,7 @@ class Digits(Way):
 
 
 async def _sweep(clients: Clients) -> None:
-    """Hang up on clients that have begun a request and do not go on, or say nothing at all."""
+    """Hang up on clients that have begun a request and do not go on, take no replies, or say nothing at all."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         now = time.monotonic()
@@ -126,7 +132,7 @@ async def _sweep(clients: Clients) -> None:
 async def _sweep_front(front: Front) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        front.sweep(REQUEST_SECONDS, IDLE_SECONDS)
+        front.sweep(REQUEST_SECONDS, TAKING_SECONDS, IDLE_SECONDS)
 
 
 async def _stop_front(front: Front, deadline: float) -> None:
@@ -134,7 +140,7 @@ async def _stop_front(front: Front, deadline: float) -> None:
     front.finish()
     while front.connections and time.monotonic() < end:
         await asyncio.sleep(LOOK_SECONDS)
-        front.sweep(REQUEST_SECONDS, IDLE_SECONDS)
+        front.sweep(REQUEST_SECONDS, TAKING_SECONDS, IDLE_SECONDS)
     front.end()
 
 

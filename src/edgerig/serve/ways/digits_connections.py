@@ -20,8 +20,10 @@ from edgerig.wire.digits.stream import MessageStream
 
 #: Samples of a connection that may be under way; above the first number no more is read, below the second again.
 PAUSE_ABOVE, RESUME_BELOW = 256, 128
-#: Seconds in which a request that has begun must be whole, and that a connection may be silent.
-REQUEST_SECONDS, IDLE_SECONDS = 30.0, 900.0
+#: Seconds in which a request that has begun must be whole; in which a client must have taken some of the replies that
+#: are there for it; and that a connection may be silent. A system tells of what its program has taken once that is a
+#: sixteenth of its buffer, on loopback 64 KB: with 30 s who takes 2 kB a second seemed to take nothing.
+REQUEST_SECONDS, TAKING_SECONDS, IDLE_SECONDS = 30.0, 300.0, 900.0
 
 
 class Clients:
@@ -101,10 +103,13 @@ class Connection(asyncio.Protocol):
         replies are there that the client has taken nothing of for too long."""
         waiting = self.partial or (self.stream is not None and self.stream.pending)
         blocked = self.transport.get_write_buffer_size() > 0
+        closing = self.transport.is_closing()
         before, self.undelivered = self.undelivered, undelivered(self.transport)
-        if self.undelivered < before and (blocked or self.transport.is_closing()):
+        if self.undelivered < before and (blocked or closing):
             self.since = now
-        longest = REQUEST_SECONDS if waiting or blocked or self.transport.is_closing() else IDLE_SECONDS
+        longest = REQUEST_SECONDS if waiting or closing else IDLE_SECONDS
+        if blocked or (closing and self.undelivered):
+            longest = TAKING_SECONDS
         return (blocked or not self.replies) and now - self.since > longest
 
     # ---- requests

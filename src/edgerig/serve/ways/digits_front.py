@@ -110,9 +110,9 @@ class Front:
         """Samples that wait for a session."""
         return int(self._counts.waiting) if self._front else 0
 
-    def sweep(self, begun_seconds: float, idle_seconds: float) -> None:
-        """Hang up on clients that have begun a request and do not go on, or say nothing at all."""
-        self._library.front_sweep(self._front, int(begun_seconds * 1e9), int(idle_seconds * 1e9))
+    def sweep(self, begun_seconds: float, taking_seconds: float, idle_seconds: float) -> None:
+        """Hang up on clients that have begun a request and do not go on, take no replies, or say nothing at all."""
+        self._library.front_sweep(self._front, *(int(s * 1e9) for s in (begun_seconds, taking_seconds, idle_seconds)))
         self._told()
 
     def finish(self) -> None:

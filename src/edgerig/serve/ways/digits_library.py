@@ -171,7 +171,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         "front_since": ([front, lane], c_uint64),
         "front_reachable": ([front, c_int32], None),
         "front_resume": ([front], None),
-        "front_sweep": ([front, c_uint64, c_uint64], None),
+        "front_sweep": ([front, c_uint64, c_uint64, c_uint64], None),
         "front_finish": ([front], None),
         "front_close": ([front], None),
     }

@@ -14,6 +14,8 @@ from edgerig.serve.stress.slot import REFUSED, Owner, Slot
 from edgerig.serve.stress.tls import grpc_credentials
 from edgerig.text import one_line
 
+#: What to do where nothing of the protocol answers.
+PORT_OF_GRPC = "Is it running, and is this its port of gRPC? `edgerig serve` has that behind HTTP's."
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 #: A connection for each channel, and messages of any length.
 OPTIONS = [
@@ -127,8 +129,9 @@ class OipGrpc(StressProtocol):
                 stub.ModelInfer(request, **limits)
             except grpc.RpcError as error:
                 text = one_line(error.details() or error.code().name, 300)
+                away = error.code() is grpc.StatusCode.UNAVAILABLE
                 raise TargetError(
-                    f"One request before the load failed: {self.load.host}:{self.load.port}: {text}", "Is it running?"
+                    f"One request before the load failed: {where}: {text}", PORT_OF_GRPC if away else None
                 ) from error
         self.request = request.SerializeToString()
 

@@ -21,6 +21,8 @@ from edgerig.serve.stress.tls import context_of
 from edgerig.text import one_line
 from edgerig.wire.tls import explain
 
+#: What to do where another protocol answers.
+PORT_OF_HTTP = "Give the port of HTTP, or another --protocol: digits, oip-grpc."
 #: Most bytes of a reply's head.
 LONGEST_HEAD = 65536
 #: What servers without an index of networks answer to a request for it.
@@ -121,7 +123,7 @@ class OipHttp(StressProtocol):
             headers = {"Inference-Header-Content-Length": str(length), "Content-Type": "application/octet-stream"}
             self._ask(connection, "POST", f"{path}/infer", body, headers)
         except (http.client.HTTPException, ValueError) as error:
-            raise WireError(f"{who} answers something else than HTTP: {one_line(error)}.") from error
+            raise WireError(f"{who} answers something else than HTTP: {one_line(error)}.", PORT_OF_HTTP) from error
         except ssl.SSLError as error:
             raise explain(error, who) from error
         except OSError as error:
