@@ -306,8 +306,8 @@ def foreign_trace(error: BaseException) -> str | None:
 
 
 @contextmanager
-def storing(what: object) -> Iterator[None]:
-    """Turn an `OSError` of writing ``what`` into a `StorageError` with advice."""
+def storing(what: object, choice: str = "--out, or EDGERIG_CACHE for the cache") -> Iterator[None]:
+    """Turn an `OSError` of writing ``what`` into a `StorageError` with advice: the ``choice`` of another folder."""
     import errno
 
     advice = {
@@ -321,5 +321,5 @@ def storing(what: object) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"Could not write {what}: {error.strerror or error}.",
-            f"{advice.get(error.errno or 0, 'Choose another folder')}: --out, or EDGERIG_CACHE for the cache.",
+            f"{advice.get(error.errno or 0, 'Choose another folder')}: {choice}.",
         ) from error

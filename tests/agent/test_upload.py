@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from edgerig.agent.upload import Upload
-from edgerig.errors import ModelError
+from edgerig.errors import ModelError, StorageError
 from edgerig.wire.messages import ModelHeader
 
 CONTENT = bytes(range(256)) * 4
@@ -34,6 +34,16 @@ def test_parts_of_any_size_make_the_file(upload, size):
     assert paths[-1].read_bytes() == CONTENT
     assert paths[-1].name == hashlib.sha256(CONTENT).hexdigest() + ".tflite"
     assert [path.name for path in upload.folder.iterdir()] == [paths[-1].name]
+
+
+def test_a_full_disk_is_told_with_the_agent_s_folder_and_nothing_is_kept(upload):
+    (upload.folder / "network.part").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="No space left on device") as caught:
+        upload.add(header(), memoryview(CONTENT))
+    assert "the agent's --folder" in caught.value.hint
+    assert "--out" not in caught.value.hint
+    assert list(upload.folder.iterdir()) == []
+    assert upload.add(header(), memoryview(CONTENT)).read_bytes() == CONTENT
 
 
 def test_whole_file_is_one_part(upload):

@@ -13,7 +13,7 @@ from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
 from edgerig.agent.worker_process import WorkerLimits
 from edgerig.artifact import Artifact
-from edgerig.errors import ModelError, TargetError
+from edgerig.errors import AnswerError, ModelError
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 from edgerig.testing.line import Line
@@ -119,7 +119,7 @@ def test_network_above_max_model_is_refused_before_it_is_sent(start_agent, seria
             address = f"serial://{line.host}"
         target = target_for(address)
         stack.callback(target.close)
-        with pytest.raises(TargetError, match=f"at most {2 * 1024**2} B; large.tflite has {3 * 1024**2} B") as caught:
+        with pytest.raises(AnswerError, match=f"at most {2 * 1024**2} B; large.tflite has {3 * 1024**2} B") as caught:
             target.open(artifact, faults.NAME, {})
         assert "--max-model" in caught.value.hint
     assert "MODEL" not in {kind.name for kind in sent}

@@ -21,7 +21,7 @@ import edgerig
 from edgerig.agent import admission
 from edgerig.agent.keys import _issue, _load_ca, make_keys
 from edgerig.agent.server import Address, Agent
-from edgerig.errors import InferenceError, SpecError, TargetError, UsageError
+from edgerig.errors import AnswerError, InferenceError, SpecError, TargetError, UsageError
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 from edgerig.wire.client import WireClient
@@ -292,7 +292,7 @@ def test_token_out_of_the_environment_lets_in(start_agent, monkeypatch):
 
 def test_host_without_a_token_is_told_what_to_set(start_agent):
     agent = start_agent(token=TOKEN.encode())
-    with pytest.raises(TargetError, match="asks for a token") as caught:
+    with pytest.raises(AnswerError, match="asks for a token") as caught:
         check(agent)
     assert "`token_file`" in caught.value.hint
     assert "EDGERIG_TOKEN" in caught.value.hint
@@ -369,7 +369,7 @@ def test_no_process_is_started_and_nothing_is_told_before_the_token(start_agent,
     monkeypatch.setattr("edgerig.agent.server.describe_device", None)
     agent = start_agent(token=TOKEN.encode())
     for _ in range(20):
-        with pytest.raises(TargetError, match="asks for a token"):
+        with pytest.raises(AnswerError, match="asks for a token"):
             check(agent)
 
 
@@ -394,7 +394,7 @@ def test_tokens_that_are_no_secret_are_refused(tmp_path, text):
 def test_tls_and_token_go_together(start_agent, lab, token_file, faulty, x):
     agent = secure(start_agent, lab, token=TOKEN.encode())
     assert runs(agent, faulty, x, tls=lab / "client-desk", token_file=token_file)
-    with pytest.raises(TargetError, match="asks for a token"):
+    with pytest.raises(AnswerError, match="asks for a token"):
         check(agent, tls=lab / "client-desk")
 
 

@@ -127,7 +127,7 @@ def test_more_than_the_device_takes_is_not_sent(device):
     client.hello()
     far.recv(10_000)
     far.setblocking(False)
-    with pytest.raises(TargetError, match="at most 100 B"):
+    with pytest.raises(AnswerError, match="at most 100 B"):
         client.upload_input([memoryview(bytes(101))])
     with pytest.raises(BlockingIOError):
         far.recv(1)
@@ -136,7 +136,7 @@ def test_more_than_the_device_takes_is_not_sent(device):
 def test_device_of_another_version_is_refused(device):
     state = pack({"host": "x", "system": "x", "architecture": "x", "cpu": "x", "cores": 1})
     client, _ = device(frame(Kind.OK, 1, pack(Hello(7, "future", 64, 100)), [memoryview(state)]))
-    with pytest.raises(TargetError, match="version 7"):
+    with pytest.raises(AnswerError, match="version 7"):
         client.hello()
 
 

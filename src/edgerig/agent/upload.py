@@ -15,6 +15,7 @@ from edgerig.errors import ModelError, storing
 from edgerig.wire.messages import ModelHeader
 
 _UNFINISHED = "network.part"
+_CHOICE = "the agent's --folder"
 
 
 class Upload:
@@ -46,7 +47,7 @@ class Upload:
         """
         self._check(header, len(data))
         try:
-            with storing(f"the network on the device, in {self.folder}"):
+            with storing(f"the network on the device, in {self.folder}", _CHOICE):
                 if self._file is None:
                     self._begin()
                 assert self._file is not None
@@ -121,7 +122,7 @@ class Upload:
             )
         assert self._file is not None
         format = formats.named(header.format)
-        with storing(f"the network on the device, in {self.folder}"):
+        with storing(f"the network on the device, in {self.folder}", _CHOICE):
             self._file.close()
             path = format.receive(self.folder / _UNFINISHED, self.folder / (digest + format.suffixes[0]))
         self._file, self._header, self._path = None, None, path

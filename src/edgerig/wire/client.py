@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgerig import __version__
-from edgerig.errors import TargetError
+from edgerig.errors import AnswerError
 from edgerig.measure.census import Census
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
@@ -133,12 +133,12 @@ class WireClient(Exchange, RuntimeProtocol):
         self._end_greeting()
         self.device = answers.checked_hello(answers.decoded(frame.header, Hello, "HELLO", self.who), self.who)
         if self.device.protocol != VERSION:
-            raise TargetError(
+            raise AnswerError(
                 f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
                 "Install the same edgerig on both sides.",
             )
         if proof and not (self.device.grant and same(self.device.grant.proof, proof)):
-            raise TargetError(
+            raise AnswerError(
                 f"{self.who} asks for a token and does not know it itself.", "Is it the device that you think?"
             )
         _logger.debug("%s: %s answers", self.who, self.device.software)
@@ -154,7 +154,7 @@ class WireClient(Exchange, RuntimeProtocol):
         if not challenge.nonce:
             raise challenge
         if token is None:
-            raise TargetError(
+            raise AnswerError(
                 f"{self.who} asks for a token.",
                 f"Give the target's setting `token_file`, or set the variable {TOKEN_VARIABLE}.",
             )

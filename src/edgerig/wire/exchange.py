@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from edgerig.errors import EdgerigError, TargetError, WireError
+from edgerig.errors import AnswerError, EdgerigError, TargetError, WireError
 from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Buffers, DeadlineLink, Link
@@ -96,7 +96,7 @@ class Exchange:
             raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
         size = sum(part.nbytes for part in payload)
         if size > self.device.max_payload or len(header) > self.device.max_header:
-            raise TargetError(
+            raise AnswerError(
                 f"{self.who} takes at most {self.device.max_payload} B in one message, not {size} B.",
                 "The network or its inputs are too large for this device.",
             )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.errors import TargetError, WireError
+from edgerig.errors import AnswerError, TargetError, WireError
 from edgerig.measure.machine import MachineState
 from edgerig.text import one_line
 from edgerig.wire import answers, messages
@@ -155,7 +155,7 @@ class LossyClient(WireClient):
     def _check_size(self, header: bytes, payload: Sequence[memoryview]) -> None:
         size = sum(part.nbytes for part in payload)
         if size > self.device.max_payload or len(header) > self.device.max_header:
-            raise TargetError(
+            raise AnswerError(
                 f"{self.who} takes at most {self.device.max_header} B of header and {self.device.max_payload} B of "
                 f"payload in one message, not {len(header)} B and {size} B.",
                 "The network or its inputs are too large for this device.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgerig.errors import IncompatibleError, TargetError, UnknownNameError
+from edgerig.errors import AnswerError, IncompatibleError, UnknownNameError
 from edgerig.wire.messages import Hello, ModelHeader
 
 #: Larger networks go up in parts of so many bytes, so that a device needs no memory for a whole one.
@@ -19,16 +19,16 @@ def check_size(who: str, device: Hello, header: ModelHeader, size: int) -> None:
     """Check, before anything is sent, that ``device`` accepts a network of ``size`` bytes.
 
     Raises:
-        TargetError: It does not.
+        AnswerError: It does not.
     """
     limit = device.grant.max_model if device.grant and device.grant.max_model else device.max_payload
     if size > limit:
-        raise TargetError(
+        raise AnswerError(
             f"{who} takes networks of at most {limit} B; {header.name} has {size} B.",
             "Raise --max-model of its agent, or choose a smaller network.",
         )
     if size > device.max_payload < _LEAST_PART:
-        raise TargetError(f"{who} takes at most {device.max_payload} B in one message.", "Raise its --max-message.")
+        raise AnswerError(f"{who} takes at most {device.max_payload} B in one message.", "Raise its --max-message.")
 
 
 def check_built_in(who: str, device: Hello, header: ModelHeader) -> None:
