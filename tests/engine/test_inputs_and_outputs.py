@@ -175,9 +175,11 @@ def test_the_judged_output_is_the_one_that_is_named(tmp_path: Path) -> None:
     with pytest.raises(IncompatibleError, match="'a', which is judged, gives 4 values") as caught:
         run({"file": str(net), "output": "a"}, tmp_path / "b.npz", tmp_path / "out", "litert")
     assert "--output b" in str(caught.value)
+    both = two_output_tflite(tmp_path / "both.tflite", sizes=(3, 3))
     with pytest.raises(IncompatibleError, match=r"has 2 outputs \(a, b\), and task 'classification' judges") as caught:
-        run({"file": str(net)}, tmp_path / "b.npz", tmp_path / "out", "litert")
-    assert "--output b" in str(caught.value)
+        run({"file": str(both)}, tmp_path / "b.npz", tmp_path / "out", "litert")
+    assert "--output a" in str(caught.value)
+    assert "a, b would fit" in str(caught.value)
     assert not (tmp_path / "out").exists()
     with pytest.raises(UnknownNameError, match="bb"):
         run({"file": str(net), "output": "bb"}, tmp_path / "b.npz", tmp_path / "out", "litert")
@@ -264,11 +266,14 @@ def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -
     with pytest.raises(IncompatibleError, match=r"'output_label', which is judged, gives a label \(int64\)") as caught:
         run({"file": str(net), "output": "output_label"}, data, tmp_path / "out")
     assert "--output probabilities" in str(caught.value)
-    with pytest.raises(IncompatibleError, match=r"has 2 outputs \(output_label, probabilities\)") as caught:
-        run({"file": str(net)}, data, tmp_path / "out")
-    assert "--output probabilities" in str(caught.value)
-    result = run({"file": str(net), "output": "probabilities"}, data, tmp_path / "out")
+    # Of its outputs one alone can be judged, so that nobody needs to name it; it is told.
+    result = run({"file": str(net)}, data, tmp_path / "out")
     assert accuracy(result) == pytest.approx(29 / 30)
+    (cell,) = result.cells
+    assert (cell.quality.output, cell.quality.others) == ("probabilities", ("output_label",))
+    assert any(
+        "the only one that fits task 'classification' is judged: probabilities" in text for text in result.warnings
+    )
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
+from edgerig.engine.samples.outputs import with_fitting_output
 from edgerig.errors import ModelError
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.declared import (
@@ -56,7 +57,10 @@ class Stages:
         artifact = declare(self._model(part), part.ends.layout, part.ends.output)
         if part.ends.shapes:
             artifact = self.with_shapes(artifact, part)
-        return with_found_layout(with_state(artifact, part.ends.state), self.dataset)
+        artifact = with_found_layout(with_state(artifact, part.ends.state), self.dataset)
+        artifact, choice = with_fitting_output(artifact, self.dataset.make_task())
+        self.note(choice)
+        return artifact
 
     def with_shapes(self, artifact: Artifact, part: ModelPart) -> Artifact:
         """An ONNX file with its free axes fixed."""

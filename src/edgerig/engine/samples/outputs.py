@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import from_calls
-from edgerig.datasets.network_inputs import plain_name
+from edgerig.datasets.network_inputs import inputs_of, plain_name
 from edgerig.datasets.preprocess import dequantize
 from edgerig.errors import IncompatibleError
 from edgerig.tasks.base import Task
@@ -107,13 +107,38 @@ def fed_values(task: Task, specs: Sequence[TensorSpec], arrays: Sequence[Array],
     return np.concatenate(flat, axis=1)
 
 
-def _unnamed(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> IncompatibleError:
+def with_fitting_output(artifact: Artifact, task: Task) -> tuple[Artifact, str | None]:
+    """``artifact`` with its judged output, where none of several was named and one alone fits a task that judges one.
+
+    Scikit-learn's exporters, for one, give a label beside the scores.
+
+    Returns:
+        The artifact, and what is to be said about the choice.
+    """
+    outputs = artifact.outputs
+    if not task.one_output or artifact.output_named or len(outputs) < 2:
+        return artifact, None
+    fitting = _fitting(task, artifact, outputs, inputs_of(artifact).batch)
+    if len(fitting) != 1:
+        return artifact, None
     names = [spec.name for spec in outputs]
+    text = f"{artifact.name}: of its outputs {', '.join(names)} the only one that fits task {task.name!r} is judged: "
+    return replace(artifact, judged_output=fitting[0], output_named=True), f"{text}{names[fitting[0]]}."
+
+
+def _fitting(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> list[int]:
+    """Positions of the outputs that a task could judge."""
     fitting = []
-    for position, name in enumerate(names):
+    for position in range(len(outputs)):
         with contextlib.suppress(IncompatibleError):
             task.check(outputs, position, batch, artifact.left_out)
-            fitting.append(name)
+            fitting.append(position)
+    return fitting
+
+
+def _unnamed(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> IncompatibleError:
+    names = [spec.name for spec in outputs]
+    fitting = [names[position] for position in _fitting(task, artifact, outputs, batch)]
     option = f"--output {fitting[0] if fitting else 'NAME'}; in a rig file, the model's 'output'"
     which = f" {', '.join(fitting)} would fit." if fitting else " None of them fits."
     return IncompatibleError(
