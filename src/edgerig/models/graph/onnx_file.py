@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
 from edgerig.bounded import isolated
 from edgerig.errors import ModelError
 from edgerig.models.graph.onnx_load import corrupt, load_onnx
+from edgerig.models.graph.onnx_scales import quantizations
 from edgerig.models.graph.onnx_shapes import FreeAxes, fix_free_axes, inferred, type_text
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
@@ -96,7 +95,7 @@ class _Reader:
         return self.indices[name] if name else -1
 
     def graph(self) -> Graph:
-        quantization = self.quantizations()
+        quantization = quantizations(self.nodes, self.constants)
         operators = tuple(self.operator(index, node) for index, node in enumerate(self.nodes))
         inputs = [value.name for value in self.source.input if value.name not in self.constants]
         if not self.source.output:
@@ -162,43 +161,6 @@ class _Reader:
             outputs=tuple(map(self.index, node.output)),
             options=options,
         )
-
-    def quantizations(self) -> dict[str, Quantization]:
-        """Integer tensors of QDQ pairs: outputs of QuantizeLinear and inputs of DequantizeLinear.
-
-        One that is read by several scales has all of these, and no axis: whoever needs its scale finds out.
-        """
-        quantizations: dict[str, Quantization] = {}
-        for node in self.nodes:
-            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                name = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
-                quantization = self.quantization(node)
-                if quantization is not None:
-                    known = quantizations.get(name, quantization)
-                    quantizations[name] = known if known == quantization else _both(known, quantization)
-        return quantizations
-
-    def quantization(self, node: Any) -> Quantization | None:
-        from onnx import numpy_helper
-
-        scale = self.constants.get(node.input[1])
-        zero = self.constants.get(node.input[2]) if len(node.input) > 2 else None
-        if scale is None or (len(node.input) > 2 and node.input[2] and zero is None):
-            return None
-        scales = numpy_helper.to_array(scale).astype(np.float64).reshape(-1).tolist()
-        zeros = [0] * len(scales)
-        if zero is not None:
-            zeros = numpy_helper.to_array(zero).astype(np.int64).reshape(-1).tolist()
-        if len(scales) != len(zeros) or not all(map(math.isfinite, scales)):
-            return None
-        integers = {item.name: item.i for item in node.attribute}
-        # Scales of blocks along an axis are no scales of its channels: whoever needs those must find that out.
-        channels = len(scales) > 1 and not integers.get("block_size")
-        return Quantization(tuple(scales), tuple(zeros), integers.get("axis", 1) if channels else None)
-
-
-def _both(first: Quantization, other: Quantization) -> Quantization:
-    return Quantization((*first.scales, *other.scales), (*first.zero_points, *other.zero_points))
 
 
 def _plain(value: Any) -> Any:
