@@ -234,16 +234,32 @@ def test_rows_with_empty_cells_are_an_error_or_counted(tmp_path: Path) -> None:
     path = write(tmp_path, lines().replace("4,1.0,", "4,NA,").replace("8,2.0,emu", "8,2.0,"))
     with pytest.raises(DatasetError, match=r"line 6, column 'b': nothing stands there"):
         table(path).prepare()
-    told: list[str] = []
+    dataset = table(path, skip_missing=True)
+    assert any("2 rows with an empty cell are left out, of 30" in text for text in said_by(dataset))
+    assert len(all_rows(dataset)[1]) == 28
+
+
+def said_by(dataset: CsvTable) -> list[str]:
+    """What a dataset tells while it is prepared."""
+    lines: list[str] = []
 
     class Telling(Progress):
         def log(self, text: str) -> None:
-            told.append(text)
+            lines.append(text)
 
-    dataset = table(path, skip_missing=True)
     dataset.prepare(Telling())
-    assert len(all_rows(dataset)[1]) == 28
-    assert any("2 rows with an empty cell are left out, of 30" in text for text in told)
+    return lines
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_counts_the_rows_is_told_unless_it_was_named(first: int, tmp_path: Path) -> None:
+    """As pandas writes its index, without a name: rows in the order of their classes would give all of them away."""
+    rows = "".join(f"{first + i},{i % 7},{i},{'ab'[i // 10]}\n" for i in range(20)).replace(",19,", ",21,")
+    path = write(tmp_path, f",a,b,class\n{rows}")
+    (line,) = said_by(table(path))
+    assert "column '' counts the rows" in line
+    assert said_by(table(path, without=[""])) == []
+    assert said_by(table(path, features=["", "a"])) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -25,6 +26,9 @@ Array = NDArray[Any]
 
 #: What the cells of a column of splits may be, in small letters.
 SPLITS = {"train": "_train", "test": "_test"} | dict.fromkeys(("validation", "valid", "val"), "_validation")
+
+#: In a table of fewer rows a column of ascending numbers may be one by chance.
+FEWEST_COUNTED = 10
 
 
 class TableSettings(ArraySettings, frozen=True, kw_only=True):
@@ -100,7 +104,14 @@ class CsvTable(Npz):
         rows = _Rows(table, features, right, settings, self.task)
         if rows.skipped:
             progress.log(f"{path}: {rows.skipped:,} rows with an empty cell are left out, of {rows.total:,}")
-        return self._arrays(rows, path)
+        names, arrays = self._arrays(rows, path)
+        for name in () if settings.features else _counting(rows):
+            written = name or "''"
+            progress.log(
+                f"{path}: column {name!r} counts the rows, and a network would learn their order from it: leave it out "
+                f"(without: [{written}]), or name the columns to use by 'features'"
+            )
+        return names, arrays
 
     def _columns_of_truth(self, table: Table) -> tuple[str, ...]:
         names = self.settings.targets if self.task == "regression" else ()
@@ -192,6 +203,15 @@ class _Rows:
                 f"Write one of {', '.join(SPLITS)}.",
             )
         return SPLITS[cell.lower()]
+
+
+def _counting(rows: _Rows) -> tuple[str, ...]:
+    """The columns that count the rows, as programs write them beside their data."""
+    x = np.frombuffer(rows.values, np.float64).reshape(-1, len(rows.features))
+    if len(x) < FEWEST_COUNTED:
+        return ()
+    first = (x[0] == 0) | (x[0] == 1)
+    return tuple(compress(rows.features, first & (np.diff(x, axis=0) == 1).all(axis=0)))
 
 
 def _target(rows: _Rows, cell: str, index: int) -> float:
