@@ -89,3 +89,13 @@ def test_one_that_is_moved_to_two_scales_has_none_that_can_be_taken_for_the_whol
     (x,) = (tensor.quantization for tensor in graph.tensors if tensor.name == "x")
     assert x is not None
     assert sorted(x.scales) == [0.25, 0.5]
+
+
+def test_a_scale_that_is_written_as_a_number_is_a_constant(tmp_path: Path) -> None:
+    constants = [helper.make_node("Constant", [], ["half"], value_float=0.5)]
+    nodes = [*constants, node("QuantizeLinear", "x", "half", "y")]
+    graph = read_graph(saved(tmp_path / "net.onnx", nodes, (F32, [1, 2]), (U8, [1, 2])))
+    by_name = {tensor.name: tensor for tensor in graph.tensors}
+    assert by_name["y"].quantization == Quantization((0.5,), (0,))
+    assert (by_name["half"].constant, by_name["half"].dtype, by_name["half"].shape) == (True, "float32", ())
+    assert [operator.op for operator in graph.operators] == ["QuantizeLinear"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
@@ -79,8 +80,8 @@ class _Reader:
         # A Constant node is treated as an initializer, so that the graph shows only what is computed.
         self.nodes = []
         for node in self.source.node:
-            value = next((item.t for item in node.attribute if item.name == "value"), None)
-            if node.op_type == "Constant" and value is not None:
+            value = _stored(node) if node.op_type == "Constant" else None
+            if value is not None:
                 self.constants[node.output[0]] = value
             else:
                 self.nodes.append(node)
@@ -161,6 +162,19 @@ class _Reader:
             outputs=tuple(map(self.index, node.output)),
             options=options,
         )
+
+
+def _stored(node: Any) -> Any:
+    """The tensor of a Constant node, also where it is written as a number or a list; None of texts and sparse ones."""
+    from onnx import helper, numpy_helper
+
+    types = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    for item in node.attribute:
+        if item.name == "value":
+            return item.t
+        if item.name in types:
+            return numpy_helper.from_array(np.array(helper.get_attribute_value(item), types[item.name]))
+    return None
 
 
 def _plain(value: Any) -> Any:
