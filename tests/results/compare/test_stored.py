@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -59,6 +60,28 @@ def test_another_machine_is_refused_by_name_and_another_version_is_told(write_ru
     memory = comparison.metrics["peak_rss"]
     assert (memory.verdict, memory.value, "Cortex-A72" in memory.sentence) == ("inconclusive", None, True)
     assert comparison.metrics["size"].verdict == "same", "a file is as large everywhere"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"governor": "performance"}, {"governor": "powersave"}, "frequency governor performance and powersave"),
+        ({"on_battery": False}, {"on_battery": True}, "B ran on its battery, A did not"),
+    ],
+)
+def test_times_of_a_device_that_was_set_otherwise_meanwhile_have_no_verdict(
+    before: dict[str, Any], after: dict[str, Any], words: str, write_run: Write
+) -> None:
+    a, b = (
+        write_run(name, make_measured(series, machine=machine(**state)))
+        for name, series, state in (("a", FAST, before), ("b", SLOW, after))
+    )
+    judged = verdicts(a, b)
+    assert judged["latency"].verdict == "inconclusive"
+    assert words in judged["latency"].sentence
+    assert judged["peak_rss"].value is not None, "memory does not depend on it"
+    unknown = write_run("c", make_measured(SLOW, machine=machine()))
+    assert verdicts(a, unknown)["latency"].verdict == "slower"
 
 
 def test_memory_of_processes_that_got_other_samples_is_not_set_against_each_other(write_run: Write) -> None:

@@ -52,13 +52,13 @@ def quantizations(nodes: Sequence[Any], constants: Mapping[str, Any]) -> dict[st
     Args:
         nodes: Those of the graph. constants: Its constants, by name.
     """
-    found: dict[str, Quantization] = {}
+    scales: dict[str, Quantization] = {}
     for node in nodes:
         for name, quantization in _stated(node, constants):
-            known = found.get(name, quantization)
-            found[name] = known if known == quantization else _both(known, quantization)
-    _hand_on(nodes, found)
-    return found
+            first = scales.get(name, quantization)
+            scales[name] = first if first == quantization else _both(first, quantization)
+    _hand_on(nodes, scales)
+    return scales
 
 
 def _stated(node: Any, constants: Mapping[str, Any]) -> Iterator[tuple[str, Quantization]]:
@@ -71,7 +71,7 @@ def _stated(node: Any, constants: Mapping[str, Any]) -> Iterator[tuple[str, Quan
         sides = [(name, 1, 2, axis)]
     elif node.op_type in _INTEGER:
         inputs, (scale, zero) = _INTEGER[node.op_type]
-        sides = [(_at(node, place), of, zero_at, axis) for place, of, zero_at, axis in inputs]
+        sides = [(_at(node, position), of, zero_at, axis) for position, of, zero_at, axis in inputs]
         sides.append((node.output[0], scale, zero, None))
         if node.op_type == "QGemm" and any(item.name == "transB" and item.i for item in node.attribute):
             sides[1] = (_at(node, 3), 4, 5, 0)
@@ -79,7 +79,9 @@ def _stated(node: Any, constants: Mapping[str, Any]) -> Iterator[tuple[str, Quan
             sides[1] = (_at(node, 3), 4, 5, 1)
     elif node.op_type == "QLinearConcat":
         sides = [(node.output[0], 0, 1, None)]
-        sides += [(node.input[place], place + 1, place + 2, None) for place in range(2, len(node.input) - 2, 3)]
+        sides += [
+            (node.input[position], position + 1, position + 2, None) for position in range(2, len(node.input) - 2, 3)
+        ]
     else:
         return
     for name, scale, zero, axis in sides:
@@ -88,8 +90,8 @@ def _stated(node: Any, constants: Mapping[str, Any]) -> Iterator[tuple[str, Quan
             yield name, quantization
 
 
-def _at(node: Any, place: int) -> str:
-    return node.input[place] if place < len(node.input) else ""
+def _at(node: Any, position: int) -> str:
+    return node.input[position] if position < len(node.input) else ""
 
 
 def _quantization(scale: str, zero: str, axis: int | None, constants: Mapping[str, Any]) -> Quantization | None:
@@ -106,18 +108,18 @@ def _quantization(scale: str, zero: str, axis: int | None, constants: Mapping[st
     return Quantization(tuple(scales), tuple(zeros), axis if len(scales) > 1 else None)
 
 
-def _hand_on(nodes: Sequence[Any], found: dict[str, Quantization]) -> None:
+def _hand_on(nodes: Sequence[Any], scales: dict[str, Quantization]) -> None:
     """Enter what operators that only move numbers take and give: the scale of the one for the other."""
     moving = [node for node in nodes if node.op_type in _MOVES and node.input and node.output]
     for order in (moving, reversed(moving)):
         for node in order:
             names = [node.input[0], *(name for name in node.output[: _moved(node)] if name)]
-            several = dict.fromkeys(found[name] for name in names if name in found)
+            several = dict.fromkeys(scales[name] for name in names if name in scales)
             if len(several) == 1 and not next(iter(several)).per_channel:
                 for name in names:
-                    found.setdefault(name, next(iter(several)))
+                    scales.setdefault(name, next(iter(several)))
             elif len(several) > 1 and not any(each.per_channel for each in several):
-                found[names[0]] = reduce(_both, several)
+                scales[names[0]] = reduce(_both, several)
 
 
 def _moved(node: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
-from edgerig.results.compare.likeness import other_machine, other_work
+from edgerig.results.compare.likeness import other_machine, other_state, other_work
 from edgerig.results.compare.rounds import by_rounds
 from edgerig.results.compare.times import Metric, undecided
 from edgerig.results.compare.types import MetricVerdict
@@ -57,6 +57,8 @@ def _why_not(
         return f"the energies are of unlike rails or times: A's is {sources[0]}; B's is {sources[1]}"
     if (other := other_machine(cells[0].machine, cells[1].machine)) is not None:
         return f"the devices are not alike: {other}"
+    if (other := other_state(cells[0].machine, cells[1].machine)) is not None:
+        return f"the device was not set alike: {other}"
     a, b = cells[0].under_load, cells[1].under_load
     if a and b:
         if a.searched and b.searched:

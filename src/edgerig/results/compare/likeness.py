@@ -46,6 +46,8 @@ def why_not_clocks(a: CellResult, b: CellResult) -> str | None:
     """Why the clocks of two cells cannot be set against each other, whatever they timed; None where they can."""
     if (other := other_machine(a.machine, b.machine)) is not None:
         return f"the devices are not alike: {other}"
+    if (other := other_state(a.machine, b.machine)) is not None:
+        return f"the device was not set alike: {other}"
     kinds = [time.kind if isinstance(time := cell.latency.steady, Measurement) else None for cell in (a, b)]
     if None in kinds:
         return "one of the two has no time"
@@ -145,6 +147,15 @@ def differences(a: Side, b: Side) -> Iterator[str]:
         first, second = getattr(a, name), getattr(b, name)
         if first != second and not (name == "runtime_version" and a.runtime != b.runtime):
             yield f"A and B differ in {words}: {first} and {second}."
+
+
+def other_state(a: MachineState, b: MachineState) -> str | None:
+    """What one machine was set to otherwise in the meantime, and its times and energy depend on; None if nothing."""
+    if a.governor != b.governor and None not in (a.governor, b.governor):
+        return f"frequency governor {a.governor} and {b.governor}"
+    if a.on_battery != b.on_battery and None not in (a.on_battery, b.on_battery):
+        return f"{'A' if a.on_battery else 'B'} ran on its battery, {'B' if a.on_battery else 'A'} did not"
+    return None
 
 
 def other_machine(a: MachineState, b: MachineState) -> str | None:
