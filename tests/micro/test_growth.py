@@ -83,6 +83,23 @@ def conversion(net: TfliteBuilder, made: list[int], index: int) -> int:
     return y
 
 
+def convolution(net: TfliteBuilder, made: list[int], index: int) -> int:
+    """Layers that could go in bands, whose output lies a little before their input."""
+    y, w = value(net, index, "int8"), net.tensor("w", (2, 3, 3, 2), "int8", np.ones((2, 3, 3, 2)), 0.01)
+    net.operator("CONV_2D", [made[-1], w], [y], "Conv2DOptions", padding=0, strideH=1, strideW=1)
+    return y
+
+
+def depthwise(net: TfliteBuilder, made: list[int], index: int) -> int:
+    """Likewise, and every other one could be made from its end."""
+    if index % 2:
+        return convolution(net, made, index)
+    y, w = value(net, index, "int8"), net.tensor("w", (1, 3, 3, 2), "int8", np.ones((1, 3, 3, 2)), 0.01)
+    options = {"padding": 0, "strideH": 1, "strideW": 1, "depthMultiplier": 1}
+    net.operator("DEPTHWISE_CONV_2D", [made[-1], w], [y], "DepthwiseConv2DOptions", **options)
+    return y
+
+
 CHAINS = {
     "logistic": (logistic, "float32"),
     "tables": (table, "int8"),
@@ -93,8 +110,8 @@ CHAINS = {
 }
 
 
-def growth(work: Callable[[bytes], object], files: Callable[[int], bytes]) -> float:
-    small, large = files(COUNT), files(4 * COUNT)
+def growth(work: Callable[[bytes], object], files: Callable[[int], bytes], count: int = COUNT) -> float:
+    small, large = files(count), files(4 * count)
     work(small)  # what is read or imported only once
     return steps(lambda: work(large)) / steps(lambda: work(small))
 
@@ -105,6 +122,19 @@ def growth(work: Callable[[bytes], object], files: Callable[[int], bytes]) -> fl
 def test_compiling_grows_with_the_network(kind: str, cpu: str) -> None:
     add, dtype = CHAINS[kind]
     assert growth(lambda data: compile_model(data, "net", Options(cpu=cpu)), lambda n: chain(n, add, dtype)) < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("add", [convolution, depthwise])
+def test_plans_of_layers_that_overlap_and_could_go_in_bands_grow_with_the_network(
+    add: Callable[[TfliteBuilder, list[int], int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that a network is large already here.
+    monkeypatch.setattr("edgerig.micro.planning._PLANNED", 80)
+    monkeypatch.setattr("edgerig.micro.stages._MANY", 40)
+    monkeypatch.setattr("edgerig.micro.stages._FULLEST", 4)
+    monkeypatch.setattr("edgerig.micro.memory.planner.SEARCH", 0)
+    assert growth(lambda data: compile_model(data, "net", Options()), lambda n: chain(n, add, "int8"), 30) < 5
 
 
 @pytest.mark.slow

@@ -74,20 +74,26 @@ def test_numbers_are_computed_once_for_layers_that_share_them(pictures: bytes) -
 @pytest.mark.slow
 def test_of_many_layers_only_the_fullest_are_tried_from_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans would be as many as layers, and work grow with the square of the network."""
-    plans: list[bool] = []
-    plan = Planner.plan
+    plans: list[Variant] = []
+    below = Planner.below
 
-    def counting(planner: Planner, variant: Variant, thorough: bool = True, below: int | None = None) -> Planned:
-        plans.append(thorough)
-        return plan(planner, variant, thorough, below)
+    def counting(planner: Planner, variant: Variant, nbytes: int | None, thorough: bool = True) -> Planned | None:
+        plans.append(variant)
+        return below(planner, variant, nbytes, thorough)
 
-    monkeypatch.setattr(Planner, "plan", counting)
+    monkeypatch.setattr(Planner, "below", counting)
     counts = []
-    for layers in (50, 100):
+    monkeypatch.setattr("edgerig.micro.planning._TURNED", 12)
+    for layers in (16, 32):
         plans.clear()
         compile_model(depthwise_chain(layers), "net", Options())
         counts.append(len(plans))
-    assert counts[0] == counts[1] > 48
+    assert counts[0] == counts[1] > 12
+    # Of still more layers fewer are tried.
+    monkeypatch.setattr("edgerig.micro.planning._PLANNED", 150)
+    plans.clear()
+    compile_model(depthwise_chain(16), "net", Options())
+    assert len(plans) < counts[0] / 2
 
 
 def depthwise_chain(layers: int) -> bytes:

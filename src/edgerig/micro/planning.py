@@ -19,7 +19,7 @@ from edgerig.micro.kernels.access import NOTHING, Access, Lead
 from edgerig.micro.kernels.base import THRIFT, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.memory.aliases import AliasSets
-from edgerig.micro.memory.arena import Memory, Step, plan_memory
+from edgerig.micro.memory.arena import Lives, Memory, Step, lives_of, plan_memory
 from edgerig.micro.memory.planner import least_bytes
 from edgerig.micro.options import Options
 from edgerig.micro.passes.bands import Stage
@@ -29,8 +29,9 @@ from edgerig.micro.select import Choice
 _WORTH = 1 / 100
 #: Of the arena; for so much layers are made mildly thrifty, which costs a few per cent of them.
 _MILD = 1 / 20
-#: Layers that are tried from their end one by one; more would take time that grows with the network's square.
-_TURNED = 48
+#: Layers that are tried from their end one by one, at most and at least, and those of all the plans that this takes:
+#: more would take time that grows with the network's square.
+_TURNED, _TURNED_AT_LEAST, _PLANNED = 48, 2, 20_000
 
 
 @dataclass(frozen=True)
@@ -106,23 +107,26 @@ class Planner:
     known: Known
     stages: tuple[Stage, ...] = ()
     layouts: Mapping[Value, str] = field(default_factory=dict)
+    #: Of the last plan, for what they depend on: variants often differ in the direction of layers alone.
+    _lives: tuple[object, Lives] | None = field(default=None, init=False)
 
-    def plan(self, variant: Variant, thorough: bool = True, below: int | None = None) -> Planned:
-        """The arena of a variant.
+    def plan(self, variant: Variant, thorough: bool = True) -> Planned:
+        """The arena of a variant; ``thorough``: with all effort for a small one."""
+        planned = self.below(variant, None, thorough)
+        assert planned is not None
+        return planned
 
-        Args:
-            variant: How layers are lowered.
-            thorough: With all effort for a small one.
-            below: Bytes; no effort is made for one that cannot be smaller.
-        """
-        sizes = {value: layout_bytes(variant.layouts.get(value, PLAIN), value) for value in self._values}
+    def below(self, variant: Variant, nbytes: int | None, thorough: bool = True) -> Planned | None:
+        """The arena of a variant; None may be the answer where none of less than ``nbytes`` was found."""
+        needs = self.needs(variant)
         steps = [
-            Step(choice.node, needs.scratch, needs.overlays, needs.accesses)
-            for choice, needs in zip(self.choices, self.needs(variant), strict=True)
+            Step(choice.node, each.scratch, each.overlays, each.accesses)
+            for choice, each in zip(self.choices, needs, strict=True)
         ]
         stages = [access_of(stage).summary() for stage in self.stages]
-        memory = plan_memory(self.program, steps, self.shared.copy(), sizes, thorough, stages, below)
-        return Planned(self, variant, memory)
+        lives = self._lives_of(variant.layouts, steps)
+        memory = plan_memory(self.program, steps, lives, thorough, stages, nbytes)
+        return None if memory is None else Planned(self, variant, memory)
 
     def needs(self, variant: Variant) -> list[Needs]:
         """Of each layer."""
@@ -149,6 +153,13 @@ class Planner:
             reversible = kernel.reversible and any(access.lead > 0 for access in accesses)
             self.known[key] = Needs(layer.context.scratch_bytes, overlays, accesses, reversible)
         return self.known[key]
+
+    def _lives_of(self, layouts: Mapping[Value, str], steps: Sequence[Step]) -> Lives:
+        key = frozenset(layouts.items()), tuple(step.overlays for step in steps)
+        if self._lives is None or self._lives[0] != key:
+            sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in self._values}
+            self._lives = key, lives_of(self.program, steps, self.shared.copy(), sizes)
+        return self._lives[1]
 
     @cached_property
     def _values(self) -> list[Value]:
@@ -214,18 +225,17 @@ def _smaller(planner: Planner, variant: Variant) -> tuple[Variant, Planned]:
         if best[1].arena <= best[1].memory.plan.lower_bound:
             break
         turned = replace(best[0], backward=best[0].backward.symmetric_difference(backward))
-        other = planner.plan(turned, below=best[1].arena)
-        if other.arena < best[1].arena:
+        other = planner.below(turned, best[1].arena)
+        if other is not None and other.arena < best[1].arena:
             best = turned, other
     return best
 
 
 def _fullest(memory: Memory, layers: Sequence[int]) -> Sequence[int]:
     """Of many layers those where most memory is needed: each that is tried costs a plan of the whole network."""
-    if len(layers) <= _TURNED:
-        return layers
     levels = least_bytes(memory.plan.buffers)
-    return sorted(layers, key=lambda index: -levels[index])[:_TURNED]
+    most = max(_TURNED_AT_LEAST, min(_TURNED, _PLANNED // len(levels)))
+    return sorted(layers, key=lambda index: -levels[index])[:most] if len(layers) > most else layers
 
 
 def _mild(planner: Planner, small: Variant, planned: Planned) -> tuple[Variant, Planned]:
@@ -247,7 +257,8 @@ def _relaxed(planner: Planner, planned: Planned, small: Variant, limit: int) -> 
     ``limit``."""
 
     def fits(variant: Variant) -> bool:
-        return planner.plan(variant, thorough=False).arena <= limit
+        planned = planner.below(variant, limit + 1, thorough=False)
+        return planned is not None and planned.arena <= limit
 
     changes: list[Callable[[Variant], Variant]] = []
     for value, layout in planner.layouts.items():

@@ -6,8 +6,9 @@ around the fullest layer and all heights of bands; the best few are planned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from edgerig.errors import CompileError
@@ -27,6 +28,8 @@ _WORTH = 1 / 8
 _CALL, _CALL_ELSEWHERE = 1 / 256, 1 / 512
 #: Layers of a stage; stages that are planned by default; and of the smallest where RAM is limited.
 _LONGEST, _TRIED, _SMALLEST = 8, 3, 2
+#: Layers that may go in bands beyond which those alone count that are around so many of the fullest.
+_MANY, _FULLEST = 512, 32
 #: Stages of a network.
 _STAGES = 3
 #: Rows of bands that are tried.
@@ -102,7 +105,7 @@ def _in_more_bands(compilation: Compilation, planned: Planned) -> Planned | None
     limit = planned.arena * (1 - _WORTH)
     best: Planned | None = None
     cost = float("inf")
-    for stage in _worthwhile(_estimates(compilation, planned, _MOST_CALLS[0]), limit):
+    for stage in _worthwhile(_estimates(compilation, planned, _MOST_CALLS[0], limit)):
         plan = fastest(compilation.planner((*planned.stages, stage)), compilation.plain)
         weighed = plan.arena * (1 + stage.calls * _CALL_ELSEWHERE)
         if plan.arena <= limit and weighed < cost:
@@ -133,7 +136,9 @@ def _within(compilation: Compilation, whole: Planned, ram: int) -> Planned:
 def _with_one_more(compilation: Compilation, base: Planned, ram: int) -> tuple[Planner | None, Planned]:
     """The planner of ``base`` with the stage more of the fewest calls that fits into ``ram`` bytes; the smallest plan
     tried."""
-    estimates = _estimates(compilation, base, _MOST_CALLS[1])
+    estimates = _estimates(compilation, base, _MOST_CALLS[1], ram)
+    if len(estimates) < _SMALLEST:
+        estimates = _estimates(compilation, base, _MOST_CALLS[1])
     front = _front(estimates)
     fitting: Planner | None = None
     smallest = base
@@ -176,39 +181,67 @@ class _Estimate(NamedTuple):
     stage: Stage
 
 
-def _estimates(compilation: Compilation, planned: Planned, calls: int) -> list[_Estimate]:
-    """Stages of at most ``calls`` beside those of ``planned``, those of the smallest arena first."""
+def _estimates(compilation: Compilation, planned: Planned, calls: int, limit: float = float("inf")) -> list[_Estimate]:
+    """Stages of at most ``calls`` and ``limit`` bytes beside those of ``planned``, the smallest arena first."""
     program, buffers = compilation.banded(planned.stages), planned.memory.plan.buffers
     users = program.users()
     scratch = planned.scratch()
     numbers = {node: number for number, node in enumerate(scratch)}
     levels = dict(zip(numbers, least_bytes(buffers), strict=False))
+    fullest = sorted(levels, key=lambda node: -levels[node])[: _LONGEST + 1]
+    beside = _Beside(buffers)
     estimates: list[_Estimate] = []
-    for chain in chains(program):
-        if not any(levels[node] > max(levels.values()) * (1 - _WORTH) for node in chain if node in levels):
+    for nodes in _windows(program, levels):
+        others = next((levels[node] for node in fullest if node not in nodes), 0)
+        if others > limit:
             continue
-        for first in range(len(chain) - 1):
-            for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
-                nodes = chain[first:end]
-                others = max((level for node, level in levels.items() if node not in nodes), default=0)
-                beside = _beside(buffers, numbers[nodes[0]], numbers[nodes[-1]])
-                kept = len(users[nodes[0].input]) > 1 or nodes[0].input in program.outputs
-                for stage in _of_all_heights(nodes, calls):
-                    arena = max(others, _estimate(stage, scratch, beside, kept))
-                    estimates.append(_Estimate(arena, stage.calls, len(estimates), stage))
+        kept = len(users[nodes[0].input]) > 1 or nodes[0].input in program.outputs
+        around = beside.nbytes(numbers[nodes[0]], numbers[nodes[-1]])
+        for stage in _of_all_heights(nodes, calls):
+            arena = max(others, _estimate(stage, scratch, around, kept))
+            if arena <= limit:
+                estimates.append(_Estimate(arena, stage.calls, len(estimates), stage))
     return sorted(estimates, key=lambda entry: entry[:3])
 
 
-def _beside(buffers: Sequence[Buffer], first: int, last: int) -> int:
-    """Bytes that are needed before layer ``first`` and after layer ``last``, too."""
-    return sum(padded(buffer.nbytes) for buffer in buffers if buffer.first <= first and buffer.last > last)
+def _windows(program: Program, levels: Mapping[Node, int]) -> Iterator[list[Node]]:
+    """Parts of the chains that have one of the fullest layers; of a great many those alone around the very fullest."""
+    full = max(levels.values(), default=0) * (1 - _WORTH)
+    worthwhile = [chain for chain in chains(program) if any(levels.get(node, 0) > full for node in chain)]
+    around: Collection[Node] = levels
+    if sum(map(len, worthwhile)) > _MANY:
+        around = set(sorted(levels, key=lambda node: -levels[node])[:_FULLEST])
+    for chain in worthwhile:
+        for first in range(len(chain) - 1):
+            for end in range(first + 2, min(first + _LONGEST, len(chain)) + 1):
+                if around is levels or any(node in around for node in chain[first:end]):
+                    yield chain[first:end]
 
 
-def _worthwhile(estimates: Sequence[_Estimate], limit: float) -> list[Stage]:
-    """The best few stages within the limit, each of other layers than the others."""
-    enough = [entry for entry in estimates if entry.arena <= limit]
+class _Beside:
+    """Bytes that are needed before some layer and after another one, without a look at every buffer each time."""
+
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        count = max((buffer.last for buffer in buffers), default=-1) + 1
+        self._beginning: list[list[Buffer]] = [[] for _ in range(count)]
+        begun, ended = [0] * count, [0] * count
+        for buffer in buffers:
+            self._beginning[buffer.first].append(buffer)
+            begun[buffer.first] += padded(buffer.nbytes)
+            ended[buffer.last] += padded(buffer.nbytes)
+        self._begun, self._ended = list(accumulate(begun)), list(accumulate(ended))
+
+    def nbytes(self, first: int, last: int) -> int:
+        """Of buffers that are needed from layer ``first``, or earlier, until after layer ``last``."""
+        within = [buffer for layer in range(first + 1, last + 1) for buffer in self._beginning[layer]]
+        between = sum(padded(buffer.nbytes) for buffer in within if buffer.last <= last)
+        return self._begun[first] - (self._ended[last] - between)
+
+
+def _worthwhile(estimates: Sequence[_Estimate]) -> list[Stage]:
+    """The best few stages, each of other layers than the others."""
     best: dict[tuple[Node, ...], Stage] = {}
-    for entry in sorted(enough, key=lambda entry: entry.arena * (1 + entry.calls * _CALL)):
+    for entry in sorted(estimates, key=lambda entry: entry.arena * (1 + entry.calls * _CALL)):
         best.setdefault(entry.stage.nodes, entry.stage)
     return list(best.values())[:_TRIED]
 

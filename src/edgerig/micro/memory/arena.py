@@ -7,7 +7,7 @@ outputs to the end, state variables always. Scratch memory is needed in its laye
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Program, Reshape, Value
@@ -51,38 +51,71 @@ class Memory:
     plan: Plan
 
 
-def plan_memory(
-    program: Program,
-    steps: Sequence[Step],
-    shared: AliasSets,
-    sizes: dict[Value, int],
-    thorough: bool = True,
-    stages: Sequence[Lead] = (),
-    below: int | None = None,
-) -> Memory:
-    """Offsets of all values and of the layers' scratch memory.
+@dataclass(frozen=True)
+class Lives:
+    """What lies at one address, and how long: all of a plan that does not depend on how far layers overlap.
+
+    Attributes:
+        shared: Sets of values that lie at one address.
+        spans: First and last layer of each set.
+        held: Bytes of each.
+        aliases: From `_overlaid`.
+        values: All, each once.
+    """
+
+    shared: AliasSets
+    spans: dict[Value, tuple[int, int]]
+    held: dict[Value, int]
+    aliases: dict[Value, Value]
+    values: Sequence[Value]
+
+
+def lives_of(program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int]) -> Lives:
+    """What lies at one address, and how long.
 
     Args:
         program: The network.
         steps: Its layers in order.
         shared: From `aliases.views`; sets are joined.
         sizes: Bytes of each value in its layout.
+    """
+    spans = _lifetimes(program, steps, shared)
+    aliases = _overlaid(steps, shared, sizes, spans)
+    values = [value for value in _values(program, steps) if not value.constant]
+    return Lives(shared, spans, _held(values, shared, sizes), aliases, values)
+
+
+def plan_memory(
+    program: Program,
+    steps: Sequence[Step],
+    lives: Lives,
+    thorough: bool = True,
+    stages: Sequence[Lead] = (),
+    below: int | None = None,
+) -> Memory | None:
+    """Offsets of all values and of the layers' scratch memory.
+
+    Args:
+        program: The network.
+        steps: Its layers in order.
+        lives: Of these.
         thorough: Search for a small arena with all effort.
         stages: What layers in bands read and write, one step a band.
-        below: Bytes; no effort is made for an arena that cannot be smaller.
+        below: Bytes; None may be the answer where no smaller arena was found.
 
     Raises:
         CompileError: The arena would be larger than any microcontroller's.
     """
-    lives = _lifetimes(program, steps, shared)
-    aliases = _overlaid(steps, shared, sizes, lives)
-    overs = _overs(steps, shared, lives)
+    shared = lives.shared
+    overs = _overs(steps, shared, lives.spans)
     for stage in stages:
-        overs |= _overs_of_stage(stage, steps, shared, lives)
-    roots = list(lives)
-    buffers = _buffers(_held(program, steps, shared, sizes), shared, lives, aliases, overs)
+        overs |= _overs_of_stage(stage, steps, shared, lives.spans)
+    roots = list(lives.spans)
+    buffers = _buffers(lives, overs)
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
     plan = place(buffers, thorough, below)
+    if plan is None:
+        return None
     if plan.nbytes > LARGEST:
         raise CompileError(
             f"{program.name} needs {plan.nbytes} bytes of memory for its activations.", "Make the network smaller."
@@ -90,7 +123,7 @@ def plan_memory(
     at = {root: buffer.offset for root, buffer in zip(roots, plan.buffers, strict=False)}
     rest = iter(plan.buffers[len(roots) :])
     scratch = [next(rest).offset if step.scratch else 0 for step in steps]
-    offsets = {value: at[shared.find(value)] + value.offset for value in _values(program, steps) if not value.constant}
+    offsets = {value: at[shared.find(value)] + value.offset for value in lives.values}
     return Memory(offsets, scratch, plan)
 
 
@@ -131,41 +164,30 @@ def _overlaid(
     return aliases
 
 
-def _held(program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int]) -> dict[Value, int]:
+def _held(values: Sequence[Value], shared: AliasSets, sizes: dict[Value, int]) -> dict[Value, int]:
     """Bytes of each set of values that share memory: of the largest in it."""
     held: dict[Value, int] = {}
-    for value in _values(program, steps):
-        if not value.constant:
-            root = shared.find(value)
-            held[root] = max(held.get(root, 0), value.base.nbytes if value.base else sizes[value])
+    for value in values:
+        root = shared.find(value)
+        held[root] = max(held.get(root, 0), value.base.nbytes if value.base else sizes[value])
     return held
 
 
-def _buffers(
-    held: dict[Value, int],
-    shared: AliasSets,
-    lives: dict[Value, tuple[int, int]],
-    aliases: dict[Value, Value],
-    overs: dict[Value, tuple[Value, int, bool]],
-) -> list[Buffer]:
-    """What is to be placed, in the order of ``lives``.
-
-    Args:
-        held, lives: Bytes, and first and last layer, of each set of values that share memory.
-        aliases: From `_overlaid`.
-        overs: From `_overs`.
-    """
-    at_index = {root: index for index, root in enumerate(lives)}
+def _buffers(lives: Lives, overs: dict[Value, tuple[Value, int, bool]]) -> list[Buffer]:
+    """What is to be placed, in the order of the spans; ``overs`` are from `_overs`."""
+    at_index = {root: index for index, root in enumerate(lives.spans)}
     buffers = []
-    for root in lives:
-        alias = shared.find(aliases[root]) if root in aliases else None
+    for root, span in lives.spans.items():
+        alias = lives.shared.find(lives.aliases[root]) if root in lives.aliases else None
         # Joined since with something that lives longer, it is no alias any more.
-        fits = alias is not None and lives[alias][1] == lives[root][0]
-        buffer = Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None)
-        if root in overs and buffer.alias is None:
+        if alias is not None and lives.spans[alias][1] == span[0]:
+            buffers.append(Buffer(root.name, lives.held[root], *span, alias=at_index[alias]))
+        elif root in overs:
             source, lead, backward = overs[root]
-            buffer = replace(buffer, over=at_index[source], lead=lead, backward=backward)
-        buffers.append(buffer)
+            over = at_index[source]
+            buffers.append(Buffer(root.name, lives.held[root], *span, over=over, lead=lead, backward=backward))
+        else:
+            buffers.append(Buffer(root.name, lives.held[root], *span))
     return buffers
 
 

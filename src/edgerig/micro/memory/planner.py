@@ -108,8 +108,10 @@ def _shared(buffer: Buffer, other: Buffer) -> int:
     return first + second - max(first, second, second + _lead(buffer, other))
 
 
-def place(buffers: Sequence[Buffer], thorough: bool = True, below: int | None = None) -> Plan:
+def place(buffers: Sequence[Buffer], thorough: bool = True, below: int | None = None) -> Plan | None:
     """The best plan found, with a search for a better order if ``thorough`` and none of ``below`` bytes is ruled out.
+
+    With ``below`` it may be None where none of less bytes was found.
 
     Where more than `MOST_OVERLAPS` pairs are needed together, the first that holds.
     """
@@ -124,18 +126,23 @@ def place(buffers: Sequence[Buffer], thorough: bool = True, below: int | None = 
         "latest first": lambda i: (-buffers[i].last, -buffers[i].nbytes),
     }
     if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
-        placed = in_turn(buffers)
-        height = max((buffer.end for buffer in placed), default=0)
-        return Plan(tuple(placed), height, bound, "one after the other")
+        in_gaps = in_turn(buffers)
+        height = max((buffer.end for buffer in in_gaps), default=0)
+        return Plan(tuple(in_gaps), height, bound, "one after the other")
     arena = _Arena(buffers)
-    ends = arena.both_ends(bound)
-    plans = [("both ends in turn", ends)] if ends is not None else []
-    for name, key in orders.items():
-        if plans and arena.height(plans[-1][1]) <= bound:
+    searched = thorough and len(buffers) ** 2 <= SEARCH and (below is None or bound < below)
+    name, best = "both ends in turn", arena.both_ends(bound)
+    for other, key in orders.items():
+        if best is not None and arena.height(best) <= bound:
             break
-        plans.append((name, arena.greedy(sorted(indices, key=key))))
-    name, best = min(plans, key=lambda candidate: arena.height(candidate[1]))
-    if thorough and arena.height(best) > bound and (below is None or bound < below):
+        # What is no better need not be placed to the end; but the search begins with whatever is best.
+        most = below if best is None and not searched else None if best is None else arena.height(best)
+        placed = arena.greedy(sorted(indices, key=key), most)
+        if placed is not None:
+            name, best = other, placed
+    if best is None:
+        return None
+    if searched and arena.height(best) > bound:
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
         better = _search(arena, order, bound)
         if arena.height(better) < arena.height(best):
@@ -209,19 +216,24 @@ class _Arena:
                 return None
         return offsets
 
-    def greedy(self, order: Sequence[int], known: Sequence[int] = (), count: int = 0) -> list[int]:
+    def greedy(
+        self, order: Sequence[int], below: int | None = None, known: Sequence[int] = (), count: int = 0
+    ) -> list[int] | None:
         """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order.
 
         Args:
             order: Of all buffers.
+            below: Bytes; None is the answer as soon as some buffer ends no lower.
             known: Offsets of those that come first in the order.
             count: How many those are.
         """
-        offsets = [_NOWHERE] * len(self._buffers)
+        offsets, sizes = [_NOWHERE] * len(self._buffers), self._sizes
         for index in order[:count]:
             offsets[index] = known[index]
         for index in order[count:]:
-            offsets[index] = self._lowest(index, offsets)
+            offsets[index] = lowest = self._lowest(index, offsets)
+            if below is not None and lowest + sizes[index] >= below:
+                return None
         return offsets
 
     def _lowest(self, index: int, offsets: Sequence[int]) -> int:
@@ -271,6 +283,7 @@ class _Arena:
 def _search(arena: _Arena, order: list[int], bound: int) -> list[int]:
     """Move the buffers with the highest ends forward in the order as long as that lowers the height."""
     best = arena.greedy(order)
+    assert best is not None
     height = arena.height(best)
     chance = random.Random(0)
     in_vain, pairs = 0, max(len(order), 1) ** 2
@@ -284,9 +297,10 @@ def _search(arena: _Arena, order: list[int], bound: int) -> list[int]:
         target = chance.randrange(moved + 1)
         tried.insert(target, tried.pop(moved))
         # What comes before is where it was.
-        placed = arena.greedy(tried, best, target)
-        reached = arena.height(placed)
-        in_vain = 0 if reached < height else in_vain + 1
-        if reached <= height:
+        placed = arena.greedy(tried, height + 1, best, target)
+        in_vain += 1
+        if placed is not None:
+            reached = arena.height(placed)
+            in_vain = 0 if reached < height else in_vain
             order, best, height = tried, placed, reached
     return best

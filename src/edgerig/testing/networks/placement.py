@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.kernels.base import Context
-from edgerig.micro.memory.aliases import AliasSets
-from edgerig.micro.memory.arena import Memory, Step
+from edgerig.micro.memory.arena import Lives, Memory, Step
 from edgerig.micro.memory.planner import Buffer, Plan, padded
 from edgerig.micro.options import Options
 
@@ -26,8 +25,9 @@ def thrifty(thrift: int, backward: bool = False) -> Callable[..., Context]:
 def placed(lead: int) -> Callable[..., Memory]:
     """A planner that puts the output exactly ``lead`` bytes, a multiple of 8, before the input."""
 
-    def plan(program: Program, steps: Sequence[Step], _: AliasSets, sizes: dict[Value, int], *more: object) -> Memory:
+    def plan(program: Program, steps: Sequence[Step], lives: Lives, *more: object) -> Memory:
         (step,), (x, *others), (y,) = steps, program.inputs, program.outputs
+        sizes = {value: lives.held[lives.shared.find(value)] for value in (x, *others, y)}
         at = {x: max(lead, 0), y: max(-lead, 0)}
         for value in others:
             at[value] = max(at[before] + padded(sizes[before]) for before in at)
