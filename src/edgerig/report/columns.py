@@ -175,6 +175,14 @@ MACHINE: tuple[Column[Change], ...] = (
     Column("after", lambda row: row.after, align="left"),
 )
 
+#: Flash and RAM that a firmware takes, against what its board has.
+TOTALS: tuple[Column[SizeShare], ...] = (
+    Column("memory", lambda row: row.name, align="left", head=True),
+    Column("taken", lambda row: Figure(text=f"{row.bytes:,} B", value=row.bytes, unit="B")),
+    Column("bar", lambda row: row.share, sort=False, style="bar", pages=("html",)),
+    Column("of the board's", lambda row: row.share),
+)
+
 #: Flash and RAM that firmwares take, against what their boards have.
 BOARDS: tuple[Column[tuple[Variant, FirmwareView]], ...] = (
     Column("variant", lambda row: row[0].label, align="left", head=True),

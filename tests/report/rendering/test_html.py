@@ -2,6 +2,8 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ import pytest
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report import render
 from edgerig.report.load import Loaded
+from edgerig.report.rendering import contents
 from edgerig.tasks.judgement import MetricValue, Quality
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "circle", "line", "rect", "path"}
@@ -378,3 +381,11 @@ def test_the_plot_says_which_way_its_quality_is_better(demo: Loaded, higher: boo
     result = msgspec.structs.replace(demo.result, cells=cells)
     page = render([msgspec.structs.replace(demo, result=result)])
     assert said in page
+
+
+def test_every_table_that_a_template_asks_for_is_there() -> None:
+    """Searches for what nothing calls do not see the templates, and a missing table ends a report of such a variant."""
+    folder = Path(str(files("edgerig.report") / "templates"))
+    asked = {name for path in folder.glob("*.html.j2") for name in re.findall(r"\btables\.(\w+)\(", path.read_text())}
+    assert {"totals_table", "sizes_table"} <= asked
+    assert [name for name in sorted(asked) if not hasattr(contents, name)] == []

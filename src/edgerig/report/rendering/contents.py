@@ -19,6 +19,7 @@ from edgerig.report.columns import (
     PARTS,
     PLACEMENT,
     SYMBOLS,
+    TOTALS,
     compared_columns,
     error_columns,
     quality_columns,
@@ -108,6 +109,12 @@ def facts_table(facts: Sequence[Fact], warnings: tuple[str, ...] = ()) -> Table:
         if fact.kind and figure is not None:
             figures[1][row] = msgspec.structs.replace(figure, warnings=warnings)
     return make_table(FACTS, facts, figures=figures, name="facts", title="Facts")
+
+
+def totals_table(firmware: FirmwareView) -> Table:
+    """Flash and RAM against what the board has, for the section of a variant."""
+    title = f"Memory of the {firmware.board}"
+    return make_table(TOTALS, firmware.totals, name="firmware-totals", title=title, warnings=firmware.warnings)
 
 
 def boards_table(report: Report) -> Table:
