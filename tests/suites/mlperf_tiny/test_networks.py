@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import edgerig
 from edgerig.cli import cli
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
-from edgerig.errors import UnknownNameError
+from edgerig.errors import UnknownNameError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import graph_in
@@ -71,8 +71,12 @@ def test_a_network_is_fetched_into_a_file(tmp_path: Path) -> None:
     assert path.read_bytes() == network("kws01")
     text = " ".join(done.stderr.split())
     assert "takes no samples of kws01, because its input is 50x10x1, not 49x10x1." in text
-    done = CliRunner().invoke(cli, ["mlperf-tiny", "network", "ic01", "--out", str(path)])
+    done = CliRunner().invoke(cli, ["mlperf-tiny", "network", "ic01", "--out", str(tmp_path)])
     assert "takes no samples" not in done.stderr
+    assert (tmp_path / "ic01.tflite").read_bytes() == network("ic01")
+    done = CliRunner().invoke(cli, ["mlperf-tiny", "network", "ic01", "--out", str(tmp_path / "ic")])
+    assert isinstance(done.exception, UsageError), "it is not written first, and refused then"
+    assert not (tmp_path / "ic").exists()
 
 
 def test_there_is_none_of_the_wake_word() -> None:

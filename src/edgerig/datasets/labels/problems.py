@@ -58,10 +58,15 @@ class Problems:
         if self.skip:
             more = " .." if number > SHOWN else ""
             return (*notes, f"Left out as unusable: {counted(number, self._noun)}. {' '.join(shown)}{more}")
+        first = self._errors[0]
         if number == 1:
-            raise self._errors[0]
+            raise DatasetError(first.message, _or_without(first.hint or "Mend it.", "it"))
         rest = f"\n.. and {number - SHOWN:,} more." if number > SHOWN else ""
         raise DatasetError(
             f"{counted(number, self._noun)} cannot be used:\n" + "\n".join(shown) + rest,
-            f"{self._errors[0].hint or 'Mend them.'} Or leave them out: --skip-bad.",
+            _or_without(first.hint or "Mend them.", "them"),
         )
+
+
+def _or_without(hint: str, what: str) -> str:
+    return hint if "--skip-bad" in hint else f"{hint} Or leave {what} out: --skip-bad."
