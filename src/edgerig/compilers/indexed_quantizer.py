@@ -16,6 +16,8 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
+from edgerig.compilers.indexed_graph import Constants, IndexedGraph
+
 _logger = logging.getLogger(__name__)
 #: From the least and the largest value of each tensor to those that its scale is made of.
 Check = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -76,130 +78,66 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
         setattr(module, name, before)
 
 
-class _Constants:
-    """The constants of a graph, also by their names."""
-
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self.by_name = {tensor.name: tensor for tensor in graph.initializer}
-        self.removed: set[str] = set()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.by_name.values())
-
-    def __len__(self) -> int:
-        return len(self.by_name)
-
-    def add(self, tensor: Any) -> None:
-        self.graph.initializer.append(tensor)
-        self.by_name[tensor.name] = self.graph.initializer[-1]
-
-    def remove(self, tensor: Any) -> None:
-        """To be gone from the graph itself after `settle`."""
-        if self.by_name.pop(tensor.name, None) is not None:
-            self.removed.add(tensor.name)
-
-    def settle(self) -> None:
-        """Take what was removed out of the graph, at once, since each removal moves all that stand behind."""
-        _delete(self.graph.initializer, lambda tensor: tensor.name in self.removed)
-        self.removed.clear()
-
-
-def _delete(repeated: Any, gone: Callable[[Any], bool]) -> None:
-    for position in reversed([position for position, message in enumerate(repeated) if gone(message)]):
-        del repeated[position]
-
-
 def _find_by_name(original: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     def find(name: str, items: Any) -> Any:
-        return items.by_name.get(name) if isinstance(items, _Constants) else original(name, items)
+        return items.by_name.get(name) if isinstance(items, Constants) else original(name, items)
 
     return find
 
 
 def _indexed_model(base: type[Any]) -> type[Any]:
-    """``onnxruntime.quantization.onnx_model.ONNXModel``, which knows who makes and who takes each tensor."""
+    """``onnxruntime.quantization.onnx_model.ONNXModel``, which asks an `IndexedGraph`: its methods by their names."""
 
     class IndexedModel(base):  # type: ignore[misc]
         def __init__(self, model: Any) -> None:
             super().__init__(model)
-            self._index()
+            self._indexed = IndexedGraph(self.model.graph)
 
-        def _index(self) -> None:
-            graph = self.model.graph
-            self._constants = _Constants(graph)
-            self._takers: dict[str, list[Any]] = {}
-            self._makers: dict[str, list[Any]] = {}
-            for node in graph.node:
-                self._enter(node)
-            self._inputs = {value.name for value in graph.input}
-            self._outputs = {value.name for value in graph.output}
-
-        def _enter(self, node: Any) -> None:
-            for names, table in ((node.input, self._takers), (node.output, self._makers)):
-                for name in names:
-                    if name:
-                        table.setdefault(name, []).append(node)
-
+        # Constants.
         def initializer(self) -> Any:
-            return self._constants
+            return self._indexed.constants
+
+        def get_initializer(self, name: str) -> Any:
+            return self._indexed.constants.by_name.get(name)
+
+        def add_initializer(self, tensor: Any) -> None:
+            if tensor.name not in self._indexed.constants.by_name:
+                self._indexed.constants.add(tensor)
 
         def initializer_extend(self, inits: Any) -> None:
             for tensor in inits:
-                self._constants.add(tensor)
-
-        def add_initializer(self, tensor: Any) -> None:
-            if tensor.name not in self._constants.by_name:
-                self._constants.add(tensor)
-
-        def get_initializer(self, name: str) -> Any:
-            return self._constants.by_name.get(name)
+                self._indexed.constants.add(tensor)
 
         def remove_initializer(self, tensor: Any) -> None:
-            self._constants.remove(tensor)
+            self._indexed.constants.remove(tensor)
 
+        # Nodes.
         def add_node(self, node: Any) -> None:
             super().add_node(node)
-            self._enter(self.model.graph.node[-1])
+            self._indexed.enter(self.model.graph.node[-1])
 
         def remove_nodes(self, nodes_to_remove: Any) -> None:
-            gone = {node.SerializeToString(deterministic=True) for node in nodes_to_remove}
-            if gone:
-                _delete(self.model.graph.node, lambda node: node.SerializeToString(deterministic=True) in gone)
-            self._constants.settle()
-            self._index()
+            self._indexed.remove_nodes(nodes_to_remove)
 
+        # Tensors between nodes.
         def input_name_to_nodes(self) -> dict[str, list[Any]]:
-            return self._takers
+            return self._indexed.takers
 
         def replace_input_of_all_nodes(self, old_input_name: str, new_input_name: str) -> None:
-            self._rename(self._takers, "input", old_input_name, new_input_name)
+            self._indexed.rename_inputs(old_input_name, new_input_name)
 
         def replace_output_of_all_nodes(self, old_output_name: str, new_output_name: str) -> None:
-            self._rename(self._makers, "output", old_output_name, new_output_name)
+            self._indexed.rename_outputs(old_output_name, new_output_name)
 
         def replace_input_of_nodes(self, old_input_name: str, new_input_name: str, node_names_set: set[str]) -> None:
             super().replace_input_of_nodes(old_input_name, new_input_name, node_names_set)
-            takers = self._takers.pop(old_input_name, [])
-            for node in takers:
-                name = old_input_name if old_input_name in node.input else new_input_name
-                self._takers.setdefault(name, []).append(node)
-
-        def _rename(self, table: dict[str, list[Any]], field: str, old: str, new: str) -> None:
-            renamed = table.pop(old, [])
-            for node in renamed:
-                names = getattr(node, field)
-                for position, name in enumerate(names):
-                    if name == old:
-                        names[position] = new
-            if renamed:
-                table.setdefault(new, []).extend(renamed)
-
-        def is_graph_output(self, output_name: str) -> bool:
-            return output_name in self._outputs
+            self._indexed.look_again_at_takers(old_input_name, new_input_name)
 
         def is_graph_input(self, tensor_name: str) -> bool:
-            return tensor_name in self._inputs
+            return tensor_name in self._indexed.inputs
+
+        def is_graph_output(self, output_name: str) -> bool:
+            return output_name in self._indexed.outputs
 
     return _known(IndexedModel, base)
 
