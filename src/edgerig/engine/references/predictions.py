@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import NetworkInputs, inputs_of
@@ -73,15 +73,16 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
         predict, batch = _carrying(predict, artifact, tests), 1
     else:
         batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
+
+    def again(few: list[Array]) -> Array:
+        return _predicted(predict, artifact, tests, network.quantized(few), batch)
+
     with StoredRows(path, len(tests)) as stored, progress.task(_title(artifact), len(tests)) as task:
         for part, inputs in tests.chunks(artifact):
             predictions = _predicted(predict, artifact, tests, network.quantized(inputs), batch)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             if part.start == 0 and _independent(artifact, tests):
-                few = _changed(inputs, network)
-                if few is not None:
-                    moved = _predicted(predict, artifact, tests, network.quantized(few), batch)
-                    _store_noise(moved, predictions, path)
+                _note_noise(inputs, network, predictions, path, again)
             task.advance(part.stop - part.start)
             # The next chunk must not be read while this one is still held.
             del inputs, predictions
@@ -119,8 +120,22 @@ def _changed(inputs: Sequence[Array], network: NetworkInputs) -> list[Array] | N
     return None if all(np.array_equal(*pair, equal_nan=pair[0].dtype.kind == "f") for pair in given) else moved
 
 
-def _store_noise(moved: Array, predictions: Array, path: Path) -> None:
-    """Write the largest difference to the predictions of the same samples, where they are real numbers."""
+def _note_noise(
+    inputs: Sequence[Array],
+    network: NetworkInputs,
+    predictions: Array,
+    path: Path,
+    predict: Callable[[list[Array]], Array],
+) -> None:
+    """Write to `NOISE_FILE` by how much real predictions differ at most where inputs are moved by rounding.
+
+    Args:
+        predictions: Those for ``inputs``. predict: Gives those for other inputs, such as fewer.
+    """
+    few = _changed(inputs, network)
+    if few is None:
+        return
+    moved = predict(few)
     same = predictions[: len(moved)]
     if moved.shape == same.shape and np.issubdtype(same.dtype, np.floating):
         with np.errstate(invalid="ignore"):
@@ -158,39 +173,52 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path:
     from edgerig.targets.resolve import target_for
 
     network = inputs_of(artifact)
-    batch = network.batch
     # Samples that an inference finishes; of windows all are told at the end of a chunk.
-    each = batch if tests.windows is None else 0
+    each = network.batch if tests.windows is None else 0
     target, sequences = target_for("local", {}), sequences_of(tests, artifact)
     with (
         StoredRows(path, len(tests)) as stored,
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, runtime, {}) as session,
     ):
+        decoded = partial(_decoded, artifact, tests, session.load_report.outputs)
         for part, inputs in tests.chunks(artifact):
             whole = network.calls(network.quantized(inputs))
             if sequences is None:
                 run = session.run(whole, lambda calls: task.advance(calls * each))
             else:
                 run = sequences.run_all(session, whole, tests.rows_in(slice(0, part.start)))
-            everything = session.load_report.outputs
-            judged = judged_outputs(artifact, tests.task, len(everything))
-            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs[0]))
-            fed = partial(fed_values, tests.task, network.specs, inputs, raw=False)
-            predictions = tests.task.predictions(outputs, judged.position, fed)
+            predictions = decoded(inputs, run.outputs)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             if part.start == 0 and sequences is None and _independent(artifact, tests):
-                few = _changed(inputs, network)
-                if few is not None:
-                    moved = session.run(network.calls(network.quantized(few)))
-                    again = Dequantized(judged.of(moved.outputs), judged.of(everything), batch, len(few[0]))
-                    fed = partial(fed_values, tests.task, network.specs, few, raw=False)
-                    _store_noise(tests.task.predictions(again, judged.position, fed), predictions, path)
-                    del moved, again
-                del few
+                _note_noise(
+                    inputs,
+                    network,
+                    predictions,
+                    path,
+                    lambda few: decoded(few, session.run(network.calls(network.quantized(few))).outputs),
+                )
             task.advance(0 if each and sequences is None else part.stop - part.start)
             # The next chunk must not be read while this one is still held.
-            del inputs, whole, run, outputs, predictions
+            del inputs, whole, run, predictions
+
+
+def _decoded(
+    artifact: Artifact,
+    tests: EvaluationSamples,
+    specs: Sequence[TensorSpec],
+    inputs: Sequence[Array],
+    outputs: Sequence[Array],
+) -> Array:
+    """What a task makes of a session's raw ``outputs`` for ``inputs``, which were not quantized yet.
+
+    Args:
+        specs: Of all the session's outputs.
+    """
+    network, judged = inputs_of(artifact), judged_outputs(artifact, tests.task, len(specs))
+    dequantized = Dequantized(judged.of(outputs), judged.of(specs), network.batch, len(inputs[0]))
+    fed = partial(fed_values, tests.task, network.specs, inputs, raw=False)
+    return tests.task.predictions(dequantized, judged.position, fed)
 
 
 def _names(artifact: Artifact, judged: Judged) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgerig.datasets.labels.canonical import to_json
@@ -110,21 +111,7 @@ class Committer:
         waiting = self.uncommitted
         rooms = [room for room in waiting if room.name in entries and await self._ready(room, entries[room.name])]
         revisions = {room.name: room.records[-1].revision for room in rooms}
-        changes: dict[str, Change] = {}
-        total = Acceptance()
-        for number, room in enumerate(rooms, 1):
-            try:
-                changes[room.name], outcome = await asyncio.to_thread(
-                    self._change, room, entries[room.name], revisions[room.name]
-                )
-            except DatasetError as error:
-                # One that cannot be written must not keep all others from it.
-                _logger.warning("%s is not written: %s", room.name, error.message)
-                del revisions[room.name]
-                continue
-            total += outcome
-            if number % EVERY == 0:
-                hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
+        changes, total = await self._changes(rooms, entries, revisions)
         rooms = [room for room in rooms if room.name in changes]
         left = sorted({room.name for room in waiting} - changes.keys())
         classes = [name for name in hub.journal.classes if name not in hub.dataset.version.classes]
@@ -144,17 +131,45 @@ class Committer:
         note = _note(changes) if changes else f"new classes: {', '.join(classes)}"
         version = await asyncio.to_thread(hub.dataset.commit, changes, hub.classes, note)
         await hub.journal.append(Committed(version.version, revisions, upon))
-        written = version.by_name()
-        for room in rooms:
-            self._moved.pop(room.name, None)
-            room.committed = revisions[room.name]
-            self._known[room.name] = _labels(written[room.name])
-            hub.tell_summary(room)
+        self._note_committed(rooms, revisions, version)
         _logger.info("version %d: %s", version.version, note)
         prefill = describe(total) if total.share is not None else None
         if prefill is not None:
             _logger.info("prefilled labels: %s", prefill)
         return {**message, "version": version.version, "pictures": len(rooms), "prefill": prefill}
+
+    async def _changes(
+        self, rooms: Sequence[Room], entries: Mapping[str, Entry], revisions: dict[str, int]
+    ) -> tuple[dict[str, Change], Acceptance]:
+        """What is to be written of each picture, and how far labels are what a network proposed.
+
+        Of one that cannot be written there is no change, and its revision is taken out of ``revisions``.
+        """
+        changes: dict[str, Change] = {}
+        total = Acceptance()
+        for number, room in enumerate(rooms, 1):
+            try:
+                changes[room.name], outcome = await asyncio.to_thread(
+                    self._change, room, entries[room.name], revisions[room.name]
+                )
+            except DatasetError as error:
+                # One that cannot be written must not keep all others from it.
+                _logger.warning("%s is not written: %s", room.name, error.message)
+                del revisions[room.name]
+                continue
+            total += outcome
+            if number % EVERY == 0:
+                self._hub.tell_all({"type": "committing", "done": number, "total": len(rooms)})
+        return changes, total
+
+    def _note_committed(self, rooms: Sequence[Room], revisions: Mapping[str, int], version: Version) -> None:
+        """Note that the pictures' labels are in the store, and tell all pages."""
+        written = version.by_name()
+        for room in rooms:
+            self._moved.pop(room.name, None)
+            room.committed = revisions[room.name]
+            self._known[room.name] = _labels(written[room.name])
+            self._hub.tell_summary(room)
 
     async def keep_looking(self) -> None:
         """Take up what others add to the dataset, every `LOOK` seconds, for as long as it is not cancelled."""
