@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "state.h"
@@ -17,14 +16,6 @@ enum { FEW = 8 };
 /* While all sessions have something to do, clients are looked at when one of these answers, and after half a batch, but
  * never earlier or later than this, in ns: each of them by itself would cost more than a small network. */
 enum { SOONEST = 200000, LATEST = 2000000 };
-
-uint64_t state_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Has a descriptor looked at by whoever watches this front. Returns 0 where that cannot be. */
 static int watch(const front *f, int how, int descriptor, int number, uint32_t events)
@@ -44,11 +35,6 @@ static void close_descriptors(const front *f)
             close(all[i]);
         }
     }
-}
-
-uint64_t state_at_least(uint64_t number, uint64_t least)
-{
-    return number < least ? least : number;
 }
 
 front *front_open(const front_settings *settings)

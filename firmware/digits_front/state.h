@@ -56,6 +56,11 @@ enum { GENERATION_LISTENER = 0, GENERATION_FIRST = 1 };
 /* In the data of `epoll`: a lane's number, or one of these. */
 enum { WATCHED_CLIENTS = -1, WATCHED_TIMER = -2 };
 
+/* state.c
+
+ * Calls go one way: front.c and sessions.c call answers.c, which calls dispatch.c; that, and accept.c, call
+ * connections.c, which calls requests.c; and all of them may call tell.c and this one. */
+
 uint64_t state_now(void);
 uint64_t state_at_least(uint64_t number, uint64_t least);
 
