@@ -67,7 +67,7 @@ def test_within_bounds_a_file_is_read_as_without(tmp_path: Path) -> None:
 def test_functions_that_double_are_given_up(door: Any, tmp_path: Path) -> None:
     path = doubling_functions(40, tmp_path / "doubling.onnx")
     with (
-        bounded(Limits(silence=1)),
+        bounded(Limits(silence=0.3)),
         pytest.raises(ModelError, match=r"Reading doubling\.onnx was given up: it told no"),
     ):
         door(path)

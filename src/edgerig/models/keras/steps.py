@@ -67,11 +67,14 @@ class Trainer:
 
     def start(self, learning_rate: float) -> None:
         """Take the state out of the model, for steps with ``learning_rate``."""
-        import jax.numpy as jnp
+        import jax
 
         self.optimizer.learning_rate = learning_rate
-        # Copies, because a step donates its arguments, and Keras must not keep deleted arrays.
-        self._state = tuple([jnp.array(variable.value) for variable in group] for group in self._groups())
+        # Copies, because a step donates its arguments, and Keras must not keep deleted arrays. They are numpy's, since
+        # JAX would compile its own anew for each shape.
+        self._state = tuple(
+            [jax.device_put(np.array(variable.value)) for variable in group] for group in self._groups()
+        )
 
     def step(self, inputs: NDArray[np.float32], truth: NDArray[Any]) -> tuple[Any, Any]:
         """One step; loss and metric of the batch as JAX scalars, which may still be being computed.
