@@ -10,10 +10,10 @@ import hypothesis
 import pytest
 import pytest_rerunfailures
 from tests.environments_made import AGENT, LITERT, made_environment
+from tests.forks import Nursery
 from tests.heard import Heard
 from tests.needs import need_module
 from tests.xla import QUICK_TO_COMPILE
-from tests.zygote import Nursery
 
 from edgerig.testing import networks
 

@@ -1,4 +1,4 @@
-"""Prints what a process finds around it, as JSON, and then runs its first argument: `tests/test_zygote.py`."""
+"""Prints what a process finds around it, as JSON, and then runs its first argument: `tests/test_forks.py`."""
 
 import gc
 import json

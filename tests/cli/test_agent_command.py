@@ -12,6 +12,8 @@ from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 from edgerig.testing.line import Line
 
+pytestmark = pytest.mark.fresh_processes("agents are stopped, and left by who has started them")
+
 
 @pytest.fixture
 def start():

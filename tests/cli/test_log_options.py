@@ -101,6 +101,7 @@ def test_a_log_file_that_cannot_be_written_is_refused_before_anything_is_done(tm
     assert str(tmp_path / place) in done.stderr
 
 
+@pytest.mark.fresh_processes("Ctrl-C stops it")
 def test_a_full_disk_ends_the_log_and_not_the_command() -> None:
     done = edgerig(
         "firmware", "build", "--board", "nonsense", "--model", "/x", "--out", "/x", "--log-file", "/dev/full"
@@ -138,6 +139,7 @@ def test_a_server_logs_its_sessions_and_what_their_processes_log_until_ctrl_c(tm
     assert str(agent.pid) not in workers
 
 
+@pytest.mark.fresh_processes("Ctrl-C stops it")
 @pytest.mark.slow
 def test_ctrl_c_in_the_middle_is_the_last_line_of_the_log_file(tmp_path: Path) -> None:
     path = tmp_path / "train.log"

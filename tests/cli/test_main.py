@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from edgerig.cli import COMMANDS, cli
 from edgerig.cli.list_command import NOUNS
 
+pytestmark = pytest.mark.fresh_processes("how a command starts: its streams, its folder, its arguments")
+
 
 def edgerig(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edgerig", *arguments]

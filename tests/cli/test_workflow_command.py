@@ -86,6 +86,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
+@pytest.mark.fresh_processes("a run is killed")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_killed_takes_its_step_with_it_and_goes_on_where_it_was(

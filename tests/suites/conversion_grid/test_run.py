@@ -33,6 +33,7 @@ def grid_of(tmp_path: Path, networks: list[str], importers: list[str], **options
     return run_grid(plan([FAULTY], networks, importers, []), tmp_path / "out", **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.fresh_processes("each end of a process, by limits too")
 @pytest.mark.slow
 def test_each_end_of_an_export_is_told_and_costs_itself_alone(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, [], ["onnxruntime"], bounds=Bounds(seconds=8), jobs=4)
@@ -100,6 +101,7 @@ def test_what_is_unchanged_is_not_run_again_unless_it_is_asked_for(
     assert cell.status == "not-run"
 
 
+@pytest.mark.fresh_processes("what runs is killed")
 @pytest.mark.slow
 def test_progress_is_told_in_the_order_of_the_plan(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
@@ -126,6 +128,7 @@ def test_a_grid_that_is_stopped_kills_what_runs(tmp_path: Path) -> None:
     assert not [text for text in outcomes if "endless" in text], "what was stopped has no outcome to be cached"
 
 
+@pytest.mark.fresh_processes("what runs too long is killed")
 @pytest.mark.slow
 def test_what_was_given_up_is_tried_again_with_other_bounds(tmp_path: Path) -> None:
     assert grid_of(tmp_path, ["sound"], [], bounds=Bounds(seconds=0.01)).networks[0].status == "hung"

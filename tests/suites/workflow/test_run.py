@@ -125,6 +125,7 @@ def test_a_step_runs_in_an_empty_folder_so_that_every_input_is_declared(bench: B
     assert "net.tflite" in reason
 
 
+@pytest.mark.fresh_processes("a step is killed")
 @pytest.mark.slow
 def test_a_killed_step_is_named_and_retried_as_often_as_it_says(bench: Bench) -> None:
     code = "open(Path(__file__).with_name('attempts'), 'a').write('x')\nos.kill(os.getpid(), 9)"
@@ -173,12 +174,14 @@ def test_a_wrong_call_is_not_tried_again(bench: Bench) -> None:
     assert "--nonsense" in results["a"].reason
 
 
+@pytest.mark.fresh_processes("a step is killed")
 @pytest.mark.slow
 def test_a_step_that_takes_too_long_is_stopped(bench: Bench) -> None:
     reason = bench.run("steps: {a: {run: 'agent --listen 127.0.0.1:0', timeout: 1.5 s}}")["a"].reason
     assert "longer than its timeout of 1.5 s" in reason
 
 
+@pytest.mark.fresh_processes("a step is killed")
 @pytest.mark.slow
 def test_a_command_without_an_end_is_stopped_and_has_succeeded(bench: Bench) -> None:
     text = "steps: {a: {run: 'agent --listen 127.0.0.1:0', stop_after: 2 s}}"

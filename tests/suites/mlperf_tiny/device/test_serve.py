@@ -178,6 +178,7 @@ def test_a_line_of_data_costs_one_read_and_one_write() -> None:
     assert line.sends == len(commands) + 1
 
 
+@pytest.mark.fresh_processes("signals stop it")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(keyword_net: Path, number: int) -> None:
     with device("--benchmark", "kws01", "--model", keyword_net) as process:

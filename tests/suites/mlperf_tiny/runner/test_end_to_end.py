@@ -51,6 +51,7 @@ def test_the_linux_device_gives_the_runner_what_its_network_computes(tmp_path: P
     assert json.loads(done.stdout)["files"] == 36
 
 
+@pytest.mark.fresh_processes("Ctrl-C stops it")
 @pytest.mark.slow
 def test_ctrl_c_ends_a_session_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
     data, out = write_keywords(tmp_path / "data", 48), tmp_path / "out"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from tests import zygote
-from tests.zygote import Nursery
+from tests import forks
+from tests.forks import Nursery
 
 from edgerig.errors import TargetError
 from edgerig.measure.kinds import Measurement
@@ -38,12 +38,12 @@ def nursery():
 def surroundings(tmp_path, monkeypatch):
     """A module that prints what it is surrounded by, started or forked; and its environment."""
     shutil.copy(Path(__file__).parent / "surroundings.py", tmp_path)
-    monkeypatch.setitem(zygote.MODULES, "surroundings", ("json",))
+    monkeypatch.setitem(forks.MODULES, "surroundings", ("json",))
     return {**os.environ, "PYTHONPATH": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def words(*more: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "surroundings", *more]
+def words(*more: str, options: tuple[str, ...] = ("-P",)) -> list[str]:
+    return [sys.executable, *options, "-m", "surroundings", *more]
 
 
 def both(nursery: Nursery, call: Any) -> tuple[Any, Any]:
@@ -58,19 +58,22 @@ def both(nursery: Nursery, call: Any) -> tuple[Any, Any]:
     return started, forked
 
 
-def test_a_forked_process_finds_all_around_it_as_a_started_one_does(nursery, surroundings, tmp_path) -> None:
+@pytest.mark.parametrize("options", [("-P",), ()])
+def test_a_forked_process_finds_all_around_it_as_a_started_one_does(nursery, surroundings, tmp_path, options) -> None:
     reader, writer = os.pipe()
     here = tmp_path / "here"
     here.mkdir()
+    # None twice, as this process has it, with one that is not there and one below the folder where it starts.
+    path = [str(tmp_path / "nowhere"), "below", str(tmp_path), *filter(None, sys.path), str(tmp_path)]
 
     def call() -> tuple[int, dict[str, Any], str]:
         done = subprocess.run(
-            words("import sys; sys.exit(7)", "more"),
+            words("import sys; sys.exit(7)", "more", options=options),
             input="what was sent",
             capture_output=True,
             text=True,
             check=False,
-            env={**surroundings, "EDGERIG_STATE": "other"},
+            env={**surroundings, "EDGERIG_STATE": "other", "PYTHONPATH": os.pathsep.join(path)},
             cwd=here,
             pass_fds=(writer,),
             start_new_session=True,
@@ -89,7 +92,7 @@ def test_a_forked_process_finds_all_around_it_as_a_started_one_does(nursery, sur
 
 
 def test_its_numbers_at_random_are_its_own(nursery, surroundings, monkeypatch) -> None:
-    monkeypatch.setitem(zygote.MODULES, "surroundings", ("json", "numpy", "random", "uuid", "tempfile"))
+    monkeypatch.setitem(forks.MODULES, "surroundings", ("json", "numpy", "random", "uuid", "tempfile"))
     drawn = "import random, uuid, tempfile, numpy; "
     drawn += "print(random.random(), uuid.uuid4(), next(tempfile._get_candidate_names()), numpy.random.random())"
     lines = [subprocess.check_output(words(drawn), env=surroundings, stdin=subprocess.DEVNULL) for _ in range(3)]
@@ -184,13 +187,32 @@ def test_what_the_zygote_lacks_gets_a_real_start(nursery, surroundings, tmp_path
     assert nursery.forks == 2
 
 
-def test_a_module_that_starts_threads_is_not_forked(nursery, surroundings, tmp_path, monkeypatch) -> None:
-    (tmp_path / "busy.py").write_text(
-        "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
-    )
-    monkeypatch.setitem(zygote.MODULES, "surroundings", ("busy",))
+@pytest.mark.parametrize("name", ["json.py", "sitecustomize.py", "edgerig"])
+def test_a_module_that_hides_an_imported_one_is_found(nursery, surroundings, tmp_path, monkeypatch, name) -> None:
+    monkeypatch.setitem(forks.MODULES, "surroundings", ("json", "edgerig"))
+    other = tmp_path / "other"
+    found = other / name / "__init__.py" if name == "edgerig" else other / name
+    found.parent.mkdir(parents=True)
+    found.write_text("print('found'); dumps = lambda answer: 'in its place'")
+    told = words("import edgerig")
+
+    def call(*path: Path) -> list[str]:
+        environment = {**surroundings, "PYTHONPATH": os.pathsep.join(map(str, (*path, tmp_path)))}
+        return subprocess.check_output(told, env=environment, stdin=subprocess.DEVNULL, text=True).splitlines()
+
+    assert not any("found" in call() for _ in range(2))
+    assert "found" in call(other)
+    shutil.rmtree(other)
+    assert "found" not in call(other)
+    assert nursery.forks == 2
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="numpy starts a thread for each processor but one")
+def test_a_module_that_starts_threads_is_not_forked(nursery, surroundings, monkeypatch) -> None:
+    monkeypatch.setitem(forks.MODULES, "surroundings", ("numpy",))
+    environment = {**surroundings, "OPENBLAS_NUM_THREADS": "2"}
     for _ in range(3):
-        assert subprocess.check_output(words(), env=surroundings, stdin=subprocess.DEVNULL)
+        assert subprocess.check_output(words(), env=environment, stdin=subprocess.DEVNULL)
     assert nursery.forks == 0
 
 
@@ -265,9 +287,9 @@ def test_zygotes_end_with_the_process_that_has_them(tmp_path, surroundings) -> N
     code = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
-from tests import zygote
-zygote.MODULES["surroundings"] = ("json",)
-nursery = zygote.Nursery()
+from tests import forks
+forks.MODULES["surroundings"] = ("json",)
+nursery = forks.Nursery()
 nursery.install()
 nursery.active = True
 for _ in range(2):
