@@ -37,6 +37,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.fresh_processes("Ctrl-C stops it")
 @pytest.mark.slow
 def test_the_command_shows_a_video_and_ctrl_c_closes_the_recording(net: Path, video: Path, tmp_path: Path) -> None:
     import av
@@ -65,7 +66,7 @@ def test_the_command_shows_a_video_and_ctrl_c_closes_the_recording(net: Path, vi
     assert "Task: segmentation of 2 classes, from the outputs" in log
     assert "preprocessing" in log
     with av.open(str(record)) as container:
-        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(64, 48)}
+        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(320, 240)}
 
 
 @pytest.mark.parametrize(
