@@ -96,6 +96,28 @@ def test_of_many_layers_only_the_fullest_are_tried_from_their_end(monkeypatch: p
     assert len(plans) < counts[0] / 2
 
 
+@pytest.mark.slow
+def test_of_many_layers_not_each_is_tried_whether_it_may_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[bool] = []
+    below = Planner.below
+
+    def counting(planner: Planner, variant: Variant, nbytes: int | None, thorough: bool = True) -> Planned | None:
+        tried.append(thorough)
+        return below(planner, variant, nbytes, thorough)
+
+    monkeypatch.setattr(Planner, "below", counting)
+    arenas, counts = [], []
+    for most in (250_000, 480):
+        monkeypatch.setattr("edgerig.micro.planning._RELAXED", most)
+        tried.clear()
+        arenas.append(compile_model(depthwise_chain(16), "net", Options(cpu="cortex-m7")).manifest.memory.arena)
+        counts.append(tried.count(False))
+    assert arenas[0] == arenas[1]
+    assert counts[0] > 20
+    # More than one planner is asked where layers go in bands.
+    assert counts[1] < counts[0] / 1.5
+
+
 def depthwise_chain(layers: int) -> bytes:
     """Pointwise and depthwise convolutions in turn, behind each two a sum with what the sum before made."""
     rng, net = np.random.default_rng(0), TfliteBuilder()

@@ -32,6 +32,8 @@ _MILD = 1 / 20
 #: Layers that are tried from their end one by one, at most and at least, and those of all the plans that this takes:
 #: more would take time that grows with the network's square.
 _TURNED, _TURNED_AT_LEAST, _PLANNED = 48, 2, 20_000
+#: Layers of all the plans by which faster layers are tried, likewise: those that come after stay as they are.
+_RELAXED = 250_000
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,13 @@ def _relaxed(planner: Planner, planned: Planned, small: Variant, limit: int) -> 
     """The variant ``small``, whose plan is ``planned``, with all that makes layers faster and keeps the arena within
     ``limit``."""
 
+    left = 1 + _RELAXED // max(len(planner.choices), 1)
+
     def fits(variant: Variant) -> bool:
+        nonlocal left
+        if not left:
+            return False
+        left -= 1
         planned = planner.below(variant, limit + 1, thorough=False)
         return planned is not None and planned.arena <= limit
 
