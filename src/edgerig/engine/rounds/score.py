@@ -10,6 +10,7 @@ from edgerig.datasets.images import dark_pictures
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
+from edgerig.datasets.samples import FileSamples
 from edgerig.engine.info import changes_weights
 from edgerig.engine.rounds.category_codes import judge_codes
 from edgerig.engine.rounds.context import CellContext
@@ -74,7 +75,7 @@ def _judge_real_inputs(context: CellContext, quality: Quality) -> list[str]:
     values = network.fitted(
         samples.named_inputs(few, context.artifact.preprocessing), context.samples.dataset.name, judged=False
     )
-    dark = dark_pictures(getattr(samples, "paths", ())[:LOOKED_AT])
+    dark = dark_pictures(samples.paths[:LOOKED_AT]) if isinstance(samples, FileSamples) else None
     codes = judge_codes(context.artifact, values[0]) if len(values) == 1 else []
     guesses = bool(quality.confusion) and not beats_majority(np.array(quality.confusion, np.int64))
     return (
