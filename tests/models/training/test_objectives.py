@@ -237,8 +237,8 @@ def test_samples_of_a_class_count_by_its_weight(framework: str) -> None:
             loss, right = _of_classes(labels, chances, weights)
         else:
             torch = pytest.importorskip("torch")
-            from edgerig.models.torch.learner import _loss_of
+            from edgerig.models.torch.learner import loss_of
 
-            loss, right = _loss_of("class", weights)(torch.from_numpy(logits), labels)
+            loss, right = loss_of("class", weights)(torch.from_numpy(logits), labels)
         assert float(loss) == pytest.approx((share * losses).sum() / share.sum(), rel=1e-5)
         assert float(right) == pytest.approx((logits.argmax(-1) == labels).mean())
