@@ -9,6 +9,18 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+#: How long a signal may go unseen, in s.
+LOOK_SECONDS = 0.25
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait until ``event`` is set, or a signal's handler, such as Ctrl-C's, raises.
+
+    The system wakes a wait for a signal only where the signal comes after the wait has begun. One that comes between
+    Python's last look and that moment, long on a busy machine, would never be heard of in a wait without end.
+    """
+    while not event.wait(LOOK_SECONDS):
+        pass
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

@@ -20,7 +20,7 @@ from edgerig.errors import IncompatibleError, MissingExtraError, Overloaded, Req
 from edgerig.models.files import open_artifact
 from edgerig.serve import http
 from edgerig.serve.listening import Access, listen_at
-from edgerig.serve.loop import LoopThread
+from edgerig.serve.loop import LoopThread, wait_for
 from edgerig.serve.pool import BATCH, QUEUE, Pool
 from edgerig.serve.records import Records
 from edgerig.serve.requests import Answer, Array
@@ -166,7 +166,7 @@ class Server:
 
     def wait(self) -> None:
         """Wait until `stop` was called, or an exception, such as Ctrl-C, ends the wait."""
-        self._stopped.wait()
+        wait_for(self._stopped)
 
     def __enter__(self) -> Server:
         return self

@@ -23,7 +23,7 @@ from edgerig.serve.labels.journal import Journal, archive, open_journal
 from edgerig.serve.labels.prefill import Prefiller
 from edgerig.serve.labels.routes import LabelRoutes
 from edgerig.serve.listening import Access, listen_at
-from edgerig.serve.loop import LoopThread
+from edgerig.serve.loop import LoopThread, wait_for
 from edgerig.serve.records import Records
 from edgerig.serve.server import STOP_SECONDS
 
@@ -119,7 +119,7 @@ class LabelServer:
 
     def wait(self) -> None:
         """Wait until `stop` was called, or an exception, such as Ctrl-C, ends the wait."""
-        self._stopped.wait()
+        wait_for(self._stopped)
 
     def stop(self, deadline: float = STOP_SECONDS) -> None:
         """Let all pages go, write a version, and end; does nothing where it has ended.

@@ -15,6 +15,9 @@ _logger = logging.getLogger(__name__)
 _READ = 64 * 1024
 #: Seconds between two tries to open a port that has gone.
 REOPEN_SECONDS = 0.5
+#: Seconds that a wait for the host lasts at most, after which it begins anew: a signal that comes just before a wait
+#: does not end it.
+LOOK_SECONDS = 0.25
 
 
 class HostLine(ABC):

@@ -10,7 +10,7 @@ import termios
 import time
 import tty
 
-from edgerig.suites.mlperf_tiny.device.line import HostLine
+from edgerig.suites.mlperf_tiny.device.line import LOOK_SECONDS, HostLine
 
 _logger = logging.getLogger(__name__)
 _READ = 64 * 1024
@@ -41,7 +41,10 @@ class PseudoTerminal(HostLine):
 
     def receive(self) -> bytes | None:
         while True:
-            events = self._readable.poll()[0][1]
+            polled = self._readable.poll(LOOK_SECONDS * 1000)
+            if not polled:
+                continue
+            events = polled[0][1]
             if events & select.POLLIN and (data := self._read()):
                 self._present, self._muted = True, False
                 return data

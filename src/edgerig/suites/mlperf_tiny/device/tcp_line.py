@@ -10,7 +10,7 @@ import socket
 from edgerig.agent.address import Address, listen
 from edgerig.errors import UsageError
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.device.line import HostLine
+from edgerig.suites.mlperf_tiny.device.line import LOOK_SECONDS, HostLine
 from edgerig.wire.link import TcpLink
 
 _logger = logging.getLogger(__name__)
@@ -49,10 +49,11 @@ class TcpPort(HostLine):
             poll.register(self._listener, select.POLLIN)
             if self._link is not None:
                 poll.register(self._link.socket, select.POLLIN)
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in poll.poll(LOOK_SECONDS * 1000)}
             if self._link is not None and self._link.socket.fileno() in ready:
                 return self._received(self._link)
-            self._accept()
+            if ready:
+                self._accept()
 
     def send(self, data: bytes) -> None:
         if self._link is None:
