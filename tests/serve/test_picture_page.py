@@ -72,9 +72,10 @@ def test_a_mask_is_drawn_over_the_picture(masks: Server) -> None:
     assert set(answer["milliseconds"]) == {"decode", "prepare", "queue", "transport"}
     assert answer["network"]["kind"] == "measured"
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["picture"]))))
-    assert shown.shape == (HEIGHT, WIDTH, 3)
-    assert shown[50, 8].min() < 200 <= shown[50, 8].max()
-    assert shown[50, 60].max() < 40
+    # It is enlarged, so that the texts do not cover it.
+    assert shown.shape == (4 * HEIGHT, 4 * WIDTH, 3)
+    assert shown[200, 32].min() < 200 <= shown[200, 32].max()
+    assert shown[200, 240].max() < 40
 
 
 @pytest.mark.parametrize(("colour", "name"), [(0, "red"), (1, "green"), (2, "blue")])
