@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,21 @@ def test_what_lies_over_one_another_counts_once_and_gaps_do_not() -> None:
 def test_the_peak_is_the_first_step_that_needs_most_and_names_the_largest_first() -> None:
     assert peak(over_time(SPANS, OPERATORS)) == StepMemory(0, "CONV_2D", 500, ("x", "y"))
     assert peak([]) is None
+
+
+def test_each_step_has_the_buffers_that_live_then() -> None:
+    chance = random.Random(0)
+    for _ in range(50):
+        spans = []
+        for index in range(chance.randint(0, 12)):
+            first = chance.randint(-2, 9)
+            spans.append(
+                Span(str(index), chance.randint(0, 30), chance.choice([0, 4, 8]), first, first + chance.randint(-1, 6))
+            )
+        for number, step in enumerate(over_time(spans, ["op"] * 8)):
+            alive = [span for span in spans if span.first <= number <= span.last and span.bytes]
+            assert step.buffers == tuple(span.name for span in sorted(alive, key=lambda span: -span.bytes))
+            assert step.bytes == len({byte for s in alive for byte in range(s.offset, s.offset + s.bytes)})
 
 
 def test_a_drawing_has_a_line_for_each_buffer_and_marks_the_peak() -> None:

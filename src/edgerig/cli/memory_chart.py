@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -53,10 +54,15 @@ def over_time(spans: Sequence[Span], operators: Sequence[str]) -> list[StepMemor
     [12, 8]
     """
     steps = []
+    begun: dict[int, dict[int, Span]] = defaultdict(dict)
+    for index, span in enumerate(spans):
+        if span.bytes:
+            begun[max(span.first, 0)][index] = span
+    alive: dict[int, Span] = {}
     for number, operator in enumerate(operators):
-        alive = [span for span in spans if span.first <= number <= span.last and span.bytes]
-        names = tuple(span.name for span in sorted(alive, key=lambda span: -span.bytes))
-        steps.append(StepMemory(number, operator, _covered(alive), names))
+        alive = {index: span for index, span in (alive | begun[number]).items() if span.last >= number}
+        names = tuple(alive[index].name for index in sorted(alive, key=lambda index: (-alive[index].bytes, index)))
+        steps.append(StepMemory(number, operator, _covered(tuple(alive.values())), names))
     return steps
 
 
