@@ -177,17 +177,7 @@ def _sum(operator: Operator, inputs: list[int], held: Mapping[int, _Held]) -> _H
         if second.role == "scores":
             return None
         second = msgspec.structs.replace(second, plain=False)
-    sides = [each for each in (first, second) if each is not None]
-    constants = frozenset().union(*(each.constants for each in sides))
-    plain = all(each.plain for each in sides)
-    scores = [each for each in sides if each.role == "scores"]
-    if len(scores) == 2:
-        return None
-    if scores:
-        return _Held("scores", constants, scores[0].scores, plain)
-    if len(sides) == 2:
-        return _Held("mask", constants, plain=plain)
-    return _Held("scores", constants, inputs[1] if second is None else inputs[0], plain)
+    return _joined(first, second, inputs)
 
 
 def _choice(graph: Graph, inputs: list[int], held: Mapping[int, _Held]) -> _Held | None:
@@ -197,19 +187,25 @@ def _choice(graph: Graph, inputs: list[int], held: Mapping[int, _Held]) -> _Held
     sides = [each for each in (first, second) if each is not None]
     if not all(each.plain for each in sides if each.role == "mask"):
         return None
+    if len(sides) == 1:
+        if sides[0].role == "scores":
+            return None
+        if graph.tensors[inputs[2] if second is None else inputs[1]].constant:
+            return sides[0]
+    return _joined(first, second, inputs[1:])
+
+
+def _joined(first: _Held | None, second: _Held | None, inputs: list[int]) -> _Held | None:
+    """What two ``inputs`` give together, of which one at least holds a mask or masked scores; other ones are scores."""
+    sides = [each for each in (first, second) if each is not None]
     constants = frozenset().union(*(each.constants for each in sides))
     plain = all(each.plain for each in sides)
-    scores = [each for each in sides if each.role == "scores"]
+    scores = [each.scores for each in sides if each.role == "scores"]
+    if len(sides) == 1 and not scores:
+        scores = [inputs[1] if second is None else inputs[0]]
     if len(scores) == 2:
         return None
-    if scores:
-        return _Held("scores", constants, scores[0].scores, plain) if len(sides) == 2 else None
-    if len(sides) == 2:
-        return _Held("mask", constants, plain=plain)
-    other = inputs[2] if second is None else inputs[1]
-    if graph.tensors[other].constant:
-        return _Held("mask", constants, plain=plain)
-    return _Held("scores", constants, other, plain)
+    return _Held("scores", constants, scores[0], plain) if scores else _Held("mask", constants, plain=plain)
 
 
 def _longest(graph: Graph, operator: Operator) -> int:

@@ -73,10 +73,9 @@ def _stated(node: Any, constants: Mapping[str, Any]) -> Iterator[tuple[str, Quan
         inputs, (scale, zero) = _INTEGER[node.op_type]
         sides = [(_at(node, position), of, zero_at, axis) for position, of, zero_at, axis in inputs]
         sides.append((node.output[0], scale, zero, None))
-        if node.op_type == "QGemm" and any(item.name == "transB" and item.i for item in node.attribute):
-            sides[1] = (_at(node, 3), 4, 5, 0)
-        elif node.op_type == "QGemm":
-            sides[1] = (_at(node, 3), 4, 5, 1)
+        if node.op_type == "QGemm":
+            transposed = any(item.name == "transB" and item.i for item in node.attribute)
+            sides[1] = (_at(node, 3), 4, 5, 0 if transposed else 1)
     elif node.op_type == "QLinearConcat":
         sides = [(node.output[0], 0, 1, None)]
         sides += [
