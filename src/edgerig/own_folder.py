@@ -17,8 +17,8 @@ _FROM = frozenset({"__file__", "__path__"})
 #: Calls that list what lies in a folder, or all below it.
 _LISTS = frozenset({"iterdir", "listdir", "scandir", "contents", "glob", "iglob"})
 _WALKS = frozenset({"rglob", "walk", "fwalk"})
-#: Calls that join paths.
-_JOINS = frozenset({"join", "joinpath", "with_name"})
+#: Functions that join paths, and methods of a path that do.
+_JOINS, _JOINING = frozenset({"join", "Path", "PurePath"}), frozenset({"joinpath", "with_name"})
 #: Methods of paths that give paths, attributes that are such, and functions that make paths of paths.
 _METHODS = frozenset(
     {
@@ -184,7 +184,8 @@ def _joined(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.JoinedStr):
         parts = [value for value in node.values if isinstance(value, ast.FormattedValue)]
         return list(parts) if len(parts) > 1 else []
-    if not isinstance(node, ast.Call) or _name(node.func) not in _JOINS or not node.args:
+    if not isinstance(node, ast.Call) or not node.args:
         return []
-    first = node.func.value if isinstance(node.func, ast.Attribute) and _name(node.func) != "join" else None
-    return [first, *node.args] if first is not None else list(node.args) if len(node.args) > 1 else []
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _JOINING:
+        return [node.func.value, *node.args]
+    return list(node.args) if _name(node.func) in _JOINS and len(node.args) > 1 else []
